@@ -1,0 +1,158 @@
+// Package rawjson walks JSON text that was already found valid, without
+// copying it, without allocating and without checking it a second time.
+//
+// The rows of the service are kept as they were received, and four questions
+// are asked of each: who is it, what is its content hash, what goes into which
+// field, what is left over. A decoder answers each of them by checking the text
+// again; here the text is checked once, at the door, by
+// [jsontext.Value.IsValid], and afterwards only walked.
+//
+// Valid means valid for jsontext with AllowInvalidUTF8 and AllowDuplicateNames:
+// the service's text is data to be kept, so broken characters and repeated
+// names are passed on, in the order received. On text that is not valid the
+// functions stay within bounds and end early; what they give is then
+// unspecified.
+package rawjson
+
+import (
+	"bytes"
+	"iter"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Members gives the members of a JSON object in source order, repeated names
+// included. The name is quoted source text (see [Unquote]), the value source
+// text without surrounding white space; both are parts of object. Text that is
+// no object has no members.
+func Members(object []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) { members(object, yield) }
+}
+
+func members(b []byte, yield func(name, value []byte) bool) {
+	i := space(b, 0)
+	if i >= len(b) || b[i] != '{' {
+		return
+	}
+	for i = space(b, i+1); i < len(b) && b[i] == '"'; i = space(b, i+1) {
+		end := i + stringLength(b[i:])
+		colon := space(b, end)
+		start := space(b, colon+1)
+		if end == i || start >= len(b) {
+			return
+		}
+		n := Length(b[start:])
+		if n == 0 || !yield(b[i:end:end], b[start:start+n:start+n]) {
+			return
+		}
+		i = space(b, start+n)
+		if i >= len(b) || b[i] != ',' {
+			return
+		}
+	}
+}
+
+// Elements gives the elements of a JSON array in order, as source text without
+// surrounding white space, parts of array. Text that is no array has no
+// elements.
+func Elements(array []byte) iter.Seq[[]byte] {
+	return func(yield func(value []byte) bool) { elements(array, yield) }
+}
+
+func elements(b []byte, yield func(value []byte) bool) {
+	i := space(b, 0)
+	if i >= len(b) || b[i] != '[' {
+		return
+	}
+	for i = space(b, i+1); i < len(b) && b[i] != ']'; i = space(b, i+1) {
+		n := Length(b[i:])
+		if n == 0 || !yield(b[i:i+n:i+n]) {
+			return
+		}
+		i = space(b, i+n)
+		if i >= len(b) || b[i] != ',' {
+			return
+		}
+	}
+}
+
+// Length is the number of bytes of the value that b begins with, found by
+// counting brackets outside of strings; what follows it is not looked at. It is
+// 0 when b does not begin with a value or the value does not end within b.
+// Length is the one function here that may be asked about broken text: a value
+// that is broken inside (a bad escape, a control character, a bare word) has
+// the length that its brackets and quotes give it.
+func Length(b []byte) int {
+	if len(b) == 0 {
+		return 0
+	}
+	switch b[0] {
+	case '"':
+		return stringLength(b)
+	case '{', '[':
+		return nestedLength(b)
+	}
+	for i, c := range b {
+		switch c {
+		case ',', ']', '}', ':', ' ', '\t', '\r', '\n':
+			return i
+		}
+	}
+	return len(b)
+}
+
+func nestedLength(b []byte) int {
+	depth := 0
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			n := stringLength(b[i:])
+			if n == 0 {
+				return 0
+			}
+			i += n - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return 0
+}
+
+// stringLength is the length of the quoted string that b begins with, quotes
+// included; 0 when its end is missing.
+func stringLength(b []byte) int {
+	for i := 1; i < len(b); {
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			return 0
+		}
+		i += n
+		// An odd run of backslashes before it means that the quote is escaped.
+		run := i - 1
+		for run > 0 && b[run] == '\\' {
+			run--
+		}
+		i++
+		if (i-run)%2 == 0 {
+			return i
+		}
+	}
+	return 0
+}
+
+func space(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+// KindOf is the kind of a value without leading white space, told by its first
+// byte: '{' '[' '"' '0' (any number) 't' 'f' 'n', or 0 when it is none.
+func KindOf(value []byte) jsontext.Kind {
+	return jsontext.Value(value).Kind()
+}

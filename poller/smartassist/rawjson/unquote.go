@@ -1,0 +1,41 @@
+package rawjson
+
+import (
+	"bytes"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Unquote decodes a quoted JSON string. exact is false when its content is not
+// text: invalid UTF-8, or an escaped surrogate without its other half; U+FFFD
+// then stands in place of each, so s is always valid UTF-8 but the source text
+// cannot be had back from it. Something that is no quoted string gives "",
+// false.
+func Unquote(quoted []byte) (s string, exact bool) {
+	if inner, ok := Plain(quoted); ok && utf8.Valid(inner) {
+		return string(inner), true
+	}
+	b, exact := AppendUnquote(nil, quoted)
+	return string(b), exact
+}
+
+// AppendUnquote appends the decoded string to dst; see [Unquote].
+func AppendUnquote(dst, quoted []byte) (b []byte, exact bool) {
+	n := len(dst)
+	b, err := jsontext.AppendUnquote(dst, quoted)
+	if err != nil && !utf8.Valid(b[n:]) {
+		b = append(b[:n], bytes.ToValidUTF8(b[n:], []byte("\uFFFD"))...)
+	}
+	return b, err == nil
+}
+
+// Plain gives the part between the quotes when nothing in it is escaped, so
+// that it is the string's content byte for byte (valid UTF-8 or not).
+func Plain(quoted []byte) (inner []byte, ok bool) {
+	if len(quoted) < 2 || quoted[0] != '"' {
+		return nil, false
+	}
+	inner = quoted[1 : len(quoted)-1]
+	return inner, bytes.IndexByte(inner, '\\') < 0
+}

@@ -1,0 +1,185 @@
+package smartassist
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/convstream/convstream/poller/smartassist/rawjson"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Kind says what a row stands for.
+type Kind string
+
+const (
+	// Contact is a contact-centre row: it has a conversationId.
+	Contact Kind = "contact"
+	// Bot is a row of a session that only a bot handled: it has a sessionId and no conversationId.
+	Bot Kind = "bot"
+	// Assist is a row of channel agentassist or AgentAssistV2 without a conversationId: the assist side of
+	// a human conversation, never a customer contact of its own.
+	Assist Kind = "assist"
+)
+
+// Why a row cannot be a conversation. The texts go into dead letters and logs
+// and so never hold a part of the row.
+var (
+	ErrBrokenJSON = errors.New("row is not valid JSON")
+	ErrNoObject   = errors.New("row is not a JSON object")
+	ErrNoIdentity = errors.New("row has neither conversationId nor sessionId")
+)
+
+// finalOpen is the finalStatus of a conversation that is still going on.
+const finalOpen = "TRANSIENT_OPEN"
+
+// Row is one element of the service's data array: its text, and the little that
+// the worker itself must know of it. What is not of the expected JSON type is
+// treated as absent here; the text keeps it.
+type Row struct {
+	// Raw is the row as received, without surrounding white space. It may share memory with the page.
+	Raw jsontext.Value
+
+	// The service's members of these names: "" when absent, null, or neither string nor number (of a
+	// number: its text). Where a name is repeated, the last one counts.
+	ConversationID, SessionID, Channel, FinalStatus string
+
+	Kind Kind
+	// RelatedConversationID is, for assist rows, the conversation named in channelSpecificUserId
+	// ("{account}/agentassist/{conversationId}"); else "".
+	RelatedConversationID string
+
+	// Start is sessionStartTime in UTC (zone-less times are UTC since the client always asks with
+	// timeZoneOffset 0), else the second in sessionId when that is an ObjectId, else zero.
+	Start time.Time
+
+	// Err is not nil when the row cannot be a conversation: [ErrBrokenJSON], [ErrNoObject],
+	// [ErrNoIdentity]. Such a row goes to the dead letters whole.
+	Err error
+}
+
+// valid is what a row must be: JSON, but broken characters and repeated
+// names are data to be kept, not reasons to refuse a conversation.
+func valid(raw []byte) bool {
+	return jsontext.Value(raw).IsValid(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+}
+
+// ParseRow reads a row. It never fails; see [Row.Err]. The row keeps raw.
+func ParseRow(raw []byte) Row {
+	raw = bytes.Trim(raw, " \t\r\n")
+	r := Row{Raw: raw}
+	switch {
+	case !valid(raw):
+		r.Err = ErrBrokenJSON
+	case rawjson.KindOf(raw) != '{':
+		r.Err = ErrNoObject
+	default:
+		r.read()
+	}
+	return r
+}
+
+// read fills in the fields from Raw, which is a valid object.
+func (r *Row) read() {
+	var start, userID []byte
+	var name [64]byte
+	for quoted, value := range rawjson.Members(r.Raw) {
+		plain, ok := rawjson.Plain(quoted)
+		if !ok {
+			plain, _ = rawjson.AppendUnquote(name[:0], quoted)
+		}
+		switch string(plain) {
+		case "conversationId":
+			r.ConversationID = text(value)
+		case "sessionId":
+			r.SessionID = text(value)
+		case "channel":
+			r.Channel = text(value)
+		case "finalStatus":
+			r.FinalStatus = text(value)
+		case "sessionStartTime":
+			start = value
+		case "channelSpecificUserId":
+			userID = value
+		}
+	}
+	if r.Identity() == "" {
+		r.Err = ErrNoIdentity
+	}
+	r.Start = startOf(text(start), r.SessionID)
+	r.Kind = r.kind()
+	if r.Kind == Assist {
+		r.RelatedConversationID = related(text(userID))
+	}
+}
+
+// Identity is what the row is known by, and the key of its records:
+// conversationId, else sessionId; "" for a row whose Err is set.
+func (r Row) Identity() string {
+	if r.ConversationID != "" {
+		return r.ConversationID
+	}
+	return r.SessionID
+}
+
+// Open tells that the conversation was still going on when the row was read.
+func (r Row) Open() bool { return r.FinalStatus == finalOpen }
+
+func (r Row) kind() Kind {
+	switch {
+	case r.ConversationID != "":
+		return Contact
+	case r.SessionID == "":
+		return ""
+	}
+	switch strings.ToLower(strings.TrimSpace(r.Channel)) {
+	case "agentassist", "agentassistv2":
+		return Assist
+	}
+	return Bot
+}
+
+// related takes the conversation out of "{account}/agentassist/{conversationId}".
+func related(userID string) string {
+	parts := strings.Split(userID, "/")
+	if len(parts) != 3 || parts[1] != "agentassist" {
+		return ""
+	}
+	return parts[2]
+}
+
+// text is the content of a string or the text of a number, else "".
+func text(value []byte) string {
+	switch rawjson.KindOf(value) {
+	case '"':
+		s, _ := rawjson.Unquote(value)
+		return s
+	case '0':
+		return string(value)
+	}
+	return ""
+}
+
+// startOf reads the service's time, or falls back on the session id: the first
+// four bytes of a MongoDB ObjectId are its creation in Unix seconds.
+func startOf(sessionStart, sessionID string) time.Time {
+	// The layouts also accept a fraction of a second.
+	for _, layout := range [...]string{"2006-01-02T15:04:05", time.RFC3339, time.DateTime} {
+		if t, err := time.Parse(layout, sessionStart); err == nil {
+			return t.UTC()
+		}
+		if sessionStart == "" {
+			break
+		}
+	}
+	if len(sessionID) != 24 {
+		return time.Time{}
+	}
+	b, err := hex.DecodeString(sessionID[:8])
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(int64(b[0])<<24|int64(b[1])<<16|int64(b[2])<<8|int64(b[3]), 0).UTC()
+}
