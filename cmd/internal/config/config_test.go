@@ -1,0 +1,292 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// from looks names up in a map, and lists it as an environment.
+func from(env map[string]string) (func(string) (string, bool), []string) {
+	var environ []string
+	for name, value := range env {
+		environ = append(environ, name+"="+value)
+	}
+	return func(name string) (string, bool) { v, ok := env[name]; return v, ok }, environ
+}
+
+// least is the smallest environment that is right, with the given changes to it; an empty value unsets.
+func least(changes ...string) map[string]string {
+	env := map[string]string{
+		"SMARTASSIST_URL":        "https://service.example",
+		"SMARTASSIST_ACCOUNT_ID": "0123456789abcdef01234567",
+		"SMARTASSIST_JWT":        "the-token",
+		"KAFKA_BROKERS":          "kafka:9092",
+	}
+	for i := 0; i < len(changes); i += 2 {
+		env[changes[i]] = changes[i+1]
+	}
+	return env
+}
+
+func load(env map[string]string) (*Config, error) { return Load(from(env)) }
+
+// wrong loads an environment that is not right and returns the problems.
+func wrong(t *testing.T, env map[string]string) []Problem {
+	t.Helper()
+	_, err := load(env)
+	bad, ok := errors.AsType[*Error](err)
+	if !ok {
+		t.Fatalf("error %v of type %T, want *Error", err, err)
+	}
+	return bad.Problems
+}
+
+func names(problems []Problem) []string {
+	var names []string
+	for _, p := range problems {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+func write(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// variable is one row of the table: what a variable means when it is not set, what a good value becomes, and values that
+// are wrong. with holds further variables that go along with both.
+type variable struct {
+	name  string
+	get   func(*Config) any
+	unset any
+	good  string
+	want  any
+	bad   []string
+	with  []string
+}
+
+func everyVariable(t *testing.T) []variable {
+	client := []string{"SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_ID", "me", "SMARTASSIST_CLIENT_SECRET", "s3cret"}
+	secret, empty, pem := write(t, "s3cret\n"), write(t, " \n"), write(t, certificate)
+	missing, folder := filepath.Join(t.TempDir(), "missing"), t.TempDir()
+	var none []string
+	return []variable{
+		{name: "SMARTASSIST_URL", get: func(c *Config) any { return c.URL }, unset: "required", good: "https://h:8443/base/", want: "https://h:8443/base",
+			bad: []string{"h", "ftp://h", "https://", "https://h:99999", "https://h:0", "http://h", "http://127.0.0.1.example", "https://u:p@h", "https://h?q=1", "https://h#f", "https://h\x7f"}},
+		{name: "SMARTASSIST_ACCOUNT_ID", get: func(c *Config) any { return c.AccountID }, unset: "required", good: " 5f_a.B-9 ", want: "5f_a.B-9",
+			bad: []string{"a/b", "a b", "..", "a?b", "ä", strings.Repeat("a", 101)}},
+		{name: "SMARTASSIST_STREAM_ID", get: func(c *Config) any { return c.StreamID }, unset: "", good: "st-1", want: "st-1"},
+		{name: "SMARTASSIST_JWT", get: func(c *Config) any { return c.JWT.Reveal() }, unset: "required", good: "a.b.c", want: "a.b.c", bad: []string{"a b", "a\nb", "ä"}},
+		{name: "SMARTASSIST_JWT_FILE", get: func(c *Config) any { return c.JWTFile }, unset: "", good: secret, want: secret,
+			bad: []string{missing, empty, folder, "/dev/null"}, with: []string{"SMARTASSIST_JWT", ""}},
+		{name: "SMARTASSIST_CLIENT_ID", get: func(c *Config) any { return c.ClientID }, unset: "", good: "me", want: "me", with: client},
+		{name: "SMARTASSIST_CLIENT_SECRET", get: func(c *Config) any { return c.ClientSecret.Reveal() }, unset: "", good: "x y", want: "x y", with: client},
+		{name: "SMARTASSIST_CLIENT_SECRET_FILE", get: func(c *Config) any { return c.ClientSecretFile }, unset: "", good: secret, want: secret,
+			bad: []string{missing, empty, folder}, with: []string{"SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_ID", "me"}},
+		{name: "SMARTASSIST_REQUESTS_PER_MINUTE", get: func(c *Config) any { return c.RequestsPerMinute }, unset: 30, good: "060", want: 60,
+			bad: []string{"0", "61", "-1", "0x10", "1_0", "3.5", "many", "99999999999999999999"}},
+		{name: "SMARTASSIST_PAGE_LIMIT", get: func(c *Config) any { return c.PageLimit }, unset: 100, good: "010", want: 10, bad: []string{"0", "101", "ten"}},
+		{name: "SMARTASSIST_CHANNELS", get: func(c *Config) any { return c.Channels }, unset: none, good: "voice, rtm", want: []string{"voice", "rtm"}, bad: []string{",", "a,", "a,,b"}},
+		{name: "SMARTASSIST_QUEUES", get: func(c *Config) any { return c.Queues }, unset: none, good: "q", want: []string{"q"}, bad: []string{" , "}},
+		{name: "SMARTASSIST_SELECTED_FIELDS", get: func(c *Config) any { return c.SelectedFields }, unset: none, good: "a,b", want: []string{"a", "b"}, bad: []string{",a"}},
+		{name: "SMARTASSIST_ALLOW_HTTP", get: func(c *Config) any { return c.AllowHTTP }, unset: false, good: "TRUE", want: true, bad: []string{"yes", "1"}},
+		{name: "SMARTASSIST_CA_FILE", get: func(c *Config) any { return c.CAFile }, unset: "", good: pem, want: pem, bad: []string{missing, empty, secret, folder}},
+		{name: "KAFKA_BROKERS", get: func(c *Config) any { return c.Kafka.Brokers }, unset: "required", good: "a:1, [::1]:65535", want: []string{"a:1", "[::1]:65535"},
+			bad: []string{"a", ":9092", "a:", "a:0", "a:65536", "a:http", "kafka://a:9092", "::1:9092", "a:1,b", "a:1,"}},
+		{name: "KAFKA_COMPRESSION", get: func(c *Config) any { return c.Kafka.Compression }, unset: "zstd", good: "LZ4", want: "lz4", bad: []string{"brotli"}},
+		{name: "TOPIC_PREFIX", get: func(c *Config) any { return c.TopicPrefix }, unset: "conversations.", good: "eu_1-", want: "eu_1-", bad: []string{"a/", "ä.", strings.Repeat("a", 239)}},
+		{name: "CHANNEL_TOPICS", get: func(c *Config) any { return c.ChannelTopics }, unset: map[string]string(nil),
+			good: " Web/Mobile Client = web , SMS=sms,sms=sms", want: map[string]string{"web/mobile client": "web", "sms": "sms"},
+			bad: []string{"sms", "=a", "sms=", "a=b/c", "a=progress", "a=State", "a=dead-letter", "a=b,A=c", "a=b,", "a=" + strings.Repeat("b", 240)}},
+		{name: "TOPIC_CREATE", get: func(c *Config) any { return c.TopicCreate }, unset: true, good: "false", want: false, bad: []string{"no"}},
+		{name: "TOPIC_PARTITIONS", get: func(c *Config) any { return c.TopicPartitions }, unset: 6, good: "1", want: 1, bad: []string{"0", "-1", "six"}},
+		{name: "TOPIC_REPLICATION", get: func(c *Config) any { return c.TopicReplication }, unset: -1, good: "3", want: 3, bad: []string{"0", "-2", "all"}},
+		{name: "TOPIC_RETENTION", get: func(c *Config) any { return c.TopicRetention }, unset: time.Duration(0), good: "720h", want: 720 * time.Hour, bad: []string{"30d", "0s", "-1h", "1ms"}},
+		{name: "START_FROM", get: func(c *Config) any { return c.StartFrom }, unset: StartFrom{Ago: 24 * time.Hour},
+			good: "2026-01-02T03:04:05Z", want: StartFrom{At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, bad: []string{"yesterday", "2026-01-02", "-1h", "7d"}},
+		{name: "POLL_INTERVAL", get: func(c *Config) any { return c.PollInterval }, unset: 30 * time.Second, good: "1m", want: time.Minute, bad: []string{"30", "0s", "999ms", "2h"}},
+		{name: "SETTLE", get: func(c *Config) any { return c.Settle }, unset: 2 * time.Minute, good: "90s", want: 90 * time.Second, bad: []string{"0s", "-1m", "25h", "2"}},
+		{name: "REREAD", get: func(c *Config) any { return c.Reread }, unset: []Tier{{time.Hour, 5 * time.Minute}, {6 * time.Hour, 30 * time.Minute}, {48 * time.Hour, 6 * time.Hour}, {168 * time.Hour, 24 * time.Hour}},
+			good: "1h:5m, 2h : 10m", want: []Tier{{time.Hour, 5 * time.Minute}, {2 * time.Hour, 10 * time.Minute}},
+			bad: []string{"1h", "1h:", "1h:5m,1h:5m", "2h:5m,1h:5m", "0s:0s", "1h:0s", "1h:-5m", "1h:2h", "-1h:5m", "7d:1h", "1m:5s"}},
+		{name: "DEDUPLICATE", get: func(c *Config) any { return c.Deduplicate }, unset: ByRevision, good: "conversation", want: ByConversation, bad: []string{"never"}},
+		{name: "DEDUPLICATE_IGNORE", get: func(c *Config) any { return c.DeduplicateIgnore }, unset: none, good: "/a/*/b~0~1, /c",
+			want: []string{"/a/*/b~0~1", "/c"}, bad: []string{"a", "a/b", "/a~", "/a~2", "/a,"}},
+		{name: "RECORD_TIMESTAMP", get: func(c *Config) any { return c.RecordTimestamp }, unset: AtPublish, good: "start", want: AtStart, bad: []string{"end"}},
+		{name: "ADMIN_ADDR", get: func(c *Config) any { return c.AdminAddr }, unset: ":8080", good: "127.0.0.1:0", want: "127.0.0.1:0", bad: []string{"8080", "a:b", ":", ":70000"}},
+		{name: "SHUTDOWN_TIMEOUT", get: func(c *Config) any { return c.ShutdownTimeout }, unset: 20 * time.Second, good: "1m", want: time.Minute, bad: []string{"0s", "-1s", "20"}},
+		{name: "LOG_LEVEL", get: func(c *Config) any { return c.LogLevel }, unset: "info", good: "DEBUG", want: "debug", bad: []string{"verbose"}},
+		{name: "LOG_FORMAT", get: func(c *Config) any { return c.LogFormat }, unset: LogAuto, good: "json", want: LogJSON, bad: []string{"text"}},
+	}
+}
+
+func TestEveryVariable(t *testing.T) {
+	table := everyVariable(t)
+	for _, v := range table {
+		t.Run(v.name, func(t *testing.T) {
+			if v.unset == "required" {
+				if got := names(wrong(t, least(v.name, ""))); !slices.Equal(got, []string{v.name}) {
+					t.Errorf("without it: problems with %v, want with it alone", got)
+				}
+			} else if c, err := load(least()); err != nil {
+				t.Fatal(err)
+			} else if diff := cmp.Diff(v.unset, v.get(c)); diff != "" {
+				t.Errorf("default (-want +got):\n%s", diff)
+			}
+			c, err := load(least(append(v.with, v.name, v.good)...))
+			if err != nil {
+				t.Fatalf("%s=%q: %v", v.name, v.good, err)
+			}
+			if diff := cmp.Diff(v.want, v.get(c)); diff != "" {
+				t.Errorf("%q (-want +got):\n%s", v.good, diff)
+			}
+			for _, bad := range v.bad {
+				if got := names(wrong(t, least(append(v.with, v.name, bad)...))); !slices.Equal(got, []string{v.name}) {
+					t.Errorf("%q: problems with %v, want with %s alone", bad, got, v.name)
+				}
+			}
+		})
+	}
+	settings, err := Settings(func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range settings {
+		if !slices.ContainsFunc(table, func(v variable) bool { return v.name == s.Name }) {
+			t.Errorf("%s is not in this test's table", s.Name)
+		}
+	}
+}
+
+func TestEmptyCountsAsUnset(t *testing.T) {
+	env := least()
+	for _, v := range everyVariable(t) {
+		if _, set := env[v.name]; !set {
+			env[v.name] = " "
+		}
+	}
+	got, err := load(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := load(least())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("empty variables changed the configuration (-want +got):\n%s", diff)
+	}
+}
+
+func TestEveryWrongSettingAtOnce(t *testing.T) {
+	env := map[string]string{"SMARTASSIST_JWT": "", "LEASE": "on", "KAFKA_BROKER": "a:1", "KAFKA_SASL_PASSWORD": "hush"}
+	var want []string
+	for _, v := range everyVariable(t) {
+		if len(v.bad) > 0 && v.name != "SMARTASSIST_JWT" {
+			env[v.name] = v.bad[0]
+			want = append(want, v.name)
+		}
+	}
+	want = append(want, "SMARTASSIST_JWT", "KAFKA_SASL_PASSWORD", "LEASE", "KAFKA_BROKER")
+	problems := wrong(t, env)
+	got := names(problems)
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("names of wrong settings (-want +got):\n%s", diff)
+	}
+	_, err := load(env)
+	if lines := strings.Split(err.Error(), "\n"); len(lines) != len(problems)+1 {
+		t.Errorf("%d lines for %d problems:\n%v", len(lines), len(problems), err)
+	}
+}
+
+func TestLogin(t *testing.T) {
+	file := write(t, "s")
+	for _, test := range []struct {
+		about string
+		env   map[string]string
+		want  []string
+	}{
+		{"none", least("SMARTASSIST_JWT", ""), []string{"SMARTASSIST_JWT"}},
+		{"token", least(), nil},
+		{"token twice", least("SMARTASSIST_JWT_FILE", file), []string{"SMARTASSIST_JWT"}},
+		{"both ways", least("SMARTASSIST_CLIENT_ID", "me", "SMARTASSIST_CLIENT_SECRET", "s"), []string{"SMARTASSIST_JWT"}},
+		{"token and half of the other", least("SMARTASSIST_CLIENT_ID", "me"), []string{"SMARTASSIST_JWT"}},
+		{"client", least("SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_ID", "me", "SMARTASSIST_CLIENT_SECRET", "s"), nil},
+		{"client without secret", least("SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_ID", "me"), []string{"SMARTASSIST_CLIENT_SECRET"}},
+		{"secret without client", least("SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_SECRET_FILE", file), []string{"SMARTASSIST_CLIENT_ID"}},
+		{"secret twice", least("SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_ID", "me", "SMARTASSIST_CLIENT_SECRET", "s", "SMARTASSIST_CLIENT_SECRET_FILE", file), []string{"SMARTASSIST_CLIENT_SECRET"}},
+	} {
+		if test.want == nil {
+			if _, err := load(test.env); err != nil {
+				t.Errorf("%s: %v", test.about, err)
+			}
+		} else if got := names(wrong(t, test.env)); !slices.Equal(got, test.want) {
+			t.Errorf("%s: problems with %v, want %v", test.about, got, test.want)
+		}
+	}
+}
+
+func TestPlainHTTP(t *testing.T) {
+	for url, want := range map[string]bool{
+		"http://localhost:8000": true, "http://127.0.0.1": true, "http://127.9.9.9:80": true, "http://[::1]:80": true, "http://[::ffff:127.0.0.1]": true,
+		"http://10.0.0.1": false, "http://localhost.example": false, "http://0.0.0.0": false, "http://service": false,
+	} {
+		if _, err := load(least("SMARTASSIST_URL", url)); (err == nil) != want {
+			t.Errorf("%s: %v, want it allowed: %v", url, err, want)
+		}
+		if _, err := load(least("SMARTASSIST_URL", url, "SMARTASSIST_ALLOW_HTTP", "true")); err != nil {
+			t.Errorf("%s with SMARTASSIST_ALLOW_HTTP=true: %v", url, err)
+		}
+	}
+}
+
+func TestConversationNeedsADay(t *testing.T) {
+	for reread, want := range map[string]bool{"24h:1h": false, "25h:2h": false, "25h:1h": true, "1h:5m,168h:24h": true, "12h:1h": false} {
+		_, err := load(least("DEDUPLICATE", "conversation", "REREAD", reread))
+		if (err == nil) != want {
+			t.Errorf("REREAD=%s: %v, want it allowed: %v", reread, err, want)
+		}
+	}
+}
+
+func TestStartFromTime(t *testing.T) {
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.FixedZone("", 3600))
+	if got, want := (StartFrom{Ago: time.Hour}).Time(now), time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC); got != want {
+		t.Errorf("an hour ago is %v, want %v", got, want)
+	}
+	if got, want := (StartFrom{At: now}).Time(now.Add(time.Hour)), now.UTC(); got != want {
+		t.Errorf("instant %v, want %v", got, want)
+	}
+}
+
+func TestValidateWithoutEnvironment(t *testing.T) {
+	c, err := load(least())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Validate(); err != nil {
+		t.Errorf("a loaded configuration: %v", err)
+	}
+	c.Kafka.Brokers, c.PageLimit = nil, 0
+	bad, ok := errors.AsType[*Error](c.Validate())
+	if !ok || !slices.Equal(names(bad.Problems), []string{"SMARTASSIST_PAGE_LIMIT", "KAFKA_BROKERS"}) {
+		t.Errorf("broken by hand: %v", c.Validate())
+	}
+	if err := (&Config{}).Validate(); err == nil {
+		t.Error("an empty configuration is valid")
+	}
+}

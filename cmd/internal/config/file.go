@@ -1,0 +1,61 @@
+package config
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"io/fs"
+	"os"
+)
+
+// largestSecret is far above any token; a larger file is the wrong file.
+const largestSecret = 1 << 20
+
+// secretFile says why a file cannot hold a secret. Its errors do not contain the path, which may be the secret itself,
+// set in the wrong variable.
+func secretFile(path string) error {
+	content, err := readable(path)
+	if err != nil {
+		return err
+	}
+	if len(bytes.TrimSpace(content)) == 0 {
+		return errors.New("the file is empty")
+	}
+	return nil
+}
+
+// certificates says why a file cannot be used as a list of trusted certificates.
+func certificates(path string) error {
+	content, err := readable(path)
+	if err != nil {
+		return err
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(content) {
+		return errors.New("no certificate in it")
+	}
+	return nil
+}
+
+// readable reads a regular file of reasonable size. A pipe is refused: it could be read only once, and secrets are read
+// again when they rotate.
+func readable(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	if info.Size() > largestSecret {
+		return nil, errors.New("larger than 1 MiB")
+	}
+	content, err := os.ReadFile(path)
+	return content, withoutPath(err)
+}
+
+func withoutPath(err error) error {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		return at.Err
+	}
+	return err
+}

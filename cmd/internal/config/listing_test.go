@@ -1,0 +1,86 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestSettings(t *testing.T) {
+	file := write(t, "s")
+	lookup, _ := from(map[string]string{
+		"SMARTASSIST_JWT": "hush", "SMARTASSIST_JWT_FILE": file, "SMARTASSIST_CLIENT_SECRET_FILE": "/hush", "SMARTASSIST_URL": "https://me:hush@host/x",
+		"SMARTASSIST_PAGE_LIMIT": "ten", "KAFKA_BROKERS": "", "SETTLE": "2m",
+	})
+	settings, err := Settings(lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byName := map[string]Setting{}
+	for _, s := range settings {
+		byName[s.Name] = s
+	}
+	for name, want := range map[string]Setting{
+		"SMARTASSIST_JWT":                {Value: "[redacted]", Set: true},
+		"SMARTASSIST_CLIENT_SECRET":      {},
+		"SMARTASSIST_JWT_FILE":           {Value: file, Set: true},
+		"SMARTASSIST_CLIENT_SECRET_FILE": {Value: "[no such file]", Set: true},
+		"SMARTASSIST_URL":                {Value: "https://redacted@host/x", Default: "required", Set: true},
+		"SMARTASSIST_PAGE_LIMIT":         {Value: "ten", Default: "100", Set: true},
+		"KAFKA_BROKERS":                  {Default: "required"},
+		"SETTLE":                         {Value: "2m", Default: "2m", Set: true},
+		"SMARTASSIST_CHANNELS":           {Default: "all"},
+		"REREAD":                         {Value: "1h:5m,6h:30m,48h:6h,168h:24h", Default: "1h:5m,6h:30m,48h:6h,168h:24h"},
+	} {
+		got := byName[name]
+		want.Name, want.Doc = name, got.Doc
+		if got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	}
+}
+
+func TestEveryVariableIsDocumented(t *testing.T) {
+	table := reflect.TypeFor[variables]()
+	for field := range table.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("env"), ",")
+		if documentation[name].doc == "" {
+			t.Errorf("%s has no documentation", name)
+		}
+	}
+	if table.NumField() != len(documentation) {
+		t.Errorf("%d variables, %d documented", table.NumField(), len(documentation))
+	}
+}
+
+func TestMarkdown(t *testing.T) {
+	text, err := Markdown()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(text, "\n")
+	if want := []string{
+		"| variable | default | meaning |",
+		"|---|---|---|",
+		"| `SMARTASSIST_URL` | required | base URL of the service, `https://...`; plain http only to loopback, or with `SMARTASSIST_ALLOW_HTTP=true`. `HTTPS_PROXY` and `NO_PROXY` as usual |",
+	}; strings.Join(lines[:3], "\n") != strings.Join(want, "\n") {
+		t.Errorf("begins\n%s\nwant\n%s", strings.Join(lines[:3], "\n"), strings.Join(want, "\n"))
+	}
+	rows := 0
+	for _, line := range lines {
+		if strings.HasPrefix(line, "| `") {
+			rows++
+			if got := strings.Count(strings.ReplaceAll(line, `\|`, ""), "|"); got != 4 {
+				t.Errorf("%d bars in %s", got, line)
+			}
+		}
+	}
+	if want := len(documentation); rows != want {
+		t.Errorf("%d rows, want %d", rows, want)
+	}
+	for _, want := range []string{"| `SMARTASSIST_PAGE_LIMIT` | `100` |", "| `SMARTASSIST_STREAM_ID` |  |", "| `SMARTASSIST_QUEUES` | all |", "`KAFKA_TLS` (other than `off`), `KAFKA_TLS_CA_FILE`"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+}

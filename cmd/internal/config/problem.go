@@ -1,0 +1,73 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Error says that the configuration is wrong: every wrong setting, one a line. The process exits 2 over it.
+type Error struct {
+	Problems []Problem
+	joined   error
+}
+
+// Problem is one wrong setting: the variable's name, and what is wrong and expected, without a secret in it.
+type Problem struct{ Name, Text string }
+
+// Error is the problem in one line.
+func (p Problem) Error() string { return p.Name + ": " + p.Text }
+
+// Error is one line for each problem under a line that counts them.
+func (e *Error) Error() string {
+	head := "configuration: 1 setting is wrong"
+	if n := len(e.Problems); n > 1 {
+		head = fmt.Sprintf("configuration: %d settings are wrong", n)
+	}
+	return head + "\n  " + strings.ReplaceAll(e.joined.Error(), "\n", "\n  ")
+}
+
+// Unwrap returns the joined problems.
+func (e *Error) Unwrap() error { return e.joined }
+
+// problems collects what is wrong: the first finding for each name, since what follows from a value that could not
+// even be decoded helps nobody.
+type problems struct{ found []Problem }
+
+func (p *problems) add(name, format string, args ...any) {
+	if p.ok(name) {
+		p.found = append(p.found, Problem{name, fmt.Sprintf(format, args...)})
+	}
+}
+
+// require adds a problem unless the condition holds.
+func (p *problems) require(holds bool, name, format string, args ...any) {
+	if !holds {
+		p.add(name, format, args...)
+	}
+}
+
+// ok says whether nothing was found wrong with any of the names yet.
+func (p *problems) ok(names ...string) bool {
+	return !slices.ContainsFunc(p.found, func(f Problem) bool { return slices.Contains(names, f.Name) })
+}
+
+// err returns an *Error with the problems in the order of names, others last; nil if there are none.
+func (p *problems) err(names []string) error {
+	if len(p.found) == 0 {
+		return nil
+	}
+	rank := func(f Problem) int {
+		if i := slices.Index(names, f.Name); i >= 0 {
+			return i
+		}
+		return len(names)
+	}
+	slices.SortStableFunc(p.found, func(a, b Problem) int { return rank(a) - rank(b) })
+	errs := make([]error, len(p.found))
+	for i, f := range p.found {
+		errs[i] = f
+	}
+	return &Error{Problems: p.found, joined: errors.Join(errs...)}
+}
