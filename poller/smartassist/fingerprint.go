@@ -9,23 +9,24 @@ import (
 	"github.com/convstream/convstream/poller/smartassist/rawjson"
 )
 
-// The tags keep values of different kinds apart. They are part of the
-// fingerprint for ever, as is everything else below: fingerprints stand in
-// ce_id and in the state topic, and another function would publish every
-// remembered conversation again. The golden values of the test hold them.
+// The tags keep values of different kinds apart: odd multiples of the golden
+// ratio, far from each other in every bit. They are part of the fingerprint for
+// ever, as is everything else below: fingerprints stand in ce_id and in the
+// state topic, and another function would publish every remembered conversation
+// again. The golden values of the test hold them.
 const (
-	tagBroken uint64 = iota + 1
-	tagString
-	tagInexact // a string that does not decode to text
-	tagNumber
-	tagTrue
-	tagFalse
-	tagNull
-	tagObject
-	tagMember
-	tagArray
-	tagElement
-	tagDeep // a value below maxDepth
+	tagBroken  uint64 = 0x9e3779b97f4a7c15
+	tagString  uint64 = 0xdaa66d2c7ddf743f
+	tagInexact uint64 = 0x1715609f7c746c69
+	tagNumber  uint64 = 0x538454127b096493
+	tagTrue    uint64 = 0x8ff34785799e5cbd
+	tagFalse   uint64 = 0xcc623af8783354e7
+	tagNull    uint64 = 0x08d12e6b76c84d11
+	tagObject  uint64 = 0x454021de755d453b
+	tagMember  uint64 = 0x81af155173f23d65
+	tagArray   uint64 = 0xbe1e08c47287358f
+	tagElement uint64 = 0xfa8cfc37711c2db9
+	tagDeep    uint64 = 0x36fbefaa6fb125e3
 )
 
 // maxDepth bounds the recursion; jsontext accepts no deeper text.
@@ -49,34 +50,51 @@ const maxDepth = 10_000
 // service, which has no use for building a collision.
 func (r Row) Fingerprint(ig Ignore) uint64 {
 	if r.Err != nil {
-		return node(tagBroken, 0, xxhash.Sum64(r.Raw))
+		return tagBroken ^ xxhash.Sum64(r.Raw)
 	}
 	h := hashers.Get().(*hasher)
 	defer hashers.Put(h)
-	h.ignore = ig
-	return h.value(r.Raw, ig.root(), 0)
+	h.ignore, h.text = ig, r.Raw
+	hash, _ := h.value(0, ig.root(), 0)
+	h.text = nil // do not keep the page alive
+	return hash
 }
 
-// hasher carries the scratch memory, so that hashing a row allocates nothing.
+// hasher goes over the text once, from front to back. It is kept for its scratch
+// memory: hashing a row allocates nothing.
 type hasher struct {
 	ignore Ignore
+	text   []byte
 	buf    []byte
 }
 
 var hashers = sync.Pool{New: func() any { return new(hasher) }}
 
-// value hashes the value that the pointers p lead to, at this depth.
-func (h *hasher) value(v []byte, p paths, depth int) uint64 {
-	if depth > maxDepth {
-		return node(tagDeep, 0, xxhash.Sum64(v))
+// value hashes the value that begins at i, to which the pointers p lead, and
+// tells where it ends. On text that is not valid JSON it still comes to an end.
+func (h *hasher) value(i int, p paths, depth int) (hash uint64, end int) {
+	switch b := h.text[i:]; {
+	case len(b) == 0:
+		return 0, i
+	case depth > maxDepth:
+		return tagDeep ^ xxhash.Sum64(b), len(h.text)
+	case b[0] == '{':
+		return h.object(i, p, depth)
+	case b[0] == '[':
+		return h.array(i, p, depth)
+	default:
+		n := rawjson.Length(b)
+		if n == 0 {
+			return 0, len(h.text)
+		}
+		return h.scalar(b[:n]), i + n
 	}
-	switch rawjson.KindOf(v) {
+}
+
+func (h *hasher) scalar(v []byte) uint64 {
+	switch v[0] {
 	case '"':
-		return h.text(v)
-	case '{':
-		return h.object(v, p, depth)
-	case '[':
-		return h.array(v, p, depth)
+		return h.string(v)
 	case 't':
 		return tagTrue
 	case 'f':
@@ -84,67 +102,86 @@ func (h *hasher) value(v []byte, p paths, depth int) uint64 {
 	case 'n':
 		return tagNull
 	}
-	return node(tagNumber, uint64(len(v)), xxhash.Sum64(v))
+	return tagNumber ^ xxhash.Sum64(v)
 }
 
-func (h *hasher) object(v []byte, p paths, depth int) uint64 {
+func (h *hasher) object(i int, p paths, depth int) (hash uint64, end int) {
 	var sum, n uint64
-	for name, value := range rawjson.Members(v) {
-		var next paths
-		if p != 0 {
-			var cut bool
-			if next, cut = h.ignore.step(p, depth, h.content(name)); cut {
-				continue
-			}
+	for i = rawjson.Space(h.text, i+1); i < len(h.text) && h.text[i] == '"'; i = h.comma(i) {
+		name := h.text[i : i+rawjson.Length(h.text[i:])]
+		i = rawjson.Space(h.text, rawjson.Space(h.text, i+len(name))+1)
+		next, cut := h.step(p, depth, name)
+		if cut {
+			i += rawjson.Length(h.text[i:])
+			continue
 		}
-		sum += node(tagMember, h.text(name), h.value(value, next, depth+1))
+		var v uint64
+		v, i = h.value(i, next, depth+1)
+		sum += node(tagMember, h.string(name), v)
 		n++
 	}
-	return node(tagObject, n, sum)
+	return node(tagObject, n, sum), min(i+1, len(h.text))
 }
 
-func (h *hasher) array(v []byte, p paths, depth int) uint64 {
+func (h *hasher) array(i int, p paths, depth int) (hash uint64, end int) {
 	var chain, n uint64
 	index := -1
-	for value := range rawjson.Elements(v) {
+	for i = rawjson.Space(h.text, i+1); i < len(h.text) && h.text[i] != ']'; i = h.comma(i) {
 		index++
-		var next paths
-		if p != 0 {
-			var cut bool
-			h.buf = strconv.AppendInt(h.buf[:0], int64(index), 10)
-			if next, cut = h.ignore.step(p, depth, h.buf); cut {
-				continue
-			}
+		next, cut := h.stepIndex(p, depth, index)
+		if cut {
+			i += rawjson.Length(h.text[i:])
+			continue
 		}
-		chain = node(tagElement, chain, h.value(value, next, depth+1))
+		var v uint64
+		v, i = h.value(i, next, depth+1)
+		chain = node(tagElement, chain, v)
 		n++
 	}
-	return node(tagArray, n, chain)
+	return node(tagArray, n, chain), min(i+1, len(h.text))
 }
 
-// text hashes a string by its content where that is text, else by its source:
-// two broken strings that decode alike are still two strings.
-func (h *hasher) text(quoted []byte) uint64 {
-	content, ok := rawjson.Plain(quoted)
-	tag := tagString
+// comma goes from the end of a member or element to the next one, or to the
+// closing bracket.
+func (h *hasher) comma(i int) int {
+	i = rawjson.Space(h.text, i)
+	if i < len(h.text) && h.text[i] == ',' {
+		i = rawjson.Space(h.text, i+1)
+	}
+	return i
+}
+
+func (h *hasher) step(p paths, depth int, quoted []byte) (next paths, cut bool) {
+	if p == 0 {
+		return 0, false
+	}
+	name, ok := rawjson.Plain(quoted)
 	if !ok {
-		var exact bool
-		if h.buf, exact = rawjson.AppendUnquote(h.buf[:0], quoted); exact {
-			content = h.buf
-		} else {
-			content, tag = quoted, tagInexact
-		}
+		h.buf, _ = rawjson.AppendUnquote(h.buf[:0], quoted)
+		name = h.buf
 	}
-	return node(tag, uint64(len(content)), xxhash.Sum64(content))
+	return h.ignore.step(p, depth, name)
 }
 
-// content is a member's name as text, valid until the next use of the hasher.
-func (h *hasher) content(quoted []byte) []byte {
-	if plain, ok := rawjson.Plain(quoted); ok {
-		return plain
+func (h *hasher) stepIndex(p paths, depth, index int) (next paths, cut bool) {
+	if p == 0 {
+		return 0, false
 	}
-	h.buf, _ = rawjson.AppendUnquote(h.buf[:0], quoted)
-	return h.buf
+	h.buf = strconv.AppendInt(h.buf[:0], int64(index), 10)
+	return h.ignore.step(p, depth, h.buf)
+}
+
+// string hashes a string by its content where that is text, else by its source:
+// two broken strings that decode alike are still two strings.
+func (h *hasher) string(quoted []byte) uint64 {
+	if plain, ok := rawjson.Plain(quoted); ok {
+		return tagString ^ xxhash.Sum64(plain)
+	}
+	var exact bool
+	if h.buf, exact = rawjson.AppendUnquote(h.buf[:0], quoted); !exact {
+		return tagInexact ^ xxhash.Sum64(quoted)
+	}
+	return tagString ^ xxhash.Sum64(h.buf)
 }
 
 // node mixes three words into one that depends on every bit of each and on

@@ -30,14 +30,14 @@ func Members(object []byte) iter.Seq2[[]byte, []byte] {
 }
 
 func members(b []byte, yield func(name, value []byte) bool) {
-	i := space(b, 0)
+	i := Space(b, 0)
 	if i >= len(b) || b[i] != '{' {
 		return
 	}
-	for i = space(b, i+1); i < len(b) && b[i] == '"'; i = space(b, i+1) {
+	for i = Space(b, i+1); i < len(b) && b[i] == '"'; i = Space(b, i+1) {
 		end := i + stringLength(b[i:])
-		colon := space(b, end)
-		start := space(b, colon+1)
+		colon := Space(b, end)
+		start := Space(b, colon+1)
 		if end == i || start >= len(b) {
 			return
 		}
@@ -45,7 +45,7 @@ func members(b []byte, yield func(name, value []byte) bool) {
 		if n == 0 || !yield(b[i:end:end], b[start:start+n:start+n]) {
 			return
 		}
-		i = space(b, start+n)
+		i = Space(b, start+n)
 		if i >= len(b) || b[i] != ',' {
 			return
 		}
@@ -60,16 +60,16 @@ func Elements(array []byte) iter.Seq[[]byte] {
 }
 
 func elements(b []byte, yield func(value []byte) bool) {
-	i := space(b, 0)
+	i := Space(b, 0)
 	if i >= len(b) || b[i] != '[' {
 		return
 	}
-	for i = space(b, i+1); i < len(b) && b[i] != ']'; i = space(b, i+1) {
+	for i = Space(b, i+1); i < len(b) && b[i] != ']'; i = Space(b, i+1) {
 		n := Length(b[i:])
 		if n == 0 || !yield(b[i:i+n:i+n]) {
 			return
 		}
-		i = space(b, i+n)
+		i = Space(b, i+n)
 		if i >= len(b) || b[i] != ',' {
 			return
 		}
@@ -144,7 +144,8 @@ func stringLength(b []byte) int {
 	return 0
 }
 
-func space(b []byte, i int) int {
+// Space is the index of the first byte of b from i on that is no JSON white space.
+func Space(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
 		i++
 	}
