@@ -1,0 +1,223 @@
+package smartassist
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/convstream/convstream/poller/smartassist/rawjson"
+)
+
+// maxErrorBody is how much of an answer that is an error is read, in bytes.
+const maxErrorBody = 64 << 10
+
+// knownMessage is a text of the service that may appear in our errors. All else
+// that it says stays unsaid: it may quote what it was asked, or anything.
+type knownMessage struct {
+	part string // found in the body, whatever its form
+	kind ErrorKind
+	hint string
+}
+
+var knownMessages = []knownMessage{
+	{"Invalid SDK credentials", Login, "look at SMARTASSIST_CLIENT_ID and SMARTASSIST_CLIENT_SECRET, or at SMARTASSIST_JWT, and at SMARTASSIST_ACCOUNT_ID"},
+	{"Invalid JWT token", Login, "SMARTASSIST_JWT must hold a JWT, without Bearer"},
+	{"Permission denied. Scope is incorrect!", Login, "give the app the scope \"SmartAssist Analytics\""},
+	{"exceeded the per-minute rate limit", Throttled, throttledHint},
+}
+
+const (
+	loginHint     = "look at SMARTASSIST_JWT, or SMARTASSIST_CLIENT_ID and SMARTASSIST_CLIENT_SECRET"
+	throttledHint = "other integrations use the account's 60 requests a minute too: lower SMARTASSIST_REQUESTS_PER_MINUTE if this goes on"
+)
+
+// statusError reads an answer whose status is not 200.
+func (c *Client) statusError(resp *http.Response) *Error {
+	// What cannot be read of it does not matter: the status says enough.
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	e := &Error{Status: resp.StatusCode, Err: said(resp.Header, body)}
+	e.RetryAfter = retryAfter(resp.Header, time.Now())
+	e.Kind, e.Category, e.Hint = meaning(resp.StatusCode)
+	if m, ok := findMessage(body); ok {
+		e.is(m)
+	}
+	if e.Category == CategoryRedirect {
+		e.Err = fmt.Errorf("SMARTASSIST_URL answers with a redirect to %s", redirectHost(resp.Header))
+	}
+	if e.Kind == Login {
+		e.Hint += clockHint(resp.Header, time.Now())
+	}
+	return e
+}
+
+// is makes the error what a known message says that it is.
+func (e *Error) is(m knownMessage) {
+	e.Kind, e.Hint = m.kind, m.hint
+	e.Category = CategoryLogin
+	if m.kind == Throttled {
+		e.Category = CategoryThrottled
+	}
+}
+
+// meaning is what a status says by itself.
+func meaning(status int) (kind ErrorKind, category, hint string) {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return Login, CategoryLogin, loginHint
+	case status == http.StatusTooManyRequests:
+		return Throttled, CategoryThrottled, throttledHint
+	case status >= 500, status == http.StatusRequestTimeout, status == http.StatusTooEarly:
+		return Temporary, CategoryStatus5xx, ""
+	case status >= 400:
+		return Refused, CategoryStatus4xx, "look at SMARTASSIST_URL, SMARTASSIST_ACCOUNT_ID, SMARTASSIST_STREAM_ID and the filters"
+	case status >= 300:
+		return Refused, CategoryRedirect, "set SMARTASSIST_URL to the host that answers by itself; redirects are not followed, they would carry the token elsewhere"
+	}
+	return BadAnswer, CategoryStatus, "is SMARTASSIST_URL the service's address?"
+}
+
+// said is what may be repeated of an answer: a known message and the code of
+// {"errors":[{"msg","code"}]}, else only what the answer is made of.
+func said(h http.Header, body []byte) error {
+	m, known := findMessage(body)
+	code := errorCode(body)
+	switch {
+	case known && code != 0:
+		return fmt.Errorf("%s (code %d)", m.part, code)
+	case known:
+		return fmt.Errorf("%s", m.part)
+	case code != 0:
+		return fmt.Errorf("code %d", code)
+	}
+	return sort(h, body)
+}
+
+// sort is what an answer is made of.
+func sort(h http.Header, body []byte) error {
+	return fmt.Errorf("%d bytes of %s", len(body), contentType(h))
+}
+
+func findMessage(body []byte) (knownMessage, bool) {
+	for _, m := range knownMessages {
+		if bytes.Contains(body, []byte(m.part)) {
+			return m, true
+		}
+	}
+	return knownMessage{}, false
+}
+
+// errorCode is the first code of {"errors":[{"msg","code"}]}, 0 when there is none.
+func errorCode(body []byte) int {
+	if !valid(body) {
+		return 0
+	}
+	for name, list := range rawjson.Members(body) {
+		if string(name) != `"errors"` {
+			continue
+		}
+		for e := range rawjson.Elements(list) {
+			for name, code := range rawjson.Members(e) {
+				if n, err := strconv.Atoi(text(code)); string(name) == `"code"` && err == nil {
+					return n
+				}
+			}
+		}
+	}
+	return 0
+}
+
+// contentType is the answer's media type, if it is one that can be repeated.
+func contentType(h http.Header) string {
+	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil || len(t) > 40 || t == "" {
+		return "unknown type"
+	}
+	return t
+}
+
+// redirectHost is where a redirect leads, without the path, which may hold anything.
+func redirectHost(h http.Header) string {
+	u, err := url.Parse(h.Get("Location"))
+	if err != nil || u.Host == "" || len(u.Host) > 100 || strings.ContainsFunc(u.Host, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "another path"
+	}
+	return u.Host
+}
+
+// retryAfter reads Retry-After: seconds, or a date that is compared with the
+// answer's own Date where there is one, so that our clock does not matter.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil {
+		return time.Duration(min(max(seconds, 0), 24*60*60)) * time.Second
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
+	}
+	return min(max(at.Sub(now), 0), 24*time.Hour)
+}
+
+// clockHint says so when our clock differs from the service's: a token that we
+// signed is then not yet, or no longer, good there.
+func clockHint(h http.Header, now time.Time) string {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return ""
+	}
+	if diff := now.Sub(date).Round(time.Second); diff.Abs() > time.Minute {
+		return fmt.Sprintf("; this machine's clock differs from the service's by %v", diff)
+	}
+	return ""
+}
+
+// readPage reads the body of a 200.
+func readPage(h http.Header, body []byte) (Page, error) {
+	page := Page{NumResults: -1}
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		page.Date = date
+	}
+	rows, numResults, category := splitPage(body)
+	if category == "" {
+		page.Rows, page.NumResults = rows, numResults
+		return page, nil
+	}
+	return Page{}, noPage(h, body, category)
+}
+
+// noPage is the error for a 200 that is no page.
+func noPage(h http.Header, body []byte, category string) *Error {
+	e := &Error{Kind: BadAnswer, Category: category, Status: http.StatusOK}
+	e.Err = fmt.Errorf("%s: %w", whyNoPage[category], sort(h, body))
+	if category == CategoryCut || category == CategoryStructure {
+		return e // these hold rows, in which any text may stand
+	}
+	e.Hint = "is SMARTASSIST_URL the service's address, and is there a proxy or a login page before it?"
+	if category != CategoryNoData {
+		return e
+	}
+	body = body[:min(len(body), maxErrorBody)]
+	e.Err = fmt.Errorf("%s: %w", whyNoPage[category], said(h, body))
+	if m, ok := findMessage(body); ok { // some gateways say it with a 200
+		e.is(m)
+		e.RetryAfter = retryAfter(h, time.Now())
+	}
+	return e
+}
+
+var whyNoPage = map[string]string{
+	CategoryCut:       "answer ends early",
+	CategoryStructure: "rows of the answer cannot be told apart",
+	CategoryHTML:      "answer is a web page",
+	CategoryNotJSON:   "answer is no JSON object",
+	CategoryNoData:    "answer has no data array",
+}

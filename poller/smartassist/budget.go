@@ -1,0 +1,178 @@
+package smartassist
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Budget spaces the requests to the service, of all purposes together, so that
+// in no sliding minute there are more than the configured number, restarts and
+// changes of worker included. It needs no memory of an earlier process for that:
+// requests go out at least 60 s / budget and 2 % apart (sixty seconds then hold
+// one less than the budget and a fraction), and the first one not before one
+// such pace after the start. Unused slots are not saved up.
+//
+// The pace is counted from the moment a request goes onto the wire, not from its
+// permission: a slow handshake would otherwise bring two requests together.
+//
+// All methods are safe for concurrent use.
+type Budget struct {
+	perMinute int
+	pace      time.Duration
+
+	mu        sync.Mutex
+	changed   chan struct{} // closed and replaced when a wait got shorter or longer
+	last      time.Time     // the last request, or the start
+	notBefore time.Time     // throttled until
+	throttles int           // 429 in a row
+	status    BudgetStatus  // the counters and Login; the rest is filled in by Status
+}
+
+// LoginState is what the service last said about our token.
+type LoginState string
+
+// What the service last said about our token.
+const (
+	LoginUnknown  LoginState = "unknown" // nothing yet
+	LoginAccepted LoginState = "accepted"
+	LoginRefused  LoginState = "refused"
+)
+
+// BudgetStatus is a Budget as it stands.
+type BudgetStatus struct {
+	PerMinute      int           // as configured
+	Pace           time.Duration // least time between requests, as long as nothing is wrong
+	Requests       uint64        // given so far
+	Throttled      uint64        // 429 so far
+	NextAt         time.Time     // the next request is not possible before
+	ThrottledUntil time.Time     // zero when the service does not hold us back
+	Login          LoginState
+}
+
+const (
+	loginPace        = time.Minute // between requests while the login is refused
+	firstBackoff     = 5 * time.Second
+	longestBackoff   = time.Minute
+	longestRetryWait = 10 * time.Minute // more is taken for a mistake
+)
+
+// NewBudget allows this many requests a minute (at least 1); the first one is
+// possible one pace from now.
+func NewBudget(perMinute int) *Budget {
+	perMinute = max(perMinute, 1)
+	b := &Budget{
+		perMinute: perMinute,
+		pace:      time.Minute * 102 / 100 / time.Duration(perMinute),
+		changed:   make(chan struct{}),
+		last:      time.Now(),
+	}
+	b.status.Login = LoginUnknown
+	return b
+}
+
+// Wait returns when a request may be made, which then counts as made. The only
+// error is that of ctx; nothing is used up then.
+func (b *Budget) Wait(ctx context.Context) error {
+	for {
+		wait, changed := b.take(ctx)
+		if wait <= 0 {
+			return ctx.Err()
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// take takes the slot if it is due (or ctx is done, without taking it), else
+// tells how long it is until then.
+func (b *Budget) take(ctx context.Context) (wait time.Duration, changed <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if ctx.Err() != nil {
+		return 0, nil
+	}
+	now := time.Now()
+	if wait := b.next().Sub(now); wait > 0 {
+		return wait, b.changed
+	}
+	b.last = now
+	b.status.Requests++
+	return 0, nil
+}
+
+// next is when the next request is possible.
+func (b *Budget) next() time.Time {
+	pace := b.pace
+	if b.status.Login == LoginRefused {
+		pace = max(pace, loginPace)
+	}
+	next := b.last.Add(pace)
+	if b.notBefore.After(next) {
+		return b.notBefore
+	}
+	return next
+}
+
+// Sent tells that the request is going onto the wire now.
+func (b *Budget) Sent() {
+	b.change(func() { b.last = time.Now() })
+}
+
+// Throttle holds the next request back after a 429: for the time that the
+// service asked for (up to ten minutes), and at least for 5 s, twice that after
+// each further 429 in a row, up to a minute. retryAfter is 0 when it did not say.
+func (b *Budget) Throttle(retryAfter time.Duration) {
+	b.change(func() {
+		wait := longestBackoff
+		if b.throttles < 4 {
+			wait = firstBackoff << b.throttles
+		}
+		b.throttles++
+		b.status.Throttled++
+		until := time.Now().Add(max(wait, min(retryAfter, longestRetryWait)))
+		if until.After(b.notBefore) {
+			b.notBefore = until
+		}
+	})
+}
+
+// RefuseLogin allows one request a minute from now until [Budget.AcceptLogin].
+func (b *Budget) RefuseLogin() {
+	b.change(func() { b.status.Login = LoginRefused })
+}
+
+// AcceptLogin tells that a page was answered: the token is good, and the service
+// does not throttle.
+func (b *Budget) AcceptLogin() {
+	b.change(func() {
+		b.status.Login = LoginAccepted
+		b.throttles = 0
+		b.notBefore = time.Time{}
+	})
+}
+
+func (b *Budget) change(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f()
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// Status gives the budget as it stands.
+func (b *Budget) Status() BudgetStatus {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.status
+	s.PerMinute, s.Pace, s.NextAt = b.perMinute, b.pace, b.next()
+	if b.notBefore.After(time.Now()) {
+		s.ThrottledUntil = b.notBefore
+	}
+	return s
+}

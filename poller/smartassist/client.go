@@ -1,0 +1,242 @@
+package smartassist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Config is what a [Client] needs to know. The settings it stands for are named
+// in the comments and in errors.
+type Config struct {
+	URL       string // SMARTASSIST_URL: https://host[/path]; http only to loopback or with AllowHTTP
+	AccountID string // SMARTASSIST_ACCOUNT_ID
+	StreamID  string // SMARTASSIST_STREAM_ID: sent as iId unless ""
+	Token     TokenSource
+
+	Channels, Queues []string // SMARTASSIST_CHANNELS, SMARTASSIST_QUEUES: filters; none = all
+	SelectedFields   []string // SMARTASSIST_SELECTED_FIELDS: not sent at all when empty
+
+	CAFile    string // SMARTASSIST_CA_FILE: PEM, added to the system's authorities
+	AllowHTTP bool   // SMARTASSIST_ALLOW_HTTP
+
+	// Budget paces the requests; required, and one for the whole account.
+	Budget *Budget
+	// Dial makes the connections; nil: a net.Dialer, and the proxy of the environment
+	// (HTTPS_PROXY and the like, which is not asked when Dial is given).
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Timeout is for a whole request, from the connection to the last byte; 0: a minute.
+	Timeout time.Duration
+	// MaxBody is how large an answer may be, in bytes after decompression; 0: 64 MiB.
+	MaxBody int64
+}
+
+const (
+	defaultTimeout = time.Minute
+	defaultMaxBody = 64 << 20
+)
+
+// LongestRange is the widest range of time that the service answers for.
+const LongestRange = 7 * 24 * time.Hour
+
+// Query asks for one page of a range of time. What the service takes Start and
+// End to bound (starts, ends; inclusive or not) is not known.
+type Query struct {
+	Start, End    time.Time // whole seconds, sent in UTC as they are; at most LongestRange apart
+	Limit, Offset int       // sent as they are; Limit at least 1
+}
+
+// Page is one answer.
+type Page struct {
+	// Rows are the elements of the data array in the order received. They share the memory of the
+	// answer: keeping one keeps all.
+	Rows []Row
+	// NumResults is the service's count of rows (whether of the page or of the range is not known);
+	// -1 when it is absent or no whole number.
+	NumResults int
+	// Date is the service's clock, from the header of this answer; zero when absent.
+	Date time.Time
+}
+
+// Client reads pages from the service. It is safe for concurrent use.
+type Client struct {
+	cfg      Config
+	endpoint *url.URL
+	http     *http.Client
+}
+
+// New checks the configuration, naming everything that is wrong with it at once.
+// It opens no connection and reads no secret.
+func New(cfg Config) (*Client, error) {
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	if cfg.MaxBody <= 0 {
+		cfg.MaxBody = defaultMaxBody
+	}
+	endpoint, err := endpointOf(cfg)
+	transport, errTransport := newTransport(cfg)
+	if err := errors.Join(err, errTransport, cfg.check()); err != nil {
+		return nil, err
+	}
+	return &Client{cfg: cfg, endpoint: endpoint, http: &http.Client{
+		Transport: transport,
+		// net/http would send our auth header along to wherever the service points.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// check looks at what is sent in headers and what must be there.
+func (cfg Config) check() error {
+	var errs []error
+	wrong := func(text string) { errs = append(errs, errors.New(text)) }
+	if cfg.AccountID == "" {
+		wrong("SMARTASSIST_ACCOUNT_ID is not set")
+	} else if !isID(cfg.AccountID) {
+		wrong("SMARTASSIST_ACCOUNT_ID may hold letters, digits, - and _ only")
+	}
+	if !isID(cfg.StreamID) {
+		wrong("SMARTASSIST_STREAM_ID may hold letters, digits, - and _ only")
+	}
+	if cfg.Token == nil {
+		wrong("neither SMARTASSIST_JWT nor SMARTASSIST_CLIENT_ID with SMARTASSIST_CLIENT_SECRET is set")
+	}
+	if cfg.Budget == nil {
+		wrong("a client needs a request budget")
+	}
+	return errors.Join(errs...)
+}
+
+// isID tells that s can stand in a path and in a header as it is.
+func isID(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+	})
+}
+
+// Close closes the idle connection. The client can still be used.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Ready tells that the service accepted the token the last time it said anything
+// about it.
+func (c *Client) Ready() bool { return c.cfg.Budget.Status().Login == LoginAccepted }
+
+// Page asks for one page: it waits for the budget, makes exactly one request and
+// reads the whole answer. A row that is broken does not fail the page (see
+// [Row.Err]). The error is that of ctx when ctx is done, else an [*Error].
+// Nothing is retried here.
+func (c *Client) Page(ctx context.Context, q Query) (Page, error) {
+	if err := q.check(); err != nil {
+		return Page{}, &Error{Kind: Refused, Category: CategoryQuery, Err: err}
+	}
+	if err := c.cfg.Budget.Wait(ctx); err != nil {
+		return Page{}, err
+	}
+	page, err := c.ask(ctx, q)
+	if err != nil && ctx.Err() != nil {
+		return Page{}, ctx.Err()
+	}
+	c.learn(err)
+	if err != nil {
+		return Page{}, err
+	}
+	return page, nil
+}
+
+// learn tells the budget and the token source what the answer means for them.
+func (c *Client) learn(err error) {
+	if err == nil {
+		c.cfg.Budget.AcceptLogin()
+		return
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		return
+	}
+	switch {
+	case e.Kind == Throttled:
+		c.cfg.Budget.Throttle(e.RetryAfter)
+	case e.Kind == Login && e.Category == CategoryLogin:
+		c.cfg.Budget.RefuseLogin()
+		c.cfg.Token.Refused()
+	}
+}
+
+// ask makes the request and reads the answer.
+func (c *Client) ask(ctx context.Context, q Query) (Page, error) {
+	token, err := c.cfg.Token.Token()
+	if err != nil {
+		return Page{}, &Error{Kind: Login, Category: CategorySecret, Err: err, Hint: "put the secret where the variable says; it is read again for each request"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	req, err := c.request(ctx, q, token)
+	if err != nil {
+		return Page{}, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return Page{}, c.transportError(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return Page{}, c.statusError(resp)
+	}
+	body, err := c.readBody(resp)
+	if err != nil {
+		return Page{}, err
+	}
+	return readPage(resp.Header, body)
+}
+
+// readBody reads the answer up to the cap.
+func (c *Client) readBody(resp *http.Response) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxBody+1))
+	switch {
+	case int64(len(body)) > c.cfg.MaxBody:
+		return nil, &Error{Kind: BadAnswer, Category: CategoryTooLarge, Status: resp.StatusCode,
+			Hint: "lower SMARTASSIST_PAGE_LIMIT", Err: fmt.Errorf("answer is larger than %d bytes", c.cfg.MaxBody)}
+	case err != nil && isTimeout(err):
+		return nil, c.transportError(err)
+	case err != nil:
+		return nil, &Error{Kind: BadAnswer, Category: CategoryCut, Status: resp.StatusCode,
+			Err: &quiet{fmt.Sprintf("answer cut off after %d bytes", len(body)), err}}
+	}
+	return body, nil
+}
+
+// request builds the request as documented. The service's own header names are
+// sent in its spelling, which net/http leaves alone when they are set directly.
+func (c *Client) request(ctx context.Context, q Query, token string) (*http.Request, error) {
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { c.cfg.Budget.Sent() },
+	})
+	u := *c.endpoint
+	u.RawQuery = fmt.Sprintf("limit=%d&offset=%d", q.Limit, q.Offset)
+	body, err := c.requestBody(q)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), body)
+	if err != nil { // the address was checked in New
+		return nil, &Error{Kind: Refused, Category: CategoryQuery, Err: &quiet{"request cannot be made", err}}
+	}
+	req.Header = http.Header{
+		"auth":         {token},
+		"accountId":    {c.cfg.AccountID},
+		"Accept":       {"application/json"},
+		"Content-Type": {"application/json;charset=UTF-8"},
+		"User-Agent":   {"convstream"},
+	}
+	if c.cfg.StreamID != "" {
+		req.Header["iId"] = []string{c.cfg.StreamID}
+	}
+	return req, nil
+}

@@ -1,0 +1,84 @@
+package smartassist
+
+import (
+	"fmt"
+	"time"
+)
+
+// ErrorKind says what a failed read asks of the caller.
+type ErrorKind string
+
+const (
+	// Temporary: the service or the way to it is down; the same question may be answered later.
+	Temporary ErrorKind = "temporary"
+	// Login: the token, or the secret it is made of, is not accepted or cannot be read. The [Budget]
+	// then allows one request a minute; the operator has to do something.
+	Login ErrorKind = "login"
+	// Throttled: the account's requests a minute are used up, by us or by others. The [Budget] holds
+	// the next request back by itself.
+	Throttled ErrorKind = "throttled"
+	// BadAnswer: there was an answer that is no page. Nothing of it was used.
+	BadAnswer ErrorKind = "bad answer"
+	// Refused: the service, or this client before asking, does not take the question. The same
+	// question will be refused again.
+	Refused ErrorKind = "refused"
+)
+
+// Error is why a page could not be read. Its text holds no token, no part of an
+// answer except the service's few known messages, and no personal data.
+type Error struct {
+	Kind ErrorKind
+	// Category is a word from a fixed set, for metrics: see the Category constants.
+	Category string
+	// Status is the HTTP status, 0 when there was no answer.
+	Status int
+	// RetryAfter is how long the service asked to be left alone; 0 when it did not say.
+	RetryAfter time.Duration
+	// Hint tells the operator what to do, naming the setting; "" when there is nothing to do but wait.
+	Hint string
+	// Err is the reason. What it wraps may say more than its text does: print it, not its parts.
+	Err error
+}
+
+// The values of [Error.Category]. They are label values of a metric.
+const (
+	CategoryQuery      = "query"      // the question is not one that may be asked
+	CategorySecret     = "secret"     // a secret could not be read
+	CategoryTimeout    = "timeout"    // no answer, or no whole answer, in time
+	CategoryDNS        = "dns"        // the host's name was not found
+	CategoryConnect    = "connect"    // no connection
+	CategoryTLS        = "tls"        // a connection, but no trust
+	CategoryConnection = "connection" // the connection ended without an answer
+	CategoryRedirect   = "redirect"   // 3xx
+	CategoryLogin      = "login"      // 401, 403
+	CategoryThrottled  = "throttled"  // 429
+	CategoryStatus4xx  = "status_4xx" // any other 4xx
+	CategoryStatus5xx  = "status_5xx" // 5xx, 408, 425
+	CategoryStatus     = "status"     // any other status but 200
+	CategoryCut        = "cut"        // the answer ended too early
+	CategoryTooLarge   = "too_large"  // the answer is larger than Config.MaxBody
+	CategoryHTML       = "html"       // a web page
+	CategoryNotJSON    = "not_json"   // something else that is no JSON object
+	CategoryStructure  = "structure"  // JSON so broken that the rows cannot be told apart
+	CategoryNoData     = "no_data"    // an object without the data array
+)
+
+func (e *Error) Error() string {
+	if e.Status != 0 {
+		return fmt.Sprintf("status %d: %v", e.Status, e.Err)
+	}
+	return e.Err.Error()
+}
+
+// Unwrap gives the reason.
+func (e *Error) Unwrap() error { return e.Err }
+
+// quiet is an error whose own text stands in for that of its cause, because the
+// cause may quote what the other side sent.
+type quiet struct {
+	text  string
+	cause error
+}
+
+func (q *quiet) Error() string { return q.text }
+func (q *quiet) Unwrap() error { return q.cause }

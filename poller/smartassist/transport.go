@@ -1,0 +1,131 @@
+package smartassist
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	dialTimeout = 10 * time.Second
+	tlsTimeout  = 10 * time.Second
+	// idleTimeout is shorter than the keep-alive of common servers (Node: 5 s), so that we, not they,
+	// close a connection between two requests.
+	idleTimeout = 4 * time.Second
+)
+
+// newTransport makes the transport: HTTP/1.1, one connection kept for a burst of
+// requests.
+//
+// net/http repeats a request by itself when a kept connection turns out dead. It
+// must not do so here, since a repeated request is one that the budget did not
+// give. A POST is repeated only if nothing of it was written, or if it is marked
+// as idempotent with an Idempotency-Key; so it is not marked. HTTP/2 would repeat
+// what the server says it did not process, and has nothing to offer for one
+// request at a time.
+func newTransport(cfg Config) (*http.Transport, error) {
+	t := &http.Transport{
+		DialContext:            cfg.Dial,
+		Protocols:              new(http.Protocols),
+		TLSHandshakeTimeout:    tlsTimeout,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		IdleConnTimeout:        idleTimeout,
+		MaxIdleConnsPerHost:    1,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+	t.Protocols.SetHTTP1(true)
+	if cfg.Dial == nil {
+		t.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
+		t.Proxy = http.ProxyFromEnvironment
+		if err := checkProxy(cfg.URL); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.CAFile == "" {
+		return t, nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	pem, err := os.ReadFile(cfg.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("SMARTASSIST_CA_FILE: %w", err)
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, errors.New("SMARTASSIST_CA_FILE holds no certificate in PEM")
+	}
+	t.TLSClientConfig.RootCAs = pool
+	return t, nil
+}
+
+// checkProxy finds a proxy setting that is no URL before a request does: that
+// error would quote the setting, which may hold a password.
+func checkProxy(target string) error {
+	req, err := http.NewRequest(http.MethodPost, target, nil)
+	if err != nil {
+		return nil // endpointOf says what is wrong
+	}
+	if _, err := http.ProxyFromEnvironment(req); err != nil {
+		return errors.New("HTTPS_PROXY (or HTTP_PROXY) is not the address of a proxy")
+	}
+	return nil
+}
+
+// transportError says why there was no answer. Texts of net/http that may quote
+// the other side are replaced.
+func (c *Client) transportError(err error) *Error {
+	var (
+		dns      *net.DNSError
+		op       *net.OpError
+		verify   *tls.CertificateVerificationError
+		noTLS    tls.RecordHeaderError
+		alert    tls.AlertError
+		category = CategoryConnection
+		text     = "no answer that is HTTP"
+		hint     string
+	)
+	switch {
+	case isTimeout(err):
+		category, text = CategoryTimeout, fmt.Sprintf("no whole answer from %s within %v", c.endpoint.Host, c.cfg.Timeout)
+	case errors.As(err, &dns):
+		category, text = CategoryDNS, "host "+dns.Name+" was not found"
+		hint = "look at SMARTASSIST_URL, the proxy and the name server"
+	case errors.As(err, &verify):
+		category, text = CategoryTLS, "certificate of "+c.endpoint.Host+" is not trusted"
+		hint = "if a private authority signed it, name that in SMARTASSIST_CA_FILE"
+	case errors.As(err, &noTLS), errors.As(err, &alert):
+		category, text = CategoryTLS, c.endpoint.Host+" does not speak TLS with us"
+		hint = "look at SMARTASSIST_URL: scheme and port"
+	case errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"):
+		category, text = CategoryConnect, "no connection to "+c.endpoint.Host+reason(op)
+		hint = "look at SMARTASSIST_URL, the proxy and the firewall"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET),
+		errors.Is(err, syscall.EPIPE), strings.Contains(err.Error(), "server closed idle connection"):
+		text = "connection ended before an answer came"
+	}
+	return &Error{Kind: Temporary, Category: category, Hint: hint, Err: &quiet{text, err}}
+}
+
+// reason is the operating system's word for why a dial did not work.
+func reason(op *net.OpError) string {
+	var errno syscall.Errno
+	if errors.As(op, &errno) {
+		return ": " + errno.Error()
+	}
+	return ""
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout()
+}
