@@ -1,0 +1,77 @@
+package producer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// partition names one partition of a topic.
+type partition struct {
+	topic string
+	id    int
+}
+
+// session is what one Acquire gave: the epoch under which transactions are written, and how far each partition is.
+type session struct {
+	producerID int
+	epoch      int
+	sequence   map[partition]int32 // next sequence number; a partition not in it begins at 0
+}
+
+// Acquire takes a new producer epoch: from now on an earlier holder of the transactional id is refused (it meets
+// ErrFenced), and the transaction it left open is aborted. It tries again until ctx ends while brokers or the
+// coordinator are away; an *Error of category denied or settings is final.
+func (p *Producer) Acquire(ctx context.Context) error {
+	if p.cfg.TransactionalID == "" {
+		return errors.New("acquire: no transactional id given")
+	}
+	p.session = nil
+	c := p.cluster.Load()
+	return c.attempts(ctx, "acquire transactional id "+p.cfg.TransactionalID, func(ctx context.Context) error {
+		if err := p.findCoordinator(ctx, c); err != nil {
+			return err
+		}
+		s, err := p.initProducer(ctx, c)
+		if err != nil {
+			return err
+		}
+		p.session = s
+		return nil
+	})
+}
+
+// findCoordinator asks in so many words because kafka-go, which asks before each request too, drops the error: what the
+// operator then saw would be "not coordinator" instead of the reason.
+func (p *Producer) findCoordinator(ctx context.Context, c *cluster) error {
+	res, err := c.client.FindCoordinator(ctx, &kafka.FindCoordinatorRequest{
+		Key: p.cfg.TransactionalID, KeyType: kafka.CoordinatorKeyTypeTransaction,
+	})
+	if err != nil {
+		return err
+	}
+	return res.Error
+}
+
+// initProducer gives -1 for both ids: whatever the epoch was, the next one is ours. An answer that was lost costs an
+// epoch and nothing else.
+func (p *Producer) initProducer(ctx context.Context, c *cluster) (*session, error) {
+	res, err := c.client.InitProducerID(ctx, &kafka.InitProducerIDRequest{
+		TransactionalID:      p.cfg.TransactionalID,
+		TransactionTimeoutMs: int(p.cfg.TransactionTimeout.Milliseconds()),
+		ProducerID:           -1,
+		ProducerEpoch:        -1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if res.Error != nil {
+		return nil, res.Error
+	}
+	return &session{
+		producerID: res.Producer.ProducerID,
+		epoch:      res.Producer.ProducerEpoch,
+		sequence:   map[partition]int32{},
+	}, nil
+}

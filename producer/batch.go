@@ -1,0 +1,149 @@
+package producer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+)
+
+// Where the fields of a record batch (version 2) lie, counted after the four bytes of length that stand before it in a
+// produce request. The checksum covers everything from the attributes on.
+const (
+	lengthPrefix     = 4
+	offsetCRC        = 17
+	offsetAttributes = 21
+	offsetProducerID = 43
+	offsetEpoch      = 51
+	offsetSequence   = 53
+	batchOverhead    = 61
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// batch is what goes to one partition in one request.
+type batch struct {
+	partition partition
+	count     int
+	records   []int // indexes into what the caller gave
+	data      []byte
+}
+
+// size is what the broker compares with max.message.bytes.
+func (b *batch) size() int { return len(b.data) - lengthPrefix }
+
+// stamp makes the batch part of a transaction. kafka-go can build a batch but knows neither producer nor sequence.
+func (b *batch) stamp(producerID int64, epoch int16, sequence int32) {
+	raw := b.data[lengthPrefix:]
+	attributes := binary.BigEndian.Uint16(raw[offsetAttributes:]) | uint16(protocol.Transactional)
+	binary.BigEndian.PutUint16(raw[offsetAttributes:], attributes)
+	binary.BigEndian.PutUint64(raw[offsetProducerID:], uint64(producerID))
+	binary.BigEndian.PutUint16(raw[offsetEpoch:], uint16(epoch))
+	binary.BigEndian.PutUint32(raw[offsetSequence:], uint32(sequence))
+	binary.BigEndian.PutUint32(raw[offsetCRC:], crc32.Checksum(raw[offsetAttributes:], castagnoli))
+}
+
+// packer cuts the records of one partition into batches that the topic takes.
+type packer struct {
+	partition partition
+	records   []Record // all that the caller gave
+	codec     kafka.Compression
+	limit     int // max.message.bytes of the topic
+	now       time.Time
+	out       []*batch
+}
+
+// pack packs the records with the given indexes in their order. It sizes batches as if nothing were compressed: a
+// little more batches, but no batch is built twice for having come out too large, save those that compression made longer.
+func (p *packer) pack(indexes []int) error {
+	for start := 0; start < len(indexes); {
+		size, end := batchOverhead, start
+		for end < len(indexes) {
+			size += sizeBound(p.records[indexes[end]])
+			if size > p.limit && end > start {
+				break
+			}
+			end++
+		}
+		if err := p.add(indexes[start:end]); err != nil {
+			return err
+		}
+		start = end
+	}
+	return nil
+}
+
+// add builds one batch, or halves it until its parts fit. A single record that compression made too long goes as it is.
+func (p *packer) add(indexes []int) error {
+	b, err := p.encode(indexes, p.codec)
+	if err != nil {
+		return err
+	}
+	if b.size() > p.limit && len(indexes) > 1 {
+		half := len(indexes) / 2
+		if err := p.add(indexes[:half]); err != nil {
+			return err
+		}
+		return p.add(indexes[half:])
+	}
+	if b.size() > p.limit && p.codec != 0 {
+		if b, err = p.encode(indexes, 0); err != nil {
+			return err
+		}
+	}
+	if b.size() > p.limit {
+		return &RefusedError{Topic: p.partition.topic, Partition: p.partition.id, Records: indexes, Err: kafka.MessageSizeTooLarge}
+	}
+	p.out = append(p.out, b)
+	return nil
+}
+
+func (p *packer) encode(indexes []int, codec kafka.Compression) (*batch, error) {
+	records := make([]protocol.Record, len(indexes))
+	for i, index := range indexes {
+		records[i] = p.wire(p.records[index])
+	}
+	set := protocol.RecordSet{
+		Version:    2,
+		Attributes: protocol.Attributes(codec),
+		Records:    protocol.NewRecordReader(records...),
+	}
+	var buffer bytes.Buffer
+	if _, err := set.WriteTo(&buffer); err != nil {
+		return nil, err
+	}
+	return &batch{partition: p.partition, count: len(indexes), records: indexes, data: buffer.Bytes()}, nil
+}
+
+func (p *packer) wire(r Record) protocol.Record {
+	when := r.Time
+	if when.UnixMilli() <= 0 {
+		when = p.now
+	}
+	var headers []protocol.Header
+	if len(r.Headers) > 0 {
+		headers = make([]protocol.Header, len(r.Headers))
+		for i, h := range r.Headers {
+			headers[i] = protocol.Header(h)
+		}
+	}
+	return protocol.Record{Time: when, Key: protocol.NewBytes(r.Key), Value: protocol.NewBytes(r.Value), Headers: headers}
+}
+
+// sizeBound is the most that a record takes uncompressed: lengths and deltas are varints of at most 5 bytes, the time
+// delta one of at most 10.
+func sizeBound(r Record) int {
+	size := 5 + 1 + 10 + 5 + 5 + len(r.Key) + 5 + len(r.Value) + 5
+	for _, h := range r.Headers {
+		size += 10 + len(h.Key) + len(h.Value)
+	}
+	return size
+}
+
+var murmur2 = kafka.Murmur2Balancer{Consistent: true}
+
+// choose says to which of n partitions a key belongs.
+func choose(key []byte, ids []int) int { return murmur2.Balance(kafka.Message{Key: key}, ids...) }

@@ -1,0 +1,169 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/segmentio/kafka-go"
+)
+
+const (
+	// metadataTTL bounds how long a moved partition leader goes unnoticed: kafka-go has no forced refresh.
+	metadataTTL = time.Second
+	// idleTimeout is well below the ten minutes after which brokers hang up on an idle connection.
+	idleTimeout = 30 * time.Second
+	dialTimeout = 5 * time.Second
+
+	firstPause = 10 * time.Millisecond
+	// longestPause is short against a transaction timeout and long against what a restarting broker can be bothered with.
+	longestPause = time.Second
+	// quietFor is how long an operation is tried again before the log says so: a commit meets CONCURRENT_TRANSACTIONS
+	// about once, and that is no news.
+	quietFor = 2 * time.Second
+)
+
+// cluster is the way to the brokers: one kafka-go transport that knows the given topics, and the loop that tries again.
+type cluster struct {
+	client    *kafka.Client
+	transport *kafka.Transport
+	sockets   *sockets
+	timeout   time.Duration
+	log       zerolog.Logger
+}
+
+// connect opens nothing yet: connections are made on demand. The transport asks the brokers about topics only, not about
+// everything the cluster has, which on a shared cluster is megabytes every second; nil topics means all of them.
+func connect(cfg Config, topics []string) *cluster {
+	dial := cfg.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: 3 * time.Second}).DialContext
+	}
+	s := &sockets{dial: dial, open: map[net.Conn]struct{}{}}
+	t := &kafka.Transport{
+		Dial:           s.DialContext,
+		ClientID:       cfg.ClientID,
+		DialTimeout:    dialTimeout,
+		IdleTimeout:    idleTimeout,
+		MetadataTTL:    metadataTTL,
+		MetadataTopics: topics,
+	}
+	return &cluster{
+		client:    &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Timeout: cfg.Timeout, Transport: t},
+		transport: t,
+		sockets:   s,
+		timeout:   cfg.Timeout,
+		log:       cfg.Log,
+	}
+}
+
+// close ends every connection at once, those with a request under way too.
+func (c *cluster) close() {
+	c.transport.CloseIdleConnections()
+	c.sockets.close()
+}
+
+// attempts calls try until it succeeds, fails for good or ctx ends; what then comes back is an *Error with what as its
+// Op. Each attempt has the request timeout. It logs once when the trouble lasts, and once when it is over.
+func (c *cluster) attempts(ctx context.Context, what string, try func(context.Context) error) error {
+	started := time.Now()
+	told := false
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := c.once(ctx, try)
+		if err == nil {
+			if told {
+				c.log.Info().Str("operation", what).Dur("after", time.Since(started)).Msg("kafka answers again")
+			}
+			return nil
+		}
+		fail := failure(what, err)
+		if ctx.Err() != nil {
+			return fail.endedBy(ctx)
+		}
+		if !fail.retriable {
+			return fail
+		}
+		if !told && time.Since(started) >= quietFor {
+			told = true
+			c.log.Warn().Err(fail).Str("category", string(fail.Category)).Msg("kafka: trying again")
+		}
+		if !sleep(ctx, jitter(pause)) {
+			return fail.endedBy(ctx)
+		}
+	}
+}
+
+func (c *cluster) once(ctx context.Context, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	return try(ctx)
+}
+
+// jitter keeps workers that lost the same broker from coming back in step.
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2) }
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// sockets remembers the open connections. kafka-go closes idle ones only: a request whose caller has gone would keep its
+// connection, and a goroutine, until its deadline.
+type sockets struct {
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	mu     sync.Mutex
+	closed bool
+	open   map[net.Conn]struct{}
+}
+
+var errClosed = errors.New("producer is closed")
+
+func (s *sockets) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := s.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		_ = conn.Close()
+		return nil, errClosed
+	}
+	c := &socket{Conn: conn, owner: s}
+	s.open[c] = struct{}{}
+	return c, nil
+}
+
+func (s *sockets) close() {
+	s.mu.Lock()
+	s.closed = true
+	open := s.open
+	s.open = map[net.Conn]struct{}{}
+	s.mu.Unlock()
+	for c := range open {
+		_ = c.Close()
+	}
+}
+
+type socket struct {
+	net.Conn
+	owner *sockets
+}
+
+func (s *socket) Close() error {
+	s.owner.mu.Lock()
+	delete(s.owner.open, s)
+	s.owner.mu.Unlock()
+	return s.Conn.Close()
+}

@@ -1,0 +1,299 @@
+package producer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"golang.org/x/sync/errgroup"
+)
+
+// inFlight bounds the requests, and so the connections (kafka-go puts one request on one), that a commit has open.
+const inFlight = 8
+
+// Commit publishes records, and the last records that closing makes of them, in one transaction. closing is called once,
+// when records are written and not yet committed, with the last offset of each partition written to, named
+// "{topic}-{partition}"; it may be nil, and it may return nothing. A partition gets its records in their order.
+//
+// nil means committed and durable. Any error means that the outcome is unknown or that nothing was committed: Acquire
+// and recover before the next Commit. errors.Is(err, ErrFenced): another worker took over. A *RefusedError in it names
+// records that would be refused again; errors of closing come back as they are. A commit of no records at all asks
+// nothing of the brokers.
+func (p *Producer) Commit(ctx context.Context, records []Record, closing func(ends map[string]int64) ([]Record, error)) error {
+	s := p.session
+	if s == nil {
+		return ErrNotAcquired
+	}
+	p.session = nil // whatever goes wrong from here on, this epoch is over
+	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.TransactionTimeout*3/4, errTransactionTime)
+	defer cancel()
+	t := &transaction{
+		producer: p, cluster: p.cluster.Load(), session: s, began: time.Now(),
+		added: map[partition]bool{}, ends: map[string]int64{},
+	}
+	if err := t.run(ctx, records, closing); err != nil {
+		return t.explain(err)
+	}
+	p.session = s
+	return nil
+}
+
+// transaction is one transaction under way.
+type transaction struct {
+	producer *Producer
+	cluster  *cluster
+	session  *session
+	began    time.Time
+	added    map[partition]bool
+
+	mu   sync.Mutex
+	ends map[string]int64
+}
+
+func (t *transaction) run(ctx context.Context, records []Record, closing func(map[string]int64) ([]Record, error)) error {
+	if err := t.publish(ctx, records); err != nil {
+		return err
+	}
+	if closing != nil {
+		last, err := closing(t.ends)
+		if err != nil {
+			return err
+		}
+		if err := t.publish(ctx, last); err != nil {
+			return unindexed(err)
+		}
+	}
+	if len(t.added) == 0 {
+		return nil
+	}
+	return t.commit(ctx)
+}
+
+// unindexed removes indexes that would point into the wrong records.
+func unindexed(err error) error {
+	if r, ok := errors.AsType[*RefusedError](err); ok {
+		r.Records = nil
+	}
+	return err
+}
+
+// explain tells a transaction that the broker gave up from one that another worker ended: both answer "fenced".
+func (t *transaction) explain(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && e.Category == Fenced && time.Since(t.began) >= t.producer.cfg.TransactionTimeout {
+		return &Error{Op: e.Op, Category: Timeout, Err: errTransactionTime}
+	}
+	return err
+}
+
+func (t *transaction) publish(ctx context.Context, records []Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	batches, err := t.pack(ctx, records)
+	if err != nil {
+		return err
+	}
+	if err := t.addPartitions(ctx, batches); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(inFlight)
+	for _, list := range batches {
+		group.Go(func() error { return t.produceAll(ctx, list) })
+	}
+	return group.Wait()
+}
+
+// pack gives the batches of each partition, in the order of their first record.
+func (t *transaction) pack(ctx context.Context, records []Record) ([][]*batch, error) {
+	perPartition := map[partition][]int{}
+	var order []partition
+	counts := t.counts(ctx, records)
+	for i, r := range records {
+		ids, ok := counts[r.Topic]
+		if !ok {
+			return nil, &Error{Op: "produce " + r.Topic, Category: Settings, Err: errors.New("the topic was not ensured")}
+		}
+		at := partition{r.Topic, choose(r.Key, ids)}
+		if perPartition[at] == nil {
+			order = append(order, at)
+		}
+		perPartition[at] = append(perPartition[at], i)
+	}
+	out := make([][]*batch, 0, len(order))
+	now := time.Now()
+	for _, at := range order {
+		p := packer{partition: at, records: records, codec: t.producer.codec, limit: t.producer.topics[at.topic].maxBytes, now: now}
+		if err := p.pack(perPartition[at]); err != nil {
+			return nil, failure("produce "+at.String(), err)
+		}
+		t.stamp(p.out)
+		out = append(out, p.out)
+	}
+	return out, nil
+}
+
+// stamp numbers the batches of one partition. The numbers are used up even if the batches are not sent: after an error
+// the epoch ends anyhow.
+func (t *transaction) stamp(batches []*batch) {
+	for _, b := range batches {
+		next := t.session.sequence[b.partition]
+		b.stamp(int64(t.session.producerID), int16(t.session.epoch), next)
+		t.session.sequence[b.partition] = advance(next, b.count)
+	}
+}
+
+// advance wraps from the largest number to zero, as the broker expects it.
+func advance(sequence int32, n int) int32 {
+	return int32((int64(sequence) + int64(n)) % (math.MaxInt32 + 1))
+}
+
+// counts gives the partitions of each topic as they are now: someone may have added some since EnsureTopics, and every
+// other producer of the cluster would use them.
+func (t *transaction) counts(ctx context.Context, records []Record) map[string][]int {
+	counts := map[string][]int{}
+	for _, r := range records {
+		if limits, ok := t.producer.topics[r.Topic]; ok {
+			counts[r.Topic] = limits.partitions
+		}
+	}
+	var topics []Topic
+	for name := range counts {
+		topics = append(topics, Topic{Name: name})
+	}
+	found, err := t.cluster.metadata(ctx, topics) // from kafka-go's memory
+	if err != nil {
+		return counts
+	}
+	for name, ids := range counts {
+		if n := len(found[name].Partitions); n > len(ids) {
+			counts[name] = upTo(n)
+		}
+	}
+	return counts
+}
+
+func (p partition) String() string { return p.topic + "-" + strconv.Itoa(p.id) }
+
+func (t *transaction) addPartitions(ctx context.Context, batches [][]*batch) error {
+	topics := map[string][]kafka.AddPartitionToTxn{}
+	for _, list := range batches {
+		if at := list[0].partition; !t.added[at] {
+			t.added[at] = true
+			topics[at.topic] = append(topics[at.topic], kafka.AddPartitionToTxn{Partition: at.id})
+		}
+	}
+	if len(topics) == 0 {
+		return nil
+	}
+	return t.cluster.attempts(ctx, "begin transaction", func(ctx context.Context) error {
+		res, err := t.cluster.client.AddPartitionsToTxn(ctx, &kafka.AddPartitionsToTxnRequest{
+			TransactionalID: t.producer.cfg.TransactionalID,
+			ProducerID:      t.session.producerID,
+			ProducerEpoch:   t.session.epoch,
+			Topics:          topics,
+		})
+		if err != nil {
+			return err
+		}
+		return notAdded(res)
+	})
+}
+
+// operationNotAttempted stands beside every partition when another one of the request is the culprit. kafka-go has
+// another name for 55.
+const operationNotAttempted = kafka.BrokerAuthorizationFailed
+
+func notAdded(res *kafka.AddPartitionsToTxnResponse) error {
+	var first error
+	for topic, partitions := range res.Topics {
+		for _, p := range partitions {
+			if p.Error == nil || (errors.Is(p.Error, operationNotAttempted) && first != nil) {
+				continue
+			}
+			if first == nil || errors.Is(first, operationNotAttempted) {
+				first = fmt.Errorf("%s-%d: %w", topic, p.Partition, p.Error)
+			}
+		}
+	}
+	return first
+}
+
+// produceAll sends the batches of one partition one after the other: they travel on different connections and would
+// arrive in any order.
+func (t *transaction) produceAll(ctx context.Context, batches []*batch) error {
+	for _, b := range batches {
+		if err := t.produce(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *transaction) produce(ctx context.Context, b *batch) error {
+	return t.cluster.attempts(ctx, "produce "+b.partition.String(), func(ctx context.Context) error {
+		res, err := t.cluster.client.RawProduce(ctx, &kafka.RawProduceRequest{
+			Topic:           b.partition.topic,
+			Partition:       b.partition.id,
+			RequiredAcks:    kafka.RequireAll,
+			TransactionalID: t.producer.cfg.TransactionalID,
+			RawRecords:      protocol.RawRecordSet{Reader: bytes.NewReader(b.data)},
+		})
+		if err != nil {
+			return err
+		}
+		if res.Error != nil {
+			return b.refusal(res)
+		}
+		if res.BaseOffset < 0 {
+			return &Error{Op: "produce " + b.partition.String(), Category: Unexpected, Err: errors.New("the broker gave no offset")}
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.ends[b.partition.String()] = res.BaseOffset + int64(b.count) - 1
+		return nil
+	})
+}
+
+// refusal names the records where the answer is about records, as narrowly as the broker does.
+func (b *batch) refusal(res *kafka.ProduceResponse) error {
+	if judge(res.Error).category != Refused {
+		return res.Error
+	}
+	records := b.records
+	if len(res.RecordErrors) > 0 {
+		records = nil
+		for i := range res.RecordErrors {
+			if i >= 0 && i < len(b.records) {
+				records = append(records, b.records[i])
+			}
+		}
+		slices.Sort(records)
+	}
+	return &RefusedError{Topic: b.partition.topic, Partition: b.partition.id, Records: records, Err: res.Error}
+}
+
+// commit asks until it has an answer. Asking again is safe while the only answers were "not now" and silence: a
+// transaction that was committed already answers so again, and nobody but a new epoch can have aborted it.
+func (t *transaction) commit(ctx context.Context) error {
+	return t.cluster.attempts(ctx, "commit transaction", func(ctx context.Context) error {
+		res, err := t.cluster.client.EndTxn(ctx, &kafka.EndTxnRequest{
+			TransactionalID: t.producer.cfg.TransactionalID,
+			ProducerID:      t.session.producerID,
+			ProducerEpoch:   t.session.epoch,
+			Committed:       true,
+		})
+		if err != nil {
+			return err
+		}
+		return res.Error
+	})
+}

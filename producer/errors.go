@@ -1,0 +1,177 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+)
+
+// ErrFenced says that another worker took over the transactional id. Whoever meets it must not take the id back by
+// itself, or two workers would fence each other for ever.
+var ErrFenced = errors.New("another worker took over the transactional id")
+
+// ErrNotAcquired says that Commit was called before Acquire, or again after an error without a new Acquire.
+var ErrNotAcquired = errors.New("no producer epoch: Acquire first")
+
+var errTransactionTime = errors.New("the transaction took too long")
+
+// Category names the kind of an error for a metric; the set is bounded.
+type Category string
+
+// The categories of an Error.
+const (
+	Fenced      Category = "fenced"      // another worker took over
+	Coordinator Category = "coordinator" // the transaction coordinator is busy, loading or moving
+	Leader      Category = "leader"      // a partition has no leader, or it is moving, or too few replicas
+	Connection  Category = "connection"  // no broker reachable, or the connection was lost
+	Timeout     Category = "timeout"     // no answer in time
+	Canceled    Category = "canceled"    // the caller's context ended
+	Refused     Category = "refused"     // a record the broker will never take, see RefusedError
+	Denied      Category = "denied"      // an ACL is missing
+	Settings    Category = "settings"    // a topic or a setting is wrong
+	Lost        Category = "lost"        // the broker no longer knows this producer or its transaction
+	Unexpected  Category = "unexpected"  // anything else
+)
+
+// Error is every error of this package but the plain ones named above. It never holds keys or values of records.
+type Error struct {
+	Op       string   // what was being done, for instance `produce conversations.voice-3`
+	Category Category // for metrics
+	Hint     string   // what the operator can do, or ""
+	Err      error    // a kafka.Error where a broker answered
+
+	retriable bool
+}
+
+func (e *Error) Error() string {
+	if e.Hint == "" {
+		return e.Op + ": " + e.Err.Error()
+	}
+	return e.Op + ": " + e.Err.Error() + " (" + e.Hint + ")"
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// endedBy keeps the last error and says why nobody tried again.
+func (e *Error) endedBy(ctx context.Context) *Error {
+	cause := context.Cause(ctx)
+	if errors.Is(e.Err, context.Canceled) || errors.Is(e.Err, context.DeadlineExceeded) {
+		e.Err = cause
+	} else {
+		e.Err = fmt.Errorf("%w: %w", cause, e.Err)
+	}
+	if errors.Is(cause, context.Canceled) {
+		e.Category = Canceled
+	}
+	return e
+}
+
+// RefusedError names records that a broker refuses whenever they come: too large, or a time or form it does not take.
+// The transaction is lost, the records are not: find the one, put it aside, and commit the others.
+type RefusedError struct {
+	Topic     string
+	Partition int
+	// Records are indexes into the records given to Commit, ascending: one of them at least is to blame. Empty when the
+	// record came from closing.
+	Records []int
+	Err     error // a kafka.Error: 10, 18, 32 or 87
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("%s-%d refused one of %d records: %v", e.Topic, e.Partition, max(1, len(e.Records)), e.Err)
+}
+
+// Unwrap gives the broker's error.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+type verdict struct {
+	category  Category
+	retriable bool
+	hint      string
+}
+
+const (
+	hintBrokers = "check KAFKA_BROKERS and that the brokers are up"
+	hintLeader  = "check that the brokers are up and enough replicas are in sync"
+)
+
+// verdicts holds what a broker may answer. What is not in it is unexpected, and final.
+var verdicts = map[kafka.Error]verdict{
+	kafka.InvalidProducerEpoch:         {category: Fenced},
+	kafka.ProducerFenced:               {category: Fenced},
+	kafka.TransactionCoordinatorFenced: {category: Coordinator},
+	kafka.GroupLoadInProgress:          {category: Coordinator, retriable: true},
+	kafka.GroupCoordinatorNotAvailable: {category: Coordinator, retriable: true},
+	kafka.NotCoordinatorForGroup:       {category: Coordinator, retriable: true},
+	kafka.ConcurrentTransactions:       {category: Coordinator, retriable: true},
+
+	kafka.UnknownTopicOrPartition:      {Leader, true, "check that the topic was not deleted"},
+	kafka.LeaderNotAvailable:           {Leader, true, hintLeader},
+	kafka.NotLeaderForPartition:        {Leader, true, hintLeader},
+	kafka.ReplicaNotAvailable:          {Leader, true, hintLeader},
+	kafka.NotEnoughReplicas:            {Leader, true, hintLeader},
+	kafka.NotEnoughReplicasAfterAppend: {Leader, true, hintLeader},
+	kafka.KafkaStorageError:            {Leader, true, "a broker's disk failed"},
+	kafka.FencedLeaderEpoch:            {Leader, true, hintLeader},
+	kafka.UnknownLeaderEpoch:           {Leader, true, hintLeader},
+	kafka.OffsetNotAvailable:           {Leader, true, hintLeader},
+	kafka.NotController:                {Leader, true, hintLeader},
+	kafka.BrokerNotAvailable:           {Connection, true, hintBrokers},
+	kafka.NetworkException:             {Connection, true, hintBrokers},
+	kafka.RequestTimedOut:              {Timeout, true, hintLeader},
+	kafka.ThrottlingQuotaExceeded:      {Timeout, true, "the broker's quota is used up"},
+
+	kafka.MessageSizeTooLarge: {category: Refused},
+	kafka.RecordListTooLarge:  {category: Refused},
+	kafka.InvalidTimestamp:    {category: Refused},
+	kafka.InvalidRecord:       {category: Refused},
+
+	kafka.TopicAuthorizationFailed:           {Denied, false, "the principal needs DESCRIBE, READ and WRITE on the topic"},
+	kafka.ClusterAuthorizationFailed:         {Denied, false, "the principal needs CREATE on the topics, or create them by hand and set TOPIC_CREATE=false"},
+	kafka.TransactionalIDAuthorizationFailed: {Denied, false, "the principal needs WRITE and DESCRIBE on the transactional id"},
+	kafka.SASLAuthenticationFailed:           {Denied, false, "check the SASL user and password"},
+
+	kafka.InvalidTransactionTimeout:  {Settings, false, "the transaction timeout exceeds the brokers' transaction.max.timeout.ms"},
+	kafka.UnsupportedCompressionType: {Settings, false, "set KAFKA_COMPRESSION to what the brokers take"},
+	kafka.InvalidTopic:               {Settings, false, "check TOPIC_PREFIX: letters, digits, '.', '_' and '-', up to 249"},
+
+	kafka.InvalidProducerIDMapping: {category: Lost},
+	kafka.UnknownProducerId:        {category: Lost},
+	kafka.InvalidTransactionState:  {category: Lost},
+	kafka.OutOfOrderSequenceNumber: {category: Lost},
+}
+
+// failure classifies err. An error it made before is kept as it is: the innermost operation says most.
+func failure(op string, err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	v := judge(err)
+	if v.category == Fenced {
+		err = fmt.Errorf("%w: %w", ErrFenced, err)
+	}
+	return &Error{Op: op, Category: v.category, Hint: v.hint, Err: err, retriable: v.retriable}
+}
+
+func judge(err error) verdict {
+	if code, ok := errors.AsType[kafka.Error](err); ok {
+		if v, ok := verdicts[code]; ok {
+			return v
+		}
+		return verdict{category: Unexpected}
+	}
+	switch {
+	case errors.Is(err, protocol.ErrNoTopic), errors.Is(err, protocol.ErrNoPartition), errors.Is(err, protocol.ErrNoLeader):
+		return verdict{Leader, true, hintLeader}
+	case errors.Is(err, context.Canceled):
+		return verdict{Canceled, true, ""}
+	case errors.Is(err, context.DeadlineExceeded):
+		return verdict{Timeout, true, hintBrokers}
+	}
+	// What is left comes from dialling, reading and writing.
+	return verdict{Connection, true, hintBrokers}
+}

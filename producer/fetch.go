@@ -1,0 +1,108 @@
+package producer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/fetch"
+	"github.com/segmentio/kafka-go/protocol/listoffsets"
+)
+
+const (
+	// fetchBytes bounds the memory of one answer, as it is on the wire. One batch comes even if it is larger.
+	fetchBytes    = 4 << 20
+	readCommitted = 1
+	readAll       = 0
+
+	// The broker's names for offsets it should look up.
+	atEnd   = -1 // the high watermark; with readCommitted, the last stable offset
+	atStart = -2
+)
+
+// offset looks up where a partition begins or ends.
+func (c *cluster) offset(ctx context.Context, at partition, which int64, isolation int8) (found int64, err error) {
+	err = c.attempts(ctx, "look up offsets of "+at.String(), func(ctx context.Context) error {
+		res, err := c.transport.RoundTrip(ctx, c.client.Addr, &listoffsets.Request{
+			ReplicaID: -1, IsolationLevel: isolation,
+			Topics: []listoffsets.RequestTopic{{
+				Topic:      at.topic,
+				Partitions: []listoffsets.RequestPartition{{Partition: int32(at.id), CurrentLeaderEpoch: -1, Timestamp: which}},
+			}},
+		})
+		if err != nil {
+			return err
+		}
+		for _, t := range res.(*listoffsets.Response).Topics {
+			for _, p := range t.Partitions {
+				if p.ErrorCode != 0 {
+					return kafka.Error(p.ErrorCode)
+				}
+				found = p.Offset
+				return nil
+			}
+		}
+		return errNoAnswer
+	})
+	return found, err
+}
+
+// errNoAnswer is an answer without the partition asked for; so answer brokers that throttle.
+var errNoAnswer = fmt.Errorf("the answer lacks the partition: %w", kafka.ThrottlingQuotaExceeded)
+
+// position is where to go on reading a partition.
+type position struct {
+	partition
+	offset int64
+}
+
+// fetch asks one broker, the leader of all the partitions given, for what comes next, read_committed; wait is how long the
+// broker may hold the request while there is nothing. Errors of single partitions are the caller's.
+func (c *cluster) fetch(ctx context.Context, from []position, wait time.Duration) (*fetch.Response, error) {
+	req := &fetch.Request{
+		ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: fetchBytes,
+		IsolationLevel: readCommitted, SessionEpoch: -1,
+	}
+	for _, p := range from {
+		req.Topics = append(req.Topics, fetch.RequestTopic{
+			Topic: p.topic,
+			Partitions: []fetch.RequestPartition{{
+				Partition: int32(p.id), CurrentLeaderEpoch: -1, FetchOffset: p.offset, LogStartOffset: -1,
+				PartitionMaxBytes: fetchBytes,
+			}},
+		})
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	res, err := c.transport.RoundTrip(ctx, c.client.Addr, req)
+	if err != nil {
+		return nil, err
+	}
+	answer := res.(*fetch.Response)
+	if answer.ErrorCode != 0 {
+		return nil, kafka.Error(answer.ErrorCode)
+	}
+	return answer, nil
+}
+
+// fetchOne asks until the partition's leader answers for it.
+func (c *cluster) fetchOne(ctx context.Context, from position, wait time.Duration) (part *fetch.ResponsePartition, err error) {
+	err = c.attempts(ctx, "read "+from.String(), func(ctx context.Context) error {
+		answer, err := c.fetch(ctx, []position{from}, wait)
+		if err != nil {
+			return err
+		}
+		for _, t := range answer.Topics {
+			for i := range t.Partitions {
+				part = &t.Partitions[i]
+				if part.ErrorCode != 0 {
+					return kafka.Error(part.ErrorCode)
+				}
+				return nil
+			}
+		}
+		return errNoAnswer
+	})
+	return part, err
+}

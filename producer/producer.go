@@ -1,0 +1,129 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/segmentio/kafka-go"
+)
+
+// Config says how to reach Kafka and under which name to publish.
+type Config struct {
+	// Brokers are host:port addresses to start from; any one of them is enough.
+	Brokers []string
+	// ClientID shows in the brokers' logs and quotas.
+	ClientID string
+	// TransactionalID is the name that Acquire takes and whoever takes it next fences. May be empty for one who only reads.
+	TransactionalID string
+	// Compression of the batches: none, gzip, snappy, lz4 or zstd; "" is none.
+	Compression string
+	// Dial opens connections; nil is a net.Dialer. Tests give a virtual network here.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Timeout of one request; 0 is 10 s.
+	Timeout time.Duration
+	// TransactionTimeout is after how long the broker aborts a transaction whose producer is gone, and so how long a crash
+	// may hold up read_committed consumers. 0 is 30 s. Commit gives up after three quarters of it.
+	TransactionTimeout time.Duration
+	// Log hears of trouble that lasts, once, and of its end.
+	Log zerolog.Logger
+}
+
+const (
+	defaultTimeout            = 10 * time.Second
+	defaultTransactionTimeout = 30 * time.Second
+)
+
+var codecs = map[string]kafka.Compression{
+	"": 0, "none": 0, "gzip": kafka.Gzip, "snappy": kafka.Snappy, "lz4": kafka.Lz4, "zstd": kafka.Zstd,
+}
+
+func (c Config) withDefaults() Config {
+	if c.Timeout <= 0 {
+		c.Timeout = defaultTimeout
+	}
+	if c.TransactionTimeout <= 0 {
+		c.TransactionTimeout = defaultTransactionTimeout
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	var errs []error
+	if len(c.Brokers) == 0 {
+		errs = append(errs, errors.New("no brokers given"))
+	}
+	if _, ok := codecs[c.Compression]; !ok {
+		errs = append(errs, fmt.Errorf("compression %q: want none, gzip, snappy, lz4 or zstd", c.Compression))
+	}
+	return errors.Join(errs...)
+}
+
+// Record is one record to publish.
+type Record struct {
+	Topic string
+	// Key decides the partition, as the Java client's murmur2 does; nil counts as empty.
+	Key, Value []byte
+	Headers    []Header // in this order
+	Time       time.Time
+	// Time is kept to the millisecond; zero, or before 1970, means the time of publishing.
+}
+
+// Header is one header of a record.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// Message is one record as read back.
+type Message struct {
+	Topic      string
+	Partition  int
+	Offset     int64
+	Time       time.Time // UTC, to the millisecond
+	Key, Value []byte    // the receiver's to keep; nil where the record has none
+	Headers    []Header
+}
+
+// Producer publishes in transactions under one transactional id. Ping may be called at any time; every other method is
+// for one goroutine at a time.
+type Producer struct {
+	cfg     Config
+	codec   kafka.Compression
+	cluster atomic.Pointer[cluster]
+	topics  map[string]topicLimits
+	session *session // nil: Acquire first
+}
+
+// Open makes a Producer. It checks the configuration and reaches for nothing; Close it.
+func Open(cfg Config) (*Producer, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("open producer: %w", err)
+	}
+	p := &Producer{cfg: cfg, codec: codecs[cfg.Compression]}
+	p.cluster.Store(connect(cfg, []string{}))
+	return p, nil
+}
+
+// Close ends every connection at once. It commits and aborts nothing: an open transaction ends with the next Acquire
+// under the same transactional id, or after TransactionTimeout.
+func (p *Producer) Close() { p.cluster.Load().close() }
+
+// Ping asks one broker for a sign of life, once, within Timeout. The error is an *Error.
+func (p *Producer) Ping(ctx context.Context) error {
+	c := p.cluster.Load()
+	// Not Metadata: kafka-go answers that from what it remembers, long after the last broker went away.
+	res, err := c.client.ApiVersions(ctx, &kafka.ApiVersionsRequest{})
+	if err == nil {
+		err = res.Error
+	}
+	if err != nil {
+		return failure("reach brokers", err)
+	}
+	return nil
+}

@@ -1,0 +1,333 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Topic is a topic as it should be.
+type Topic struct {
+	Name        string
+	Partitions  int               // at creation; 0 means the brokers' default, or 1 with OnePartition
+	Replication int               // at creation; 0 or -1 means the brokers' default
+	Config      map[string]string // at creation
+	// Required is what an existing topic must have, word for word; what it was created with is not compared otherwise.
+	Required map[string]string
+	// OnePartition: more than one would break what the topic is for.
+	OnePartition bool
+}
+
+// topicLimits is what the packer must know of a topic.
+type topicLimits struct {
+	partitions []int // 0, 1, 2, ...
+	maxBytes   int
+}
+
+const (
+	maxMessageBytes = "max.message.bytes"
+	// defaultMaxMessageBytes is Kafka's own default, used where a topic's settings may not be read.
+	defaultMaxMessageBytes = 1048588
+)
+
+// EnsureTopics creates the topics that are missing, if create is true, and checks those that exist: number of partitions
+// and required settings. It returns when every partition has a leader, and tries again until ctx ends while brokers are
+// away. The error names every wrong topic at once, each with what to do about it. Only these topics can be committed to
+// and recovered from afterwards.
+func (p *Producer) EnsureTopics(ctx context.Context, create bool, topics []Topic) error {
+	names := make([]string, len(topics))
+	for i, t := range topics {
+		names[i] = t.Name
+	}
+	// A new transport: what the old one remembers of the topics may be older than the topics.
+	c := connect(p.cfg, names)
+	p.cluster.Swap(c).close()
+	missing, err := c.missing(ctx, topics)
+	if err != nil {
+		return err
+	}
+	var wrong []error
+	for _, t := range missing {
+		if !create {
+			wrong = append(wrong, &Error{
+				Op: "topic " + t.Name, Category: Settings, Err: errors.New("does not exist"),
+				Hint: "set TOPIC_CREATE=true, or " + t.command(),
+			})
+		}
+	}
+	if create {
+		wrong = append(wrong, c.create(ctx, missing)...)
+	}
+	if len(wrong) > 0 {
+		// Look at the others all the same, so that everything wrong is named at once.
+		topics = slices.DeleteFunc(slices.Clone(topics), func(t Topic) bool {
+			return slices.ContainsFunc(missing, func(m Topic) bool { return m.Name == t.Name })
+		})
+	}
+	limits, more, err := c.inspect(ctx, topics)
+	if err := errors.Join(append(append(wrong, more...), err)...); err != nil {
+		return err
+	}
+	p.topics = limits
+	return nil
+}
+
+// MaxMessageBytes is the largest batch that the topic takes, in bytes after compression, as EnsureTopics read it; a
+// single record may take some 100 bytes less than that. 0 for a topic that was not ensured.
+func (p *Producer) MaxMessageBytes(topic string) int { return p.topics[topic].maxBytes }
+
+// inspect waits for leaders, then reads the settings.
+func (c *cluster) inspect(ctx context.Context, topics []Topic) (map[string]topicLimits, []error, error) {
+	if len(topics) == 0 {
+		return nil, nil, nil
+	}
+	counts, err := c.leaders(ctx, topics)
+	if err != nil {
+		return nil, nil, err
+	}
+	settings, err := c.settings(ctx, topics)
+	if err != nil {
+		return nil, nil, err
+	}
+	limits := map[string]topicLimits{}
+	var wrong []error
+	for _, t := range topics {
+		wrong = append(wrong, t.check(counts[t.Name], settings[t.Name])...)
+		limits[t.Name] = topicLimits{partitions: upTo(counts[t.Name]), maxBytes: settings[t.Name].maxBytes()}
+	}
+	return limits, wrong, nil
+}
+
+func upTo(n int) []int {
+	ids := make([]int, n)
+	for i := range ids {
+		ids[i] = i
+	}
+	return ids
+}
+
+func (c *cluster) missing(ctx context.Context, topics []Topic) (missing []Topic, err error) {
+	err = c.attempts(ctx, "look up topics", func(ctx context.Context) error {
+		missing = nil
+		found, err := c.metadata(ctx, topics)
+		if err != nil {
+			return err
+		}
+		for _, t := range topics {
+			if errors.Is(found[t.Name].Error, kafka.UnknownTopicOrPartition) {
+				missing = append(missing, t)
+			}
+		}
+		return nil
+	})
+	return missing, err
+}
+
+func (c *cluster) metadata(ctx context.Context, topics []Topic) (map[string]kafka.Topic, error) {
+	names := make([]string, len(topics))
+	for i, t := range topics {
+		names[i] = t.Name
+	}
+	res, err := c.client.Metadata(ctx, &kafka.MetadataRequest{Topics: names})
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]kafka.Topic{}
+	for _, t := range res.Topics {
+		found[t.Name] = t
+	}
+	return found, nil
+}
+
+// create creates each topic by itself: one that is refused does not hold up the others, and each says why.
+func (c *cluster) create(ctx context.Context, topics []Topic) (wrong []error) {
+	for _, t := range topics {
+		err := c.attempts(ctx, "create topic "+t.Name, func(ctx context.Context) error {
+			res, err := c.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{t.wanted()}})
+			if err != nil {
+				return err
+			}
+			err = res.Errors[t.Name]
+			if errors.Is(err, kafka.TopicAlreadyExists) { // another worker, or we, and the answer was lost
+				return nil
+			}
+			return err
+		})
+		if e, ok := errors.AsType[*Error](err); ok {
+			wrong = append(wrong, t.advise(e))
+		}
+	}
+	return wrong
+}
+
+// advise says what to do about a topic that could not be created.
+func (t Topic) advise(e *Error) *Error {
+	switch {
+	case errors.Is(e, kafka.InvalidReplicationFactor):
+		e.Category, e.Hint = Settings, fmt.Sprintf("TOPIC_REPLICATION is %d: are that many brokers up?", t.replication())
+	case e.Category == Denied:
+		e.Hint = "the principal needs CREATE on the topic; or " + t.command()
+	case e.Category == Unexpected: // a policy, a setting that the brokers do not take
+		e.Category, e.Hint = Settings, "or "+t.command()
+	}
+	return e
+}
+
+func (t Topic) partitions() int {
+	switch {
+	case t.OnePartition:
+		return 1
+	case t.Partitions > 0:
+		return t.Partitions
+	}
+	return -1
+}
+
+func (t Topic) replication() int {
+	if t.Replication > 0 {
+		return t.Replication
+	}
+	return -1
+}
+
+func (t Topic) wanted() kafka.TopicConfig {
+	config := kafka.TopicConfig{Topic: t.Name, NumPartitions: t.partitions(), ReplicationFactor: t.replication()}
+	for _, name := range slices.Sorted(maps.Keys(t.Config)) {
+		config.ConfigEntries = append(config.ConfigEntries, kafka.ConfigEntry{ConfigName: name, ConfigValue: t.Config[name]})
+	}
+	return config
+}
+
+// command is how to make the topic by hand.
+func (t Topic) command() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "create it: kafka-topics.sh --create --topic %s", t.Name)
+	if n := t.partitions(); n > 0 {
+		fmt.Fprintf(&b, " --partitions %d", n)
+	}
+	if n := t.replication(); n > 0 {
+		fmt.Fprintf(&b, " --replication-factor %d", n)
+	}
+	for _, entry := range t.wanted().ConfigEntries {
+		fmt.Fprintf(&b, " --config %s=%s", entry.ConfigName, entry.ConfigValue)
+	}
+	return b.String()
+}
+
+// leaders waits until every partition has one, and gives the number of partitions of each topic.
+func (c *cluster) leaders(ctx context.Context, topics []Topic) (counts map[string]int, err error) {
+	err = c.attempts(ctx, "wait for partition leaders", func(ctx context.Context) error {
+		found, err := c.metadata(ctx, topics)
+		if err != nil {
+			return err
+		}
+		counts = map[string]int{}
+		for _, t := range topics {
+			if err := ready(found[t.Name]); err != nil {
+				return failure("topic "+t.Name, err)
+			}
+			counts[t.Name] = len(found[t.Name].Partitions)
+		}
+		return nil
+	})
+	return counts, err
+}
+
+func ready(t kafka.Topic) error {
+	if t.Error != nil {
+		return t.Error
+	}
+	if len(t.Partitions) == 0 {
+		return kafka.LeaderNotAvailable
+	}
+	for _, p := range t.Partitions {
+		if p.Leader.Host == "" {
+			return fmt.Errorf("partition %d: %w", p.ID, kafka.LeaderNotAvailable)
+		}
+	}
+	return nil
+}
+
+// topicSettings is what the brokers say of a topic's configuration. Empty where they may not say it.
+type topicSettings struct {
+	values map[string]string
+	denied error
+}
+
+func (s topicSettings) maxBytes() int {
+	if n, err := strconv.Atoi(s.values[maxMessageBytes]); err == nil && n > 0 {
+		return n
+	}
+	return defaultMaxMessageBytes
+}
+
+func (c *cluster) settings(ctx context.Context, topics []Topic) (settings map[string]topicSettings, err error) {
+	req := &kafka.DescribeConfigsRequest{}
+	for _, t := range topics {
+		req.Resources = append(req.Resources, kafka.DescribeConfigRequestResource{
+			ResourceType: kafka.ResourceTypeTopic, ResourceName: t.Name,
+			ConfigNames: append(slices.Sorted(maps.Keys(t.Required)), maxMessageBytes),
+		})
+	}
+	err = c.attempts(ctx, "read topic settings", func(ctx context.Context) error {
+		res, err := c.client.DescribeConfigs(ctx, req)
+		if err != nil {
+			return err
+		}
+		settings = map[string]topicSettings{}
+		for _, r := range res.Resources {
+			s, err := settingsOf(r)
+			if err != nil {
+				return failure("read settings of topic "+r.ResourceName, err)
+			}
+			settings[r.ResourceName] = s
+		}
+		return nil
+	})
+	return settings, err
+}
+
+func settingsOf(r kafka.DescribeConfigResponseResource) (topicSettings, error) {
+	if errors.Is(r.Error, kafka.TopicAuthorizationFailed) {
+		return topicSettings{denied: r.Error}, nil
+	}
+	if r.Error != nil {
+		return topicSettings{}, r.Error
+	}
+	values := map[string]string{}
+	for _, entry := range r.ConfigEntries {
+		values[entry.ConfigName] = entry.ConfigValue
+	}
+	return topicSettings{values: values}, nil
+}
+
+// check compares an existing topic with what is required of it.
+func (t Topic) check(partitions int, s topicSettings) (wrong []error) {
+	if t.OnePartition && partitions != 1 {
+		wrong = append(wrong, &Error{
+			Op: "topic " + t.Name, Category: Settings, Err: fmt.Errorf("has %d partitions, needs exactly 1", partitions),
+			Hint: "partitions cannot be taken away: delete the topic, or use another TOPIC_PREFIX",
+		})
+	}
+	if s.denied != nil && len(t.Required) > 0 {
+		return append(wrong, &Error{
+			Op: "read settings of topic " + t.Name, Category: Denied, Err: s.denied,
+			Hint: "the principal needs DESCRIBE_CONFIGS on the topic",
+		})
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Required)) {
+		if got := s.values[name]; got != t.Required[name] {
+			wrong = append(wrong, &Error{
+				Op: "topic " + t.Name, Category: Settings, Err: fmt.Errorf("has %s=%s, needs exactly %s", name, got, t.Required[name]),
+				Hint: fmt.Sprintf("kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config %s=%s", t.Name, name, t.Required[name]),
+			})
+		}
+	}
+	return wrong
+}
