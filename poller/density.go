@@ -1,0 +1,69 @@
+package poller
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	targetRows = 80             // a window is made wide enough for so many rows: a page holds 100
+	widest     = 24 * time.Hour // the service accepts seven days; a day costs little and says more
+	firstGuess = time.Hour      // width before anything is known
+	smoothing  = 0.5            // weight of a new observation that spans an hour or more
+)
+
+// Density is how many rows a second the account has, by the hour of the week (UTC, from Sunday 0:00): contact centres
+// sleep at night. It decides how wide windows are made, and nothing else: a wrong guess costs a request, never a row.
+type Density struct {
+	Hours [168]float32 `json:"hours"` // rows a second; 0 = not observed yet
+	Mean  float64      `json:"mean"`  // over all hours; 0 = not observed yet
+}
+
+// Observe gives the density after a read of the window returned so many rows. A window below a minute may be the one
+// second in which a campaign started: it counts for little, and at most as four times what was expected.
+func (d Density) Observe(w Window, rows int) Density {
+	if w.Empty() {
+		return d
+	}
+	// Never quite zero: zero means unknown.
+	rate := max(float64(rows)/w.Len().Seconds(), 1/widest.Seconds())
+	if old := d.rate(w.Start); old > 0 && w.Len() < time.Minute {
+		rate = min(rate, 4*old)
+	}
+	weight := smoothing * math.Sqrt(min(1, w.Len().Hours()))
+	d.Mean = blend(d.Mean, rate, weight)
+	for at := w.Start.Truncate(time.Hour); at.Before(w.End); at = at.Add(time.Hour) {
+		h := &d.Hours[hourOfWeek(at)]
+		*h = float32(blend(float64(*h), rate, weight))
+	}
+	return d
+}
+
+func blend(old, observed, weight float64) float64 {
+	if old == 0 {
+		return observed
+	}
+	return old + weight*(observed-old)
+}
+
+// Rows is how many rows are to be expected in the window.
+func (d Density) Rows(w Window) float64 { return d.rate(w.Start) * w.Len().Seconds() }
+
+// Width is how wide a window that begins at the instant should be, in whole seconds from 1 s to 24 h.
+func (d Density) Width(at time.Time) time.Duration {
+	rate := d.rate(at)
+	if rate == 0 {
+		return firstGuess
+	}
+	seconds := min(targetRows/rate, widest.Seconds())
+	return max(time.Second, time.Duration(seconds)*time.Second)
+}
+
+func (d Density) rate(at time.Time) float64 {
+	if h := d.Hours[hourOfWeek(at)]; h > 0 {
+		return float64(h)
+	}
+	return d.Mean
+}
+
+func hourOfWeek(t time.Time) int { t = t.UTC(); return int(t.Weekday())*24 + t.Hour() }

@@ -1,0 +1,38 @@
+// Package poller reads an account's conversations through a window that slides over time, and turns what it reads into
+// numbered revisions, each of them exactly once.
+//
+// The service (package smartassist) has no cursor, no version and no stable paging: the only question it answers is
+// "which rows lie between these two instants", and the only way to learn of a change is to ask again. So the poller
+// holds no cursor either. It holds two values:
+//
+//   - [Coverage]: which stretches of time have been read whole, and when each was last read;
+//   - [Seen]: what content each conversation had when it was last published, and under which revision.
+//
+// What to read next is a pure function of the coverage and the time ([Plan.Next]): the head of the window first, then the
+// re-read that is most overdue, then the oldest gap. A start, a restart, an outage and a backlog are all the same
+// case: coverage lacks something.
+//
+// # Why no row is lost
+//
+// A stretch [a, b) counts as covered only by a read that
+//
+//  1. asked one second wider on both sides, so that inclusive bounds, exclusive bounds and hidden milliseconds all
+//     return what belongs to it (what is returned twice, deduplication takes away);
+//  2. was answered at least the settle delay after b, on the earlier of our clock and the service's, so that rows
+//     which the service shows late have appeared;
+//  3. was whole. One page proves that only if it is short of the limit and short pages have been proven here: by
+//     asking for the page after it. Everything else is split by time until a page proves its window, and what time
+//     cannot split is walked page by page ([Reader]). What cannot be read whole even so is published as far as it came
+//     and recorded as partial: completeThrough stops there, and nothing is claimed that was not seen;
+//  4. is committed together with the coverage in one transaction ([Sink]): memory moves only after that.
+//
+// Rows change after they were first read, so covered stretches are read again on a schedule ([Tier]); a row that a
+// re-read meets for the first time is published as well, and counted as late.
+//
+// # Why no row is repeated
+//
+// Every row read is compared with what [Seen] remembers of it, and Seen is committed with the rows. An entry may be
+// forgotten only when no window that can still be asked for could return the row again: the end of the last window that
+// showed it, plus the horizon of re-reading, plus a day, and never before the oldest gap has passed it. The row's own
+// times play no part in that: it is not known which of them the service filters by.
+package poller

@@ -1,0 +1,219 @@
+package poller
+
+import "time"
+
+// Tier is one step of the re-read schedule: what is at most Age old is read every Every.
+type Tier struct{ Age, Every time.Duration }
+
+// Why says for what a window is read.
+type Why string
+
+// The reasons for a read, in their order of urgency.
+const (
+	Head    Why = "head"    // the newest rows, up to now
+	Settled Why = "settled" // the tail behind the head, once it has settled: only where one head read cannot do both
+	Reread  Why = "reread"  // covered before, and due again
+	Gap     Why = "gap"     // wanted and never read
+)
+
+// Task is a window to read now.
+type Task struct {
+	Window
+	Why Why
+}
+
+// Plan holds everything on which the choice of the next window depends.
+type Plan struct {
+	Now      time.Time     // our clock
+	Behind   time.Duration // how far the service's clock was behind ours in its last answer; never negative
+	From     time.Time     // the wanted range begins here
+	Settle   time.Duration
+	Interval time.Duration // of reading the head
+	Tiers    []Tier        // ages ascending
+	Coverage Coverage
+	Density  Density
+	Widest   func(at time.Time) time.Duration // upper limit of a settled window that begins there; nil = none
+	HeadRead time.Time                        // when the head was last read up to the present
+	Peeked   time.Time                        // everything up to here was read at least once
+	Turn     int                              // counts tasks: what may share takes turns by it
+	HeadOnly bool                             // other windows are in trouble and wait
+	Unproven bool                             // the last head read proved nothing: what has settled is read by itself
+}
+
+// Next is the window to read now; false if none is due before the next poll interval. It is a pure function.
+//
+// The head comes first. Where the account is so busy that one request cannot reach from the settled past to the
+// present, the head reads only what is new, and what has settled is read once more by its own tasks, in turn with it.
+// Re-reads and gaps share what is left by turns, and every tenth task is theirs even if the head is never done: the
+// re-read tiers stretch under pressure, all of them together since the most overdue one is next.
+func (p Plan) Next() (Task, bool) {
+	head, headDue := p.head()
+	settled, settledDue := p.settled()
+	rest := p.rest
+	if p.HeadOnly {
+		rest = func() (Task, bool) { return Task{}, false }
+	}
+	if p.Turn%10 == 9 {
+		if t, ok := rest(); ok {
+			return t, true
+		}
+	}
+	if headDue && (!settledDue || p.Turn%2 == 0) {
+		return head, true
+	}
+	if settledDue {
+		return settled, true
+	}
+	return rest()
+}
+
+func (p Plan) rest() (Task, bool) {
+	reread, rereadDue := p.reread()
+	gap, gapDue := p.gap()
+	if rereadDue && (!gapDue || p.Turn%2 == 0) {
+		return reread, true
+	}
+	return gap, gapDue
+}
+
+// SettledUpTo is the instant up to which a read made now would count.
+func (p Plan) SettledUpTo() time.Time { return p.Now.Add(-p.Behind - p.Settle).Truncate(time.Second) }
+
+// tail is where the coverage ends near the present; what is older than the head reaches is left to the gaps.
+func (p Plan) tail() time.Time {
+	floor := later(p.From, p.SettledUpTo().Add(-2*p.Interval))
+	end := p.Coverage.End()
+	if p.oneRead(Span(end, p.Now)) {
+		return later(end, p.From)
+	}
+	return later(end, floor)
+}
+
+// oneRead tells whether one page is likely to hold the window.
+func (p Plan) oneRead(w Window) bool {
+	return w.Len() <= p.Density.Width(w.Start)
+}
+
+func (p Plan) head() (Task, bool) {
+	whole := Span(p.tail(), p.Now)
+	pass := p.Peeked.After(p.HeadRead) // in the midst of reading it in several pieces
+	if (p.Now.Before(p.HeadRead.Add(p.Interval)) && !pass) || whole.Empty() {
+		return Task{}, false
+	}
+	if !pass && p.oneRead(whole) {
+		return Task{whole, Head}, true
+	}
+	fresh := Span(later(later(p.Peeked, p.SettledUpTo()), whole.Start), p.Now)
+	fresh.End = earlier(fresh.End, fresh.Start.Add(p.Density.Width(fresh.Start)))
+	return Task{fresh, Head}, !fresh.Empty()
+}
+
+// settled is the tail of the coverage where head reads do not cover it: they no longer reach back to it, or prove nothing.
+func (p Plan) settled() (Task, bool) {
+	tail := p.tail()
+	if p.oneRead(Span(tail, p.Now)) && !p.Unproven {
+		return Task{}, false
+	}
+	w := Span(tail, p.SettledUpTo())
+	width := p.width(w.Start)
+	if w.Len() < min(width, p.Interval) {
+		return Task{}, false
+	}
+	w.End = earlier(w.End, w.Start.Add(width))
+	return Task{w, Settled}, true
+}
+
+// reread is the piece of the coverage whose re-reading is most overdue, in units of its tier's cadence, and with it the
+// neighbours that are nearly due, as far as one page is likely to hold.
+func (p Plan) reread() (Task, bool) {
+	pieces := p.pieces()
+	best, most := -1, 0.0
+	for i, piece := range pieces {
+		// The older the tier, the more it gives way when not everything can be done.
+		if score := piece.overdue / float64(2+piece.tier); piece.overdue >= 1 && score > most {
+			best, most = i, score
+		}
+	}
+	if best < 0 {
+		return Task{}, false
+	}
+	w := pieces[best].Window
+	for _, next := range pieces[best+1:] {
+		if !next.Start.Equal(w.End) || next.overdue < nearlyDue {
+			break
+		}
+		w.End = next.End
+	}
+	w.End = earlier(w.End, w.Start.Add(p.width(w.Start)))
+	return Task{w, Reread}, true
+}
+
+// nearlyDue is how overdue a neighbour must be to be read along with a piece that is due.
+const nearlyDue = 0.75
+
+// piece is a part of the coverage that lies in one tier.
+type piece struct {
+	Window
+	tier    int
+	overdue float64 // time since it was last read, in units of the tier's cadence
+}
+
+func (p Plan) pieces() []piece {
+	var out []piece
+	for _, s := range p.Coverage.Stretches() {
+		for tier := len(p.Tiers) - 1; tier >= 0; tier-- {
+			if w := s.Intersect(p.tierWindow(tier)); !w.Empty() {
+				overdue := float64(p.Now.Sub(s.ReadAt)) / float64(p.Tiers[tier].Every)
+				out = append(out, piece{w, tier, overdue})
+			}
+		}
+	}
+	return out
+}
+
+func (p Plan) tierWindow(tier int) Window {
+	w := Span(p.Now.Add(-p.Tiers[tier].Age), p.Now)
+	if tier > 0 {
+		w.End = p.Now.Add(-p.Tiers[tier-1].Age).UTC().Truncate(time.Second)
+	}
+	return w
+}
+
+// gap is the oldest part of the wanted range that was never read and has settled.
+func (p Plan) gap() (Task, bool) {
+	w, ok := p.Coverage.Gap(Span(p.From, earlier(p.SettledUpTo(), p.tail())))
+	if !ok {
+		return Task{}, false
+	}
+	w.End = earlier(w.End, w.Start.Add(p.width(w.Start)))
+	return Task{w, Gap}, true
+}
+
+func (p Plan) width(at time.Time) time.Duration {
+	width := p.Density.Width(at)
+	if p.Widest != nil {
+		width = min(width, p.Widest(at))
+	}
+	return width
+}
+
+// Tolerance is how far the instants of reading of two neighbours may lie apart for them to be scheduled as one: a
+// fraction of the cadence of the tier into which the end of the later one falls; beyond the horizon any.
+func Tolerance(tiers []Tier, now time.Time) func(end time.Time) time.Duration {
+	return func(end time.Time) time.Duration {
+		for _, t := range tiers {
+			if now.Sub(end) < t.Age {
+				return t.Every / 8
+			}
+		}
+		return 1<<63 - 1
+	}
+}
+
+// Horizon is how far back anything is read again: the age of the last tier, zero where nothing is.
+func Horizon(tiers []Tier) time.Duration {
+	if len(tiers) == 0 {
+		return 0
+	}
+	return tiers[len(tiers)-1].Age
+}

@@ -1,0 +1,167 @@
+package poller
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Record is one key and value for the compacted state topic. A nil Value deletes the key.
+type Record struct{ Key, Value []byte }
+
+// State is all that the poller knows of an account. It is written record by record with every commit, and read back by
+// Restore; nothing else survives a restart.
+type State struct {
+	Account string
+	Ledger
+	Seen Seen
+}
+
+// Ledger is the small part of the State: a value, written whole with every commit.
+type Ledger struct {
+	Sequence  int64     // of the last commit; 0 = none yet
+	From      time.Time // the wanted range begins here
+	Selection string    // hash of what is asked for; the coverage holds for this selection only
+	Coverage  Coverage
+	Density   Density
+	Paging    Paging
+	PagingOf  string // hash of the configuration under which Paging was learned
+}
+
+// Format numbers of the records. A worker refuses a newer one: it must not skip what it does not understand.
+const (
+	ledgerFormat = 1
+	entryFormat  = 1
+)
+
+// ledgerText is the Ledger as JSON: an operator may want to read it.
+type ledgerText struct {
+	Format    int        `json:"format"`
+	Sequence  int64      `json:"sequence"`
+	From      int64      `json:"from"` // Unix seconds, as all instants here
+	Selection string     `json:"selection"`
+	Coverage  [][4]int64 `json:"coverage"` // start, end, read at, 1 = partial
+	Density   Density    `json:"density"`
+	Paging    Paging     `json:"paging"`
+	PagingOf  string     `json:"paging_of"`
+}
+
+// Keys begin with the account id: several accounts may share a topic.
+func ledgerKey(account string) []byte       { return []byte(account + "/ledger") }
+func entryKey(account string, k Key) []byte { return append([]byte(account+"/seen/"), k[:]...) }
+
+// StatePrefix is what all keys of an account's state records begin with.
+func StatePrefix(account string) []byte { return []byte(account + "/") }
+
+// Records are the state records of a commit: the ledger as it will be, and the entries that change.
+func (s *State) Records(next Ledger, changes []Remembered) []Record {
+	out := make([]Record, 0, len(changes)+1)
+	for _, c := range changes {
+		r := Record{Key: entryKey(s.Account, c.Key)}
+		if !c.Forget {
+			r.Value = c.Entry.encode()
+		}
+		out = append(out, r)
+	}
+	return append(out, Record{ledgerKey(s.Account), next.encode()})
+}
+
+func (l Ledger) encode() []byte {
+	text := ledgerText{
+		Format: ledgerFormat, Sequence: l.Sequence, From: l.From.Unix(), Selection: l.Selection,
+		Density: l.Density, Paging: l.Paging, PagingOf: l.PagingOf,
+	}
+	for _, c := range l.Coverage.Stretches() {
+		partial := int64(0)
+		if c.Partial {
+			partial = 1
+		}
+		text.Coverage = append(text.Coverage, [4]int64{c.Start.Unix(), c.End.Unix(), c.ReadAt.Unix(), partial})
+	}
+	value, err := json.Marshal(text)
+	if err != nil {
+		panic(err) // numbers and strings of our own only
+	}
+	return value
+}
+
+// Restore applies one record of the state topic; later ones replace earlier ones. Records of other accounts are
+// passed over. An error means that this version cannot go on from that state.
+func (s *State) Restore(r Record) error {
+	key, ours := bytes.CutPrefix(r.Key, StatePrefix(s.Account))
+	if !ours {
+		return nil
+	}
+	if rest, ok := bytes.CutPrefix(key, []byte("seen/")); ok {
+		return s.restoreEntry(rest, r.Value)
+	}
+	if string(key) == "ledger" {
+		return s.Ledger.restore(r.Value)
+	}
+	return fmt.Errorf("state record %q: unknown to this version; a newer one wrote it, run that", key)
+}
+
+func (s *State) restoreEntry(key, value []byte) error {
+	if len(key) != len(Key{}) {
+		return fmt.Errorf("state record of a conversation: key of %d bytes, expected %d", len(key), len(Key{}))
+	}
+	change := Remembered{Key: Key(key), Forget: value == nil}
+	if !change.Forget {
+		var err error
+		if change.Entry, err = decodeEntry(value); err != nil {
+			return err
+		}
+	}
+	s.Seen.Apply([]Remembered{change})
+	return nil
+}
+
+func (l *Ledger) restore(value []byte) error {
+	var text ledgerText
+	if err := json.Unmarshal(value, &text); err != nil {
+		return fmt.Errorf("state ledger: %w", err)
+	}
+	if text.Format > ledgerFormat {
+		return fmt.Errorf("state ledger: format %d, this version knows up to %d; a newer version wrote it, run that", text.Format, ledgerFormat)
+	}
+	*l = Ledger{
+		Sequence: text.Sequence, From: unix(text.From), Selection: text.Selection,
+		Density: text.Density, Paging: text.Paging, PagingOf: text.PagingOf,
+	}
+	for _, c := range text.Coverage {
+		l.Coverage.stretches = append(l.Coverage.stretches, Stretch{Window{unix(c[0]), unix(c[1])}, unix(c[2]), c[3] != 0})
+	}
+	return nil
+}
+
+func unix(s int64) time.Time { return time.Unix(s, 0).UTC() }
+
+// entrySize is the length of an encoded Entry: format, bot, shown, revision, session, fingerprint.
+const entrySize = 1 + 1 + 2 + 4 + 4 + 8
+
+func (e Entry) encode() []byte {
+	b := make([]byte, 0, entrySize)
+	b = append(b, entryFormat, 0)
+	if e.bot {
+		b[1] = 1
+	}
+	b = binary.BigEndian.AppendUint16(b, e.shown)
+	b = binary.BigEndian.AppendUint32(b, uint32(e.revision))
+	b = binary.BigEndian.AppendUint32(b, e.session)
+	return binary.BigEndian.AppendUint64(b, e.print())
+}
+
+func decodeEntry(b []byte) (Entry, error) {
+	if len(b) < entrySize || b[0] > entryFormat {
+		return Entry{}, fmt.Errorf("state record of a conversation: format and length are not known to this version; a newer one wrote it, run that")
+	}
+	print := binary.BigEndian.Uint64(b[12:])
+	return Entry{
+		bot: b[1] == 1, shown: binary.BigEndian.Uint16(b[2:]),
+		revision: int32(binary.BigEndian.Uint32(b[4:])), session: binary.BigEndian.Uint32(b[8:]),
+		fingerprint: [2]uint32{uint32(print), uint32(print >> 32)},
+	}, nil
+}

@@ -1,0 +1,67 @@
+package poller
+
+import "time"
+
+// Status is what the Poller has done and knows, as of the last commit or failure. It holds no personal data.
+type Status struct {
+	Sequence        int64         `json:"sequence"`
+	Selection       string        `json:"selection"`
+	CompleteFrom    time.Time     `json:"completeFrom"`
+	CompleteThrough time.Time     `json:"completeThrough"`
+	HeadRead        time.Time     `json:"headRead"` // when the head was last read up to the present
+	Stretches       int           `json:"stretches"`
+	Partial         []Window      `json:"partial"` // could not be read whole
+	Rereads         []RereadState `json:"rereads"`
+	Remembered      int           `json:"remembered"` // entries of the memory
+	RowsPerSecond   float64       `json:"rowsPerSecond"`
+	Paging          Paging        `json:"paging"`
+	Trouble         *Trouble      `json:"trouble"` // null while the service can be read
+}
+
+// RereadState is a tier of the re-read schedule as it is wished and as it really is.
+type RereadState struct {
+	Age    time.Duration `json:"age"`
+	Every  time.Duration `json:"every"`
+	Oldest time.Duration `json:"oldest"` // how long ago the part of the tier that waits longest was last read
+}
+
+// Trouble says that the service cannot be read.
+type Trouble struct {
+	Since    time.Time `json:"since"`
+	Category string    `json:"category"`
+	Attempts int       `json:"attempts"`
+}
+
+// Status gives the latest status. It may be called from any goroutine.
+func (p *Poller) Status() Status { return *p.status.Load() }
+
+func (p *Poller) publishStatus(now time.Time) {
+	s := &Status{
+		Sequence: p.state.Sequence, Selection: p.state.Selection,
+		CompleteFrom: p.state.From, CompleteThrough: p.state.Coverage.Through(p.state.From),
+		HeadRead: p.headRead, Stretches: len(p.state.Coverage.Stretches()), Remembered: p.state.Seen.Len(),
+		RowsPerSecond: p.state.Density.Mean, Paging: p.reader.Paging, Partial: []Window{},
+	}
+	for _, c := range p.state.Coverage.Stretches() {
+		if c.Partial {
+			s.Partial = append(s.Partial, c.Window)
+		}
+	}
+	if !p.trouble.since.IsZero() {
+		s.Trouble = &Trouble{p.trouble.since, p.trouble.category, p.trouble.attempts}
+	}
+	s.Rereads = p.rereads(now)
+	p.status.Store(s)
+}
+
+func (p *Poller) rereads(now time.Time) []RereadState {
+	out := make([]RereadState, len(p.cfg.Tiers))
+	for i, t := range p.cfg.Tiers {
+		out[i] = RereadState{Age: t.Age, Every: t.Every}
+	}
+	for _, piece := range p.plan(now).pieces() {
+		r := &out[piece.tier]
+		r.Oldest = max(r.Oldest, time.Duration(piece.overdue*float64(r.Every)))
+	}
+	return out
+}
