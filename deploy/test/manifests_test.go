@@ -1,0 +1,172 @@
+package deploy
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+)
+
+// forbidden is what Pod Security at level restricted has against a pod.
+func forbidden(t *testing.T, meta *metav1.ObjectMeta, pod *corev1.PodSpec) string {
+	t.Helper()
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	level := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
+	result := policy.AggregateCheckResults(evaluator.EvaluatePod(level, meta, pod))
+	if result.Allowed {
+		return ""
+	}
+	return result.ForbiddenDetail()
+}
+
+func TestRestrictedNamespaceAdmitsThePod(t *testing.T) {
+	each(t, func(t *testing.T, objects []runtime.Object) {
+		template := only[*appsv1.Deployment](t, objects).Spec.Template
+		if why := forbidden(t, &template.ObjectMeta, &template.Spec); why != "" {
+			t.Error(why)
+		}
+		for name, spoil := range map[string]func(*corev1.PodSpec){
+			"runAsNonRoot": func(p *corev1.PodSpec) { p.SecurityContext.RunAsNonRoot = nil },
+			"seccomp":      func(p *corev1.PodSpec) { p.SecurityContext.SeccompProfile = nil },
+			"capabilities": func(p *corev1.PodSpec) { p.Containers[0].SecurityContext.Capabilities = nil },
+			"escalation":   func(p *corev1.PodSpec) { p.Containers[0].SecurityContext.AllowPrivilegeEscalation = nil },
+		} {
+			spoilt := template.Spec.DeepCopy()
+			spoil(spoilt)
+			if forbidden(t, &template.ObjectMeta, spoilt) == "" {
+				t.Errorf("admitted without %s: this test proves nothing", name)
+			}
+		}
+	})
+}
+
+func TestNamespaceIsRestricted(t *testing.T) {
+	namespace := only[*corev1.Namespace](t, render(t, manifests+"/example"))
+	if got := namespace.Labels[api.EnforceLevelLabel]; got != string(api.LevelRestricted) {
+		t.Errorf("%s is %q", api.EnforceLevelLabel, got)
+	}
+}
+
+func TestPodHardening(t *testing.T) {
+	each(t, func(t *testing.T, objects []runtime.Object) {
+		pod, container := worker(t, objects)
+		account := only[*corev1.ServiceAccount](t, objects)
+		for what, holds := range map[string]bool{
+			"the pod mounts no token":             isFalse(pod.AutomountServiceAccountToken),
+			"the account mounts no token":         isFalse(account.AutomountServiceAccountToken),
+			"the pod uses its own account":        pod.ServiceAccountName == account.Name,
+			"service links are off":               isFalse(pod.EnableServiceLinks),
+			"the uid is 65532":                    pod.SecurityContext.RunAsUser != nil && *pod.SecurityContext.RunAsUser == 65532,
+			"the gid is 65532":                    pod.SecurityContext.RunAsGroup != nil && *pod.SecurityContext.RunAsGroup == 65532,
+			"the root file system is read-only":   container.SecurityContext.ReadOnlyRootFilesystem != nil && *container.SecurityContext.ReadOnlyRootFilesystem,
+			"CPU is requested":                    !container.Resources.Requests.Cpu().IsZero(),
+			"memory is requested":                 !container.Resources.Requests.Memory().IsZero(),
+			"memory is limited":                   !container.Resources.Limits.Memory().IsZero(),
+			"CPU is not limited":                  container.Resources.Limits.Cpu().IsZero(),
+			"GOMEMLIMIT comes from the limit":     fromLimit(container, "GOMEMLIMIT", "limits.memory"),
+			"the command is one there is":         len(container.Command) == 0 && len(container.Args) == 1 && container.Args[0] == "run",
+			"no volume is writable":               allReadOnly(container),
+			"no file is mounted by a subPath":     noSubPath(container),
+			"a registry's name is left to others": !strings.Contains(container.Image, "latest"),
+		} {
+			if !holds {
+				t.Errorf("not so: %s", what)
+			}
+		}
+	})
+}
+
+func isFalse(b *bool) bool { return b != nil && !*b }
+
+func fromLimit(c *corev1.Container, name, resource string) bool {
+	for _, e := range c.Env {
+		if e.Name == name {
+			return e.ValueFrom != nil && e.ValueFrom.ResourceFieldRef != nil && e.ValueFrom.ResourceFieldRef.Resource == resource
+		}
+	}
+	return false
+}
+
+func allReadOnly(c *corev1.Container) bool {
+	for _, m := range c.VolumeMounts {
+		if !m.ReadOnly {
+			return false
+		}
+	}
+	return true
+}
+
+func noSubPath(c *corev1.Container) bool {
+	for _, m := range c.VolumeMounts {
+		if m.SubPath != "" || m.SubPathExpr != "" {
+			return false
+		}
+	}
+	return true
+}
+
+func TestOneWorkerAtATime(t *testing.T) {
+	each(t, func(t *testing.T, objects []runtime.Object) {
+		spec := only[*appsv1.Deployment](t, objects).Spec
+		if spec.Replicas == nil || *spec.Replicas != 1 || spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType {
+			t.Errorf("replicas %v, strategy %s; two workers would fence each other", spec.Replicas, spec.Strategy.Type)
+		}
+		for name, value := range spec.Selector.MatchLabels {
+			if spec.Template.Labels[name] != value {
+				t.Errorf("the selector wants %s=%s, the pod has %q", name, value, spec.Template.Labels[name])
+			}
+		}
+	})
+}
+
+func TestProbes(t *testing.T) {
+	each(t, func(t *testing.T, objects []runtime.Object) {
+		_, container := worker(t, objects)
+		for name, probe := range map[string]struct {
+			probe *corev1.Probe
+			path  string
+		}{
+			"startup":   {container.StartupProbe, "/healthz"},
+			"liveness":  {container.LivenessProbe, "/healthz"},
+			"readiness": {container.ReadinessProbe, "/readyz"},
+		} {
+			switch get := probe.probe; {
+			case get == nil || get.HTTPGet == nil:
+				t.Errorf("no %s probe", name)
+			case get.HTTPGet.Path != probe.path || portNumber(container, get.HTTPGet.Port.String()) != adminPort(t, objects):
+				t.Errorf("%s probe asks %s on port %s", name, get.HTTPGet.Path, get.HTTPGet.Port.String())
+			}
+		}
+	})
+}
+
+func portNumber(c *corev1.Container, name string) int32 {
+	for _, p := range c.Ports {
+		if p.Name == name {
+			return p.ContainerPort
+		}
+	}
+	return 0
+}
+
+func TestGraceIsLongerThanTheDrain(t *testing.T) {
+	each(t, func(t *testing.T, objects []runtime.Object) {
+		pod, _ := worker(t, objects)
+		drain, err := time.ParseDuration(effective(t, objects, "SHUTDOWN_TIMEOUT"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pod.TerminationGracePeriodSeconds == nil || time.Duration(*pod.TerminationGracePeriodSeconds)*time.Second < drain+5*time.Second {
+			t.Errorf("terminationGracePeriodSeconds %v leaves too little beyond a drain of %v", pod.TerminationGracePeriodSeconds, drain)
+		}
+	})
+}
