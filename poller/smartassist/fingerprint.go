@@ -83,12 +83,20 @@ func (h *hasher) value(i int, p paths, depth int) (hash uint64, end int) {
 	case b[0] == '[':
 		return h.array(i, p, depth)
 	default:
-		n := rawjson.Length(b)
-		if n == 0 {
-			return 0, len(h.text)
+		if end = h.skip(i); end == len(h.text) {
+			return 0, end // only text that is not valid ends in a scalar
 		}
-		return h.scalar(b[:n]), i + n
+		return h.scalar(h.text[i:end]), end
 	}
+}
+
+// skip is where the value at i ends: at the end of the text when it does not.
+func (h *hasher) skip(i int) int {
+	n := rawjson.Length(h.text[i:])
+	if n == 0 {
+		return len(h.text)
+	}
+	return i + n
 }
 
 func (h *hasher) scalar(v []byte) uint64 {
@@ -112,7 +120,7 @@ func (h *hasher) object(i int, p paths, depth int) (hash uint64, end int) {
 		i = rawjson.Space(h.text, rawjson.Space(h.text, i+len(name))+1)
 		next, cut := h.step(p, depth, name)
 		if cut {
-			i += rawjson.Length(h.text[i:])
+			i = h.skip(i)
 			continue
 		}
 		var v uint64
@@ -130,7 +138,7 @@ func (h *hasher) array(i int, p paths, depth int) (hash uint64, end int) {
 		index++
 		next, cut := h.stepIndex(p, depth, index)
 		if cut {
-			i += rawjson.Length(h.text[i:])
+			i = h.skip(i)
 			continue
 		}
 		var v uint64

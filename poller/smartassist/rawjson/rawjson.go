@@ -144,8 +144,10 @@ func stringLength(b []byte) int {
 	return 0
 }
 
-// Space is the index of the first byte of b from i on that is no JSON white space.
+// Space is the index of the first byte of b from i on that is no JSON
+// white space, len(b) when there is none.
 func Space(b []byte, i int) int {
+	i = min(i, len(b))
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
 		i++
 	}
