@@ -1,0 +1,217 @@
+package encoder
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/convstream/convstream/poller/smartassist/rawjson"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// fit tells how well a value went into its typed field.
+type fit int
+
+const (
+	unfit  fit = iota // not at all: the field stays null
+	approx            // the field has a best reading, the source text is kept beside it
+	exact             // the inverse gives back this very value
+)
+
+// conversion is a way to hold a JSON value in a typed field, and its inverse,
+// which the schema's docs publish under the name in quotes.
+type conversion[T any] struct {
+	read  func(rd *reader, value []byte) (T, fit)
+	write func(out []byte, v T) []byte
+	// place is where the reader keeps such values while the record is encoded.
+	place func(rd *reader) *arena[T]
+}
+
+func stringPlace(rd *reader) *arena[string]  { return &rd.strings }
+func boolPlace(rd *reader) *arena[bool]      { return &rd.bools }
+func timePlace(rd *reader) *arena[time.Time] { return &rd.times }
+
+var (
+	text      = conversion[string]{readText, writeText, stringPlace}                                             // "as text"
+	jsonText  = conversion[string]{readJSON, writeJSON, stringPlace}                                             // "as JSON"
+	boolean   = conversion[bool]{readBoolean, strconv.AppendBool, boolPlace}                                     // "as boolean"
+	yesNo     = conversion[bool]{readYesNo, writeYesNo, boolPlace}                                               // "as YES or NO"
+	integer   = conversion[int32]{readInteger, writeInteger, func(rd *reader) *arena[int32] { return &rd.ints }} // "as integer"
+	localTime = conversion[time.Time]{readLocalTime, writeTime(localLayout), timePlace}                          // "as local time"
+	utcTime   = conversion[time.Time]{readUTCTime, writeTime(utcLayout), timePlace}                              // "as UTC time"
+)
+
+// readText takes a string; of a number or a boolean its source text.
+func readText(rd *reader, value []byte) (string, fit) {
+	switch rawjson.KindOf(value) {
+	case '"':
+		content, ok := rd.content(value)
+		if !ok {
+			return rd.text(content), approx
+		}
+		return rd.text(content), exact
+	case '0', 't', 'f':
+		return rd.text(value), approx
+	}
+	return "", unfit
+}
+
+func writeText(out []byte, s string) []byte {
+	out, _ = jsontext.AppendQuote(out, s) // fails only on invalid UTF-8, and writes U+FFFD for it
+	return out
+}
+
+// readJSON takes any value but null as its source text.
+func readJSON(rd *reader, value []byte) (string, fit) {
+	switch {
+	case rawjson.KindOf(value) == 'n':
+		return "", unfit
+	case !utf8.Valid(value):
+		return rd.text(bytes.ToValidUTF8(value, []byte("\uFFFD"))), approx
+	}
+	return rd.text(value), exact
+}
+
+func writeJSON(out []byte, s string) []byte { return append(out, s...) }
+
+// readInteger takes a number that is written as an integer of 32 bits; 3.0, 3e0
+// and "3" are read as 3, but are not the same text.
+func readInteger(rd *reader, value []byte) (int32, fit) {
+	switch rawjson.KindOf(value) {
+	case '0':
+		if n, err := strconv.ParseInt(string(value), 10, 32); err == nil {
+			if value[0] == '-' && n == 0 {
+				return 0, approx
+			}
+			return int32(n), exact
+		}
+		x, err := strconv.ParseFloat(string(value), 64)
+		if err == nil && x == math.Trunc(x) && math.MinInt32 <= x && x <= math.MaxInt32 {
+			return int32(x), approx
+		}
+	case '"':
+		content, _ := rd.content(value)
+		if n, err := strconv.ParseInt(string(content), 10, 32); err == nil {
+			return int32(n), approx
+		}
+	}
+	return 0, unfit
+}
+
+func writeInteger(out []byte, n int32) []byte { return strconv.AppendInt(out, int64(n), 10) }
+
+func readBoolean(rd *reader, value []byte) (bool, fit) {
+	switch rawjson.KindOf(value) {
+	case 't':
+		return true, exact
+	case 'f':
+		return false, exact
+	}
+	return looseBoolean(rd, value)
+}
+
+func readYesNo(rd *reader, value []byte) (bool, fit) {
+	switch string(value) {
+	case `"YES"`:
+		return true, exact
+	case `"NO"`:
+		return false, exact
+	}
+	return looseBoolean(rd, value)
+}
+
+// looseBoolean understands true, "True", "yes" and the like.
+func looseBoolean(rd *reader, value []byte) (bool, fit) {
+	content := value
+	if rawjson.KindOf(value) == '"' {
+		content, _ = rd.content(value)
+	}
+	switch s := string(content); {
+	case strings.EqualFold(s, "yes"), strings.EqualFold(s, "true"):
+		return true, approx
+	case strings.EqualFold(s, "no"), strings.EqualFold(s, "false"):
+		return false, approx
+	}
+	return false, unfit
+}
+
+func writeYesNo(out []byte, yes bool) []byte {
+	if yes {
+		return append(out, `"YES"`...)
+	}
+	return append(out, `"NO"`...)
+}
+
+const (
+	localLayout = "2006-01-02T15:04:05"
+	utcLayout   = "2006-01-02T15:04:05.000Z"
+)
+
+func readLocalTime(rd *reader, value []byte) (time.Time, fit) {
+	return readTime(rd, value, localLayout)
+}
+func readUTCTime(rd *reader, value []byte) (time.Time, fit) { return readTime(rd, value, utcLayout) }
+
+// readTime takes a string in the layout; other common layouts are understood,
+// without a zone as UTC. What is finer than a millisecond is cut off.
+func readTime(rd *reader, value []byte, layout string) (time.Time, fit) {
+	if rawjson.KindOf(value) != '"' {
+		return time.Time{}, unfit
+	}
+	content, _ := rd.content(value)
+	if len(content) == len(layout) {
+		if t, ok := parseTime(content, layout); ok {
+			return t, exact
+		}
+	}
+	if len(content) > len(time.RFC3339Nano) {
+		return time.Time{}, unfit
+	}
+	for _, loose := range [...]string{time.RFC3339, localLayout, time.DateTime} {
+		t, err := time.Parse(loose, string(content)) // takes a fraction of a second, too
+		if t = t.UTC().Truncate(time.Millisecond); err == nil && inYears(t) {
+			return t, approx
+		}
+	}
+	return time.Time{}, unfit
+}
+
+func writeTime(layout string) func([]byte, time.Time) []byte {
+	return func(out []byte, t time.Time) []byte {
+		out = append(out, '"')
+		out = t.UTC().AppendFormat(out, layout)
+		return append(out, '"')
+	}
+}
+
+// inYears tells whether readers in other languages can hold the time: Python and
+// Spark fail outside of these years.
+func inYears(t time.Time) bool { return t.Year() >= 1 && t.Year() <= 9999 }
+
+// parseTime reads text that is byte for byte what the layout, one of the two
+// above and of the same length, gives for some time. It is strict where
+// time.Parse is lenient, which makes formatting its inverse.
+func parseTime(text []byte, layout string) (time.Time, bool) {
+	var parts [7]int // year, month, day, hour, minute, second, millisecond
+	part := 0
+	for i, c := range text {
+		switch l := layout[i]; {
+		case l >= '0' && l <= '9':
+			if c < '0' || c > '9' {
+				return time.Time{}, false
+			}
+			parts[part] = parts[part]*10 + int(c-'0')
+		case c != l:
+			return time.Time{}, false
+		default:
+			part++
+		}
+	}
+	year, month, day, hour, minute, second := parts[0], parts[1], parts[2], parts[3], parts[4], parts[5]
+	t := time.Date(year, time.Month(month), day, hour, minute, second, parts[6]*1e6, time.UTC)
+	ok := year >= 1 && month >= 1 && month <= 12 && t.Day() == day && hour < 24 && minute < 60 && second < 60
+	return t, ok
+}

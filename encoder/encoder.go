@@ -1,0 +1,164 @@
+package encoder
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/convstream/convstream/poller/smartassist"
+)
+
+// Config is what the messages need to know beyond the rows.
+type Config struct {
+	AccountID   string // the SmartAssist account
+	TopicPrefix string // begins every topic's name, for example "conversations."
+	// ChannelTopics adds to the built-in routes: channel, trimmed and in lower case -> topic without prefix.
+	ChannelTopics map[string]string
+}
+
+// Encoder makes messages. It may be used from many goroutines.
+type Encoder struct {
+	account string
+	source  string // ce_source
+	prefix  string
+	topics  map[string]string // channel, trimmed and lower-cased -> full topic name
+}
+
+// New makes an encoder. It refuses an account or topics that could not stand in
+// a message.
+func New(c Config) (*Encoder, error) {
+	if c.AccountID == "" || !utf8.ValidString(c.AccountID) {
+		return nil, errors.New("account id is empty or not valid UTF-8")
+	}
+	e := &Encoder{account: c.AccountID, source: sourceOf(c.AccountID), prefix: c.TopicPrefix, topics: map[string]string{}}
+	for _, routes := range []map[string]string{channelTopics, c.ChannelTopics} {
+		for channel, suffix := range routes {
+			if suffix == "" {
+				return nil, fmt.Errorf("channel %q: no topic given", channel)
+			}
+			e.topics[normalChannel(channel)] = c.TopicPrefix + suffix
+		}
+	}
+	return e, nil
+}
+
+// Names of topics, without the prefix. A channel that has no route goes to other:
+// no conversation is dropped for its channel.
+const (
+	topicOther      = "other"
+	topicProgress   = "progress"
+	topicDeadLetter = "dead-letter"
+)
+
+var channelTopics = map[string]string{
+	"voice":             "voice",
+	"rtm":               "rtm",
+	"web/mobile client": "rtm",
+	"agentassist":       "agentassist",
+	"agentassistv2":     "agentassist",
+}
+
+// Topic is the full name of the topic for conversations of a channel as
+// received.
+func (e *Encoder) Topic(channel string) string {
+	if topic, ok := e.topics[normalChannel(channel)]; ok {
+		return topic
+	}
+	return e.prefix + topicOther
+}
+
+// Topics are the full names of all topics that Topic may give.
+func (e *Encoder) Topics() []string {
+	names := map[string]struct{}{e.prefix + topicOther: {}}
+	for _, name := range e.topics {
+		names[name] = struct{}{}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+func normalChannel(channel string) string { return strings.ToLower(strings.TrimSpace(channel)) }
+
+// Revision is one content of a conversation, to be published.
+type Revision struct {
+	Row         smartassist.Row
+	Number      int32     // 1, 2, ... for each identity
+	Change      string    // ChangeNew, ChangeChanged or ChangeRepublished
+	ObservedAt  time.Time // when the row was read
+	Supersedes  string    // identity of the bot session that became this contact; "" for none
+	Fingerprint uint64    // of the row's content
+}
+
+// Why a revision is published.
+const (
+	ChangeNew         = "new"         // the first of its identity
+	ChangeChanged     = "changed"     // the content differs from the revision before
+	ChangeRepublished = "republished" // sent again on request
+)
+
+// Conversation makes the message of a revision. Whatever the row holds, a row
+// without Err has one; the errors are about the revision itself.
+func (e *Encoder) Conversation(r Revision) (Message, error) {
+	switch {
+	case r.Row.Err != nil:
+		return Message{}, fmt.Errorf("encode conversation: %w", r.Row.Err)
+	case r.Number < 1:
+		return Message{}, fmt.Errorf("encode conversation: revision %d, want 1 or more", r.Number)
+	case !inYears(r.ObservedAt.UTC()):
+		return Message{}, fmt.Errorf("encode conversation: observed in year %d, want 1 to 9999", r.ObservedAt.UTC().Year())
+	}
+	rd := newReader(r.Row.Raw)
+	defer rd.free()
+	rd.row(r.Row.Raw)
+	e.describe(&rd.record, r)
+	value, err := conversationFormat.encode(&rd.record)
+	if err != nil {
+		return Message{}, fmt.Errorf("encode conversation: %w", err)
+	}
+	m := Message{
+		Topic:    e.Topic(r.Row.Channel),
+		Key:      []byte(rd.record.ID),
+		Value:    value,
+		Headers:  e.headers(revisionEvent(r, rd.record.ID)),
+		Unmapped: rd.misfits,
+		Unknown:  rd.unknown,
+	}
+	if start := rd.record.SessionStartTime; start != nil {
+		m.Start = *start
+	}
+	return m, nil
+}
+
+func revisionEvent(r Revision, id string) event {
+	return event{
+		id:          id + ":" + strconv.Itoa(int(r.Number)) + ":" + fingerprintText(r.Fingerprint),
+		typ:         typeConversation,
+		subject:     id,
+		time:        r.ObservedAt,
+		contentType: contentAvro,
+	}
+}
+
+// describe fills in what the row does not say of itself.
+func (e *Encoder) describe(c *Conversation, r Revision) {
+	c.ID = strings.ToValidUTF8(r.Row.Identity(), "\uFFFD")
+	c.Kind = string(r.Row.Kind)
+	c.AccountID = e.account
+	c.Revision = r.Number
+	c.Change = r.Change
+	c.ObservedAt = r.ObservedAt
+	c.RelatedConversationID = optional(r.Row.RelatedConversationID)
+	c.Supersedes = optional(r.Supersedes)
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	return &s
+}

@@ -1,0 +1,222 @@
+package encoder
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/convstream/convstream/poller/smartassist/rawjson"
+)
+
+// field is one line of a table: a member of the service's object, and the field
+// of the record R that holds it.
+type field[R any] struct {
+	name   string // the service's, in the canonical spelling
+	column string // the schema's, relative to the record
+	path   string // the schema's, from the conversation on: a bounded name for metrics
+
+	// read fills in the field, of that path, from the member's source text. exact tells that write gives
+	// back that very value, so that the text need not be kept.
+	read func(rd *reader, path string, r *R, value []byte) (exact bool)
+	// write appends the member's JSON text; it reports false, and appends nothing, when the field is null.
+	write func(b *builder, r *R) bool
+}
+
+// shape is an object that is read into, and written from, a record R.
+type shape[R any] interface {
+	readObject(rd *reader, r *R, object []byte) (exact bool)
+	writeObject(b *builder, r *R)
+}
+
+// table is the shape of an object whose members do not depend on each other.
+type table[R any] struct {
+	path   string
+	fields []field[R]
+	byName map[string]int // canonical name -> index in fields
+	byFold map[string]int // the same in lower case
+}
+
+// maxFields is the number of bits in a fieldSet.
+const maxFields = 64
+
+func newTable[R any](path string, fields []field[R]) *table[R] {
+	t := &table[R]{path: path, fields: slices.Clone(fields), byName: map[string]int{}, byFold: map[string]int{}}
+	for i := range t.fields {
+		f := &t.fields[i]
+		f.path = strings.TrimPrefix(path+"."+f.column, ".")
+		t.byName[f.name] = i
+		t.byFold[lower(f.name)] = i
+	}
+	if len(t.byFold) != len(fields) || len(fields) > maxFields {
+		panic("encoder: table " + path + ": too many members or two of one name")
+	}
+	return t
+}
+
+// one is a member whose value is a scalar.
+func one[R, T any](name, column string, c conversion[T], at func(*R) **T) field[R] {
+	return field[R]{
+		name: name, column: column,
+		read: func(rd *reader, _ string, r *R, value []byte) bool {
+			*at(r) = nil // of several spellings the last one counts, whether it fits or not
+			v, fit := c.read(rd, value)
+			if fit != unfit {
+				*at(r) = c.place(rd).keep(v)
+			}
+			return fit == exact
+		},
+		write: func(b *builder, r *R) bool {
+			v := *at(r)
+			if v == nil {
+				return false
+			}
+			b.out = c.write(b.out, *v)
+			return true
+		},
+	}
+}
+
+// list is a member whose value is an array of scalars. An element that does not
+// fit leaves its best reading, or the zero value, in its place.
+func list[R, T any](name, column string, c conversion[T], at func(*R) *[]T) field[R] {
+	return elements(name, column, at, func(rd *reader, v *T, value []byte) bool {
+		got, fit := c.read(rd, value)
+		*v = got
+		return fit == exact
+	}, func(b *builder, v *T) { b.out = c.write(b.out, *v) })
+}
+
+// objects is a member whose value is an array of objects. An element that is no
+// object leaves an empty record in its place.
+func objects[R, E any](name, column string, s shape[E], at func(*R) *[]E) field[R] {
+	return elements(name, column, at, func(rd *reader, e *E, value []byte) bool {
+		return rawjson.KindOf(value) == '{' && s.readObject(rd, e, value)
+	}, s.writeObject)
+}
+
+// elements is a member whose value is an array: as many elements in the field as
+// in the source, those that are not exact kept under their index.
+func elements[R, E any](name, column string, at func(*R) *[]E,
+	read func(rd *reader, e *E, value []byte) (exact bool), write func(b *builder, e *E),
+) field[R] {
+	return field[R]{
+		name: name, column: column,
+		read: func(rd *reader, path string, r *R, value []byte) bool {
+			*at(r) = nil
+			if rawjson.KindOf(value) != '[' {
+				return false
+			}
+			all := []E{} // not nil: that would be an absent array
+			for element := range rawjson.Elements(value) {
+				up := rd.enterElement(len(all))
+				all = append(all, *new(E))
+				if !read(rd, &all[len(all)-1], element) {
+					rd.keep(path, element)
+				}
+				rd.leave(up)
+			}
+			*at(r) = all
+			return true
+		},
+		write: func(b *builder, r *R) bool {
+			all := *at(r)
+			if all == nil {
+				return false
+			}
+			b.array(len(all), func(i int) { write(b, &all[i]) })
+			return true
+		},
+	}
+}
+
+// object is a member whose value is an object.
+func object[R, E any](name, column string, s shape[E], at func(*R) **E) field[R] {
+	return field[R]{
+		name: name, column: column,
+		read: func(rd *reader, _ string, r *R, value []byte) bool {
+			*at(r) = nil
+			if rawjson.KindOf(value) != '{' {
+				return false
+			}
+			e := new(E)
+			*at(r) = e
+			return s.readObject(rd, e, value)
+		},
+		write: func(b *builder, r *R) bool {
+			e := *at(r)
+			if e == nil {
+				return false
+			}
+			s.writeObject(b, e)
+			return true
+		},
+	}
+}
+
+// lift makes the members of a record E members of the record R that holds it.
+// Where at gives nil there is nothing to read or write.
+func lift[R, E any](column string, fields []field[E], at func(*R) *E) []field[R] {
+	var lifted []field[R]
+	for _, f := range fields {
+		lifted = append(lifted, field[R]{
+			name: f.name, column: column + "." + f.column,
+			read: func(rd *reader, path string, r *R, value []byte) bool {
+				e := at(r)
+				return e != nil && f.read(rd, path, e, value)
+			},
+			write: func(b *builder, r *R) bool {
+				e := at(r)
+				return e != nil && f.write(b, e)
+			},
+		})
+	}
+	return lifted
+}
+
+// without leaves one member out.
+func without[R any](name string, fields []field[R]) []field[R] {
+	return slices.DeleteFunc(slices.Clone(fields), func(f field[R]) bool { return f.name == name })
+}
+
+// destinations is the shape of a destination, which depends on its type.
+type destinations struct{}
+
+// segmentType is the destinationType of a destination that is an agent's segment
+// itself; any other has its agent in a member.
+const segmentType = "AgentSegment"
+
+func (destinations) readObject(rd *reader, d *Destination, object []byte) bool {
+	if !isSegment(object) {
+		return queueEntryFields.readObject(rd, d, object)
+	}
+	d.Agent = new(AgentSegment)
+	return segmentFields.readObject(rd, d, object)
+}
+
+func (destinations) writeObject(b *builder, d *Destination) {
+	if d.DestinationType != nil && *d.DestinationType == segmentType {
+		segmentFields.writeObject(b, d)
+		return
+	}
+	queueEntryFields.writeObject(b, d)
+}
+
+// isSegment foretells whether reading the object will leave segmentType in
+// DestinationType: rebuilding has only the record to go by.
+func isSegment(object []byte) bool {
+	segment := false
+	for name, value := range rawjson.Members(object) {
+		spelling := spellingOf(name, "destinationType")
+		if spelling == foreign {
+			continue
+		}
+		s := ""
+		if rawjson.KindOf(value) == '"' {
+			s, _ = rawjson.Unquote(value)
+		}
+		segment = s == segmentType
+		if spelling == canonical {
+			break
+		}
+	}
+	return segment
+}
