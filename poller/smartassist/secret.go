@@ -19,9 +19,15 @@ const redacted = "[redacted]"
 // directly or in a file. It prints as "[redacted]" in every format. Copies share
 // what was read. The zero value is a secret that is not set.
 type Secret struct {
-	// A pointer also keeps the value from fmt where a Secret stands in an unexported field.
-	source *secretSource
+	source hidden[secretSource]
 }
+
+// hidden keeps a value from fmt, which follows pointers and calls no Format
+// where the value stands in an unexported field: of a function it only prints
+// the address.
+type hidden[T any] func() *T
+
+func hide[T any](v *T) hidden[T] { return func() *T { return v } }
 
 type secretSource struct {
 	variable string // for errors: SMARTASSIST_JWT, SMARTASSIST_JWT_FILE
@@ -36,7 +42,7 @@ type secretSource struct {
 
 // SecretValue is a secret given directly by the environment variable of this name.
 func SecretValue(variable, value string) Secret {
-	return Secret{&secretSource{variable: variable, value: trim(value)}}
+	return Secret{hide(&secretSource{variable: variable, value: strings.TrimSpace(value)})}
 }
 
 // SecretFile is a secret in a file, whose path the environment variable of this
@@ -44,7 +50,7 @@ func SecretValue(variable, value string) Secret {
 // read again when its time of modification or its size changed, or after
 // [Secret.Reload].
 func SecretFile(variable, path string) Secret {
-	return Secret{&secretSource{variable: variable, path: path, stale: true}}
+	return Secret{hide(&secretSource{variable: variable, path: path, stale: true})}
 }
 
 // Read gives the secret without white space around it (files end with a line
@@ -53,18 +59,19 @@ func (s Secret) Read() (string, error) {
 	if s.source == nil {
 		return "", errors.New("secret is not set")
 	}
-	return s.source.read()
+	return s.source().read()
 }
 
 // Reload makes the next Read read the file again, because the secret was
 // refused: a file replaced within one tick of its clock looks unchanged.
 func (s Secret) Reload() {
-	if s.source == nil || s.source.path == "" {
+	if s.source == nil {
 		return
 	}
-	s.source.mu.Lock()
-	s.source.stale = true
-	s.source.mu.Unlock()
+	source := s.source()
+	source.mu.Lock()
+	source.stale = true
+	source.mu.Unlock()
 }
 
 func (s *secretSource) read() (string, error) {
@@ -108,11 +115,9 @@ func (s *secretSource) refresh() error {
 	if len(b) > maxSecret {
 		return fmt.Errorf("%s is larger than %d bytes", s.path, maxSecret)
 	}
-	s.value, s.modTime, s.size, s.stale = trim(string(b)), info.ModTime(), info.Size(), false
+	s.value, s.modTime, s.size, s.stale = strings.TrimSpace(string(b)), info.ModTime(), info.Size(), false
 	return nil
 }
-
-func trim(value string) string { return strings.TrimSpace(value) }
 
 // Format prints "[redacted]" whatever the verb.
 func (Secret) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }

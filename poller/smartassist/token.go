@@ -28,7 +28,7 @@ type staticJWT struct{ secret Secret }
 func (s staticJWT) Token() (string, error) {
 	token, err := s.secret.Read()
 	if err == nil && strings.ContainsAny(token, " \t") {
-		return "", fmt.Errorf("%s: the token must be the JWT alone, without Bearer", s.secret.source.variable)
+		return "", fmt.Errorf("%s: the token must be the JWT alone, without Bearer", s.secret.source().variable)
 	}
 	return token, err
 }
@@ -49,13 +49,17 @@ const (
 // SignedJWT makes its own short-lived tokens: HS256, signed with the client
 // secret, with the claims sub and appId (both the client id), iat and exp.
 func SignedJWT(clientID string, clientSecret Secret) TokenSource {
-	return &signedJWT{clientID: clientID, secret: clientSecret}
+	return signedJWT{clientID: clientID, secret: clientSecret, current: hide(new(signedToken))}
 }
 
 type signedJWT struct {
 	clientID string
 	secret   Secret
+	current  hidden[signedToken]
+}
 
+// signedToken is the token in use.
+type signedToken struct {
 	mu     sync.Mutex
 	key    string // what token was signed with
 	token  string
@@ -69,11 +73,16 @@ type appClaims struct {
 	AppID string `json:"appId"`
 }
 
-func (s *signedJWT) Token() (string, error) {
+func (s signedJWT) Token() (string, error) {
 	key, err := s.secret.Read()
 	if err != nil {
 		return "", err
 	}
+	return s.current().renew(s.clientID, key)
+}
+
+// renew gives the token, a new one if it is old or was signed with another key.
+func (s *signedToken) renew(clientID, key string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
@@ -83,11 +92,11 @@ func (s *signedJWT) Token() (string, error) {
 	}
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, appClaims{
 		RegisteredClaims: jwt.RegisteredClaims{
-			Subject:   s.clientID,
+			Subject:   clientID,
 			IssuedAt:  jwt.NewNumericDate(now.Add(-tokenBackdate)),
 			ExpiresAt: jwt.NewNumericDate(now.Add(tokenLife)),
 		},
-		AppID: s.clientID,
+		AppID: clientID,
 	}).SignedString([]byte(key))
 	if err != nil {
 		return "", errors.New("token could not be signed")
@@ -96,12 +105,10 @@ func (s *signedJWT) Token() (string, error) {
 	return token, nil
 }
 
-func (s *signedJWT) Refused() {
+func (s signedJWT) Refused() {
 	s.secret.Reload()
-	s.mu.Lock()
-	s.token = ""
-	s.mu.Unlock()
+	current := s.current()
+	current.mu.Lock()
+	current.token = ""
+	current.mu.Unlock()
 }
-
-// Format keeps the key and the token out of prints of the source.
-func (s *signedJWT) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "SignedJWT(%s)", redacted) }
