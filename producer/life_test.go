@@ -1,0 +1,260 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/goleak"
+)
+
+func TestOpenChecksTheConfiguration(t *testing.T) {
+	_, err := Open(Config{Compression: "zip"})
+	if err == nil || !strings.Contains(err.Error(), "no brokers") || !strings.Contains(err.Error(), `"zip"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestCompression runs on real sockets: what was committed in each codec is read back, by Recover and by the
+// independent client, and nothing is left running.
+func TestCompression(t *testing.T) {
+	for _, codec := range []string{"none", "gzip", "snappy", "lz4", "zstd"} {
+		t.Run(codec, func(t *testing.T) {
+			before := goleak.IgnoreCurrent()
+			defer goleak.VerifyNone(t, before)
+			cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer cluster.Close()
+			p := onSockets(t, cluster, codec)
+			defer p.Close()
+			value := strings.Repeat(codec, 100)
+			if err := p.Commit(t.Context(), rows(voice, value, 100), closeWith(value)); err != nil {
+				t.Fatal(err)
+			}
+			if got := values(t, p, state, 0); len(got) != 1 || got[0] != value {
+				t.Errorf("recovered %v", got)
+			}
+			client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.ConsumeTopics(voice), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			for n := 0; n < 100; {
+				for _, r := range client.PollFetches(t.Context()).Records() {
+					if n++; !strings.HasPrefix(string(r.Value), value) {
+						t.Errorf("got %q", r.Value)
+					}
+				}
+			}
+		})
+	}
+}
+
+func onSockets(t testing.TB, cluster *kfake.Cluster, codec string) *Producer {
+	t.Helper()
+	p, err := Open(Config{Brokers: cluster.ListenAddrs(), TransactionalID: txnID, Compression: codec, Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.EnsureTopics(t.Context(), true, topics); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Acquire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestCloseInTheMiddle closes while the broker holds an answer back: the call ends, and nothing is left running.
+func TestCloseInTheMiddle(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	defer goleak.VerifyNone(t, before)
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	p := onSockets(t, cluster, "none")
+	held := make(chan struct{})
+	cluster.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+		close(held)
+		return nil, nil, true // never answered
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- p.Commit(ctx, rows(voice, "x", 10), nil) }()
+	<-held
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	p.Close()
+}
+
+func TestPing(t *testing.T) {
+	inWorld(t, 3, func(t *testing.T, w *world) {
+		p, err := Open(w.config())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		if err := p.Ping(t.Context()); err != nil {
+			t.Error(err)
+		}
+		for _, node := range []int32{0, 1} {
+			if err := w.kafka.RemoveNode(node); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Minute)
+		if err := p.Ping(t.Context()); err != nil {
+			t.Errorf("one broker of three is left: %v", err)
+		}
+		w.kafka.Close()
+		time.Sleep(time.Minute)
+		if err := p.Ping(t.Context()); err == nil {
+			t.Error("no broker is left, and nobody noticed")
+		}
+	})
+}
+
+// TestCommitGivesUpBeforeTheBroker: a transaction that hangs ends with an error in time, which is not "fenced": after
+// Acquire the worker goes on.
+func TestCommitGivesUpBeforeTheBroker(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		p := w.acquired()
+		for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn} {
+			fault := w.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.KafkaStorageError, Count: -1,
+				When: func(kmsg.Request) bool { return true }})
+			if key != kmsg.Produce {
+				fault.Remove()
+				fault = w.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.ConcurrentTransactions, Count: -1})
+			}
+			started := time.Now()
+			err := p.Commit(t.Context(), rows(voice, "hung", 10), nil)
+			if took := time.Since(started); took > defaultTransactionTimeout*3/4+time.Second || took < 20*time.Second {
+				t.Errorf("%s: gave up after %s", key.Name(), took)
+			}
+			if err == nil || errors.Is(err, ErrFenced) || !errors.Is(err, errTransactionTime) {
+				t.Errorf("%s: %v", key.Name(), err)
+			}
+			fault.Remove()
+			if err := p.Acquire(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.Commit(t.Context(), rows(voice, "kept", 10), nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.count(voice); len(got) != 10 {
+			t.Errorf("seen: %v", got)
+		}
+	})
+}
+
+// TestSlowClosing outlasts the broker's transaction timeout, which bumps the epoch: still not "fenced".
+func TestSlowClosing(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		p := w.acquired()
+		err := p.Commit(t.Context(), rows(voice, "slow", 10), func(map[string]int64) ([]Record, error) {
+			time.Sleep(2 * defaultTransactionTimeout)
+			return nil, nil
+		})
+		if err == nil || errors.Is(err, ErrFenced) {
+			t.Errorf("got %v", err)
+		}
+		if failures, err := script(t, p); failures > 0 {
+			t.Error(err)
+		}
+		w.onlyOnce(5)
+	})
+}
+
+// TestOutage takes the brokers away for an hour in the middle of a commit.
+func TestOutage(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		var down time.Time
+		p := w.acquired(func(cfg *Config) {
+			cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				if time.Now().Before(down) {
+					return nil, errors.New("connection refused")
+				}
+				return w.network.DialContext(ctx, network, address)
+			}
+		})
+		err := p.Commit(t.Context(), rows(voice, "half", 10), func(map[string]int64) ([]Record, error) {
+			p.cluster.Load().transport.CloseIdleConnections()
+			down = time.Now().Add(time.Hour)
+			return nil, nil
+		})
+		if e, ok := errors.AsType[*Error](err); !ok || e.Category != Connection || errors.Is(err, ErrFenced) {
+			t.Errorf("got %v", err)
+		}
+		if failures, err := script(t, p); failures > 0 {
+			t.Error(err)
+		}
+		w.onlyOnce(5)
+		if since := time.Since(down); since < 0 || since > 10*time.Second {
+			t.Errorf("back %s after the brokers", since)
+		}
+	})
+}
+
+// TestLeadersMove between commits; kafka-go learns of it within its metadata's second.
+func TestLeadersMove(t *testing.T) {
+	inWorld(t, 3, func(t *testing.T, w *world) {
+		p := w.acquired()
+		for i := range 10 {
+			w.kafka.ShufflePartitionLeaders()
+			w.kafka.RehashCoordinators()
+			started := time.Now()
+			if err := p.Commit(t.Context(), rows(voice, fmt.Sprint(i), 20), closeWith(fmt.Sprint(i))); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(started); took > 5*time.Second {
+				t.Errorf("the commit took %s", took)
+			}
+		}
+		w.onlyOnce(10)
+	})
+}
+
+// TestMorePartitions: partitions that were added while the worker runs get their share of keys at once, as they do from
+// any other producer.
+func TestMorePartitions(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		p := w.acquired()
+		client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka.ListenAddrs()...), kgo.Dialer(w.network.DialContext))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		req := kmsg.NewPtrCreatePartitionsRequest()
+		topic := kmsg.NewCreatePartitionsRequestTopic()
+		topic.Topic, topic.Count = voice, 12
+		req.Topics = append(req.Topics, topic)
+		if _, err := req.RequestWith(t.Context(), client); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * metadataTTL)
+		if err := p.Commit(t.Context(), rows(voice, "a", 100), nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range w.seen(voice) {
+			if want := choose(r.Key, upTo(12)); int(r.Partition) != want {
+				t.Errorf("%s is in partition %d, want %d", r.Key, r.Partition, want)
+			}
+		}
+	})
+}

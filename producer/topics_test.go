@@ -1,0 +1,156 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func TestEnsureTopicsCreates(t *testing.T) {
+	inWorld(t, 3, func(t *testing.T, w *world) {
+		p := w.open()
+		again := append(topics[:2:2], Topic{Name: "conversations.dead-letter", Partitions: 2, Replication: 1,
+			Config: map[string]string{"max.message.bytes": "10485760"}})
+		if err := p.EnsureTopics(t.Context(), true, again); err != nil {
+			t.Fatal(err)
+		}
+		for topic, want := range map[string]int{voice: 6, state: 1, "conversations.dead-letter": 2} {
+			if got := len(w.kafka.PartitionInfos(topic)); got != want {
+				t.Errorf("%s has %d partitions, want %d", topic, got, want)
+			}
+		}
+		if got := *w.kafka.TopicInfo(state).Configs["cleanup.policy"]; got != "compact" {
+			t.Errorf("cleanup.policy of state is %s", got)
+		}
+		for topic, want := range map[string]int{voice: 1048588, "conversations.dead-letter": 10 << 20, "unknown": 0} {
+			if got := p.MaxMessageBytes(topic); got != want {
+				t.Errorf("%s takes %d bytes, want %d", topic, got, want)
+			}
+		}
+	})
+}
+
+// TestEnsureTopicsNamesEverythingAtOnce has one topic missing, one with two faults and one that is right.
+func TestEnsureTopicsNamesEverythingAtOnce(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		for topic, partitions := range map[string]int32{voice: 3, state: 4} {
+			if err := w.kafka.CreateTopic(topic, partitions, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p, err := Open(w.config())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		progress := Topic{Name: "conversations.progress", OnePartition: true, Config: map[string]string{"retention.ms": "1000"}}
+		err = p.EnsureTopics(t.Context(), false, append(topics[:2:2], progress))
+		if err == nil {
+			t.Fatal("no error")
+		}
+		for _, want := range []string{
+			"conversations.progress: does not exist", "TOPIC_CREATE=true",
+			"kafka-topics.sh --create --topic conversations.progress --partitions 1 --config retention.ms=1000",
+			"conversations.state: has 4 partitions, needs exactly 1",
+			"conversations.state: has cleanup.policy=delete, needs exactly compact",
+			"kafka-configs.sh --alter --entity-type topics --entity-name conversations.state --add-config cleanup.policy=compact",
+		} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("the error lacks %q:\n%v", want, err)
+			}
+		}
+		if strings.Contains(err.Error(), voice) {
+			t.Errorf("the error names a topic that is right:\n%v", err)
+		}
+		if w.kafka.TopicInfo(progress.Name) != nil {
+			t.Error("created although it was told not to")
+		}
+	})
+}
+
+func TestEnsureTopicsRefused(t *testing.T) {
+	for _, c := range []struct {
+		key      kmsg.Key
+		err      *kerr.Error
+		category Category
+		hint     string
+	}{
+		{kmsg.CreateTopics, kerr.TopicAuthorizationFailed, Denied, "needs CREATE on the topic"},
+		{kmsg.CreateTopics, kerr.InvalidReplicationFactor, Settings, "TOPIC_REPLICATION is -1"},
+		{kmsg.CreateTopics, kerr.PolicyViolation, Settings, "kafka-topics.sh --create"},
+		{kmsg.CreateTopics, kerr.InvalidConfig, Settings, "kafka-topics.sh --create"},
+		{kmsg.DescribeConfigs, kerr.TopicAuthorizationFailed, Denied, "needs DESCRIBE_CONFIGS on the topic"},
+	} {
+		t.Run(c.key.Name()+"/"+c.err.Message, func(t *testing.T) {
+			inWorld(t, 1, func(t *testing.T, w *world) {
+				p, err := Open(w.config())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer p.Close()
+				w.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{c.key}, Err: c.err, Count: -1})
+				err = p.EnsureTopics(t.Context(), true, topics)
+				e, ok := errors.AsType[*Error](err)
+				if !ok || e.Category != c.category || !strings.Contains(e.Hint, c.hint) {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestEnsureTopicsTriesAgain(t *testing.T) {
+	for _, key := range []kmsg.Key{kmsg.Metadata, kmsg.CreateTopics, kmsg.DescribeConfigs, kmsg.ApiVersions} {
+		for _, after := range []bool{false, true} {
+			inWorld(t, 3, func(t *testing.T, w *world) {
+				c := &cut{dial: w.network.DialContext, key: key, after: after, times: 2}
+				w.open(func(cfg *Config) { cfg.Dial = c.DialContext })
+				if c.hits != 2 {
+					t.Errorf("%s: the wire was cut %d times", key.Name(), c.hits)
+				}
+				if got := len(w.kafka.PartitionInfos(voice)); got != 6 {
+					t.Errorf("%s: %d partitions", key.Name(), got)
+				}
+			})
+		}
+	}
+}
+
+// TestNoBrokers: every call ends with its context and says what to look at.
+func TestNoBrokers(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		p := w.open()
+		w.kafka.Close()
+		calls := map[string]func(context.Context) error{
+			"EnsureTopics": func(ctx context.Context) error { return p.EnsureTopics(ctx, true, topics) },
+			"Acquire":      p.Acquire,
+			"Recover":      func(ctx context.Context) error { return p.Recover(ctx, state, 0, nil) },
+			"Topics":       func(ctx context.Context) error { _, err := Topics(ctx, w.config(), ""); return err },
+			"Tail": func(ctx context.Context) error {
+				return Tail(ctx, w.config(), TailOptions{Topics: []string{voice}, Follow: true}, nil)
+			},
+		}
+		for name, call := range calls {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			started := time.Now()
+			err := call(ctx)
+			cancel()
+			e, ok := errors.AsType[*Error](err)
+			if !ok || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(e.Hint, "KAFKA_BROKERS") {
+				t.Errorf("%s: %v", name, err)
+			}
+			if waited := time.Since(started); waited != time.Minute {
+				t.Errorf("%s: gave up after %s", name, waited)
+			}
+		}
+		if e, ok := errors.AsType[*Error](p.Ping(t.Context())); !ok || e.Category != Connection {
+			t.Errorf("Ping: %v", e)
+		}
+	})
+}
