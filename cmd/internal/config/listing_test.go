@@ -1,6 +1,9 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -81,6 +84,25 @@ func TestMarkdown(t *testing.T) {
 	for _, want := range []string{"| `SMARTASSIST_PAGE_LIMIT` | `100` |", "| `SMARTASSIST_STREAM_ID` |  |", "| `SMARTASSIST_QUEUES` | all |", "`KAFKA_TLS` (other than `off`), `KAFKA_TLS_CA_FILE`"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+}
+
+// TestReadmeHoldsTheTable keeps the README's table true: `convstream config --markdown` prints what it has to hold.
+func TestReadmeHoldsTheTable(t *testing.T) {
+	readme, err := os.ReadFile("../../../README.md")
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("there is no README yet")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	table, err := Markdown()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(table) {
+		if !strings.Contains("\n"+string(readme), "\n"+line) {
+			t.Errorf("not in the README: %s", line)
 		}
 	}
 }
