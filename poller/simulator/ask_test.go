@@ -175,3 +175,16 @@ func truth(s *Service, from, to time.Time) map[Key]bool {
 	}
 	return keys
 }
+
+// directRaw is the body that the handler itself gives.
+func directRaw(t *testing.T, s *Service, a ask) []byte {
+	t.Helper()
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, a.request(t, "http://simulator.test"))
+	if w.Code != http.StatusOK {
+		t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	return w.Body.Bytes()
+}
+
+func http1Date(a answer) (time.Time, error) { return http.ParseTime(a.header.Get("Date")) }

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"hash/fnv"
 	"iter"
 	"slices"
 	"time"
@@ -57,21 +56,6 @@ func (r ServedRow) Newest() Content {
 	return slices.MaxFunc(r.Contents, func(a, b Content) int {
 		return cmp.Or(a.Last.Compare(b.Last), a.First.Compare(b.First))
 	})
-}
-
-// ContentHash is the same for two texts of a row exactly when they are equal as
-// JSON: names and values, numbers by their text; member order, white space and
-// escapes do not count, and characters that are not UTF-8 are all U+FFFD. Text
-// that is not JSON is hashed as it is.
-func ContentHash(raw []byte) uint64 {
-	h := fnv.New64a()
-	if value, ok := decode(raw); ok {
-		if canonical, err := json.Marshal(value); err == nil {
-			raw = canonical
-		}
-	}
-	h.Write(raw)
-	return h.Sum64()
 }
 
 // KeyOf finds the key in a row's text; dead says that the row cannot be a conversation.
