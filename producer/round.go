@@ -71,9 +71,10 @@ func (t *tail) leaders(ctx context.Context) (groups [][]position, err error) {
 // show gives the messages of one round to visit and remembers how far it came.
 func (t *tail) show(ctx context.Context, answers []*fetch.Response) error {
 	var lists [][]Message
-	answered := false
+	calm := len(answers) > 0
 	for _, answer := range answers {
 		if answer == nil {
+			calm = false
 			continue
 		}
 		silent := silent(answer)
@@ -83,15 +84,22 @@ func (t *tail) show(ctx context.Context, answers []*fetch.Response) error {
 				if err != nil {
 					return err
 				}
-				answered = answered || topic.Partitions[i].ErrorCode == 0
+				calm = calm && topic.Partitions[i].ErrorCode == 0
 				lists = append(lists, list)
 			}
 		}
 	}
-	if !answered && !sleep(ctx, tailWait) || ctx.Err() != nil {
+	if err := merge(lists, t.visit); err != nil {
+		return err
+	}
+	// Errors come at once, and while kafka-go has not noticed that a leader moved, they would come again and again.
+	if !calm {
+		sleep(ctx, tailWait)
+	}
+	if ctx.Err() != nil {
 		return failure("read topics", ctx.Err()).endedBy(ctx)
 	}
-	return merge(lists, t.visit)
+	return nil
 }
 
 // silent says that the answer has not one batch. Otherwise a partition may be empty because others filled the answer.

@@ -126,14 +126,15 @@ func TestEnsureTopicsTriesAgain(t *testing.T) {
 func TestNoBrokers(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		p := w.open()
+		cfg := w.config()
 		w.kafka.Close()
 		calls := map[string]func(context.Context) error{
 			"EnsureTopics": func(ctx context.Context) error { return p.EnsureTopics(ctx, true, topics) },
 			"Acquire":      p.Acquire,
 			"Recover":      func(ctx context.Context) error { return p.Recover(ctx, state, 0, nil) },
-			"Topics":       func(ctx context.Context) error { _, err := Topics(ctx, w.config(), ""); return err },
+			"Topics":       func(ctx context.Context) error { _, err := Topics(ctx, cfg, ""); return err },
 			"Tail": func(ctx context.Context) error {
-				return Tail(ctx, w.config(), TailOptions{Topics: []string{voice}, Follow: true}, nil)
+				return Tail(ctx, cfg, TailOptions{Topics: []string{voice}, Follow: true}, nil)
 			},
 		}
 		for name, call := range calls {
