@@ -124,7 +124,7 @@ func (p Plan) settled() (Task, bool) {
 }
 
 // reread is the piece of the coverage whose re-reading is most overdue, in units of its tier's cadence, and with it the
-// neighbours that are nearly due, as far as one page is likely to hold.
+// neighbours that are on their way to it, as far as one page is likely to hold: they cost nothing then.
 func (p Plan) reread() (Task, bool) {
 	pieces := p.pieces()
 	best, most := -1, 0.0
@@ -139,17 +139,21 @@ func (p Plan) reread() (Task, bool) {
 	}
 	w := pieces[best].Window
 	for _, next := range pieces[best+1:] {
-		if !next.Start.Equal(w.End) || next.overdue < nearlyDue {
+		if !next.Start.Equal(w.End) || next.overdue < alongWith {
 			break
 		}
 		w.End = next.End
 	}
-	w.End = earlier(w.End, w.Start.Add(p.width(w.Start)))
+	width := p.width(w.Start)
+	for i := best - 1; i >= 0 && w.Len() < width && pieces[i].End.Equal(w.Start) && pieces[i].overdue >= alongWith; i-- {
+		w.Start = later(pieces[i].Start, w.End.Add(-width))
+	}
+	w.End = earlier(w.End, w.Start.Add(width))
 	return Task{w, Reread}, true
 }
 
-// nearlyDue is how overdue a neighbour must be to be read along with a piece that is due.
-const nearlyDue = 0.75
+// alongWith is how overdue a neighbour must be to be read along with a piece that is due.
+const alongWith = 0.3
 
 // piece is a part of the coverage that lies in one tier.
 type piece struct {
@@ -158,25 +162,32 @@ type piece struct {
 	overdue float64 // time since it was last read, in units of the tier's cadence
 }
 
+// pieces cuts the coverage at the bounds of the tiers, in order of time.
 func (p Plan) pieces() []piece {
-	var out []piece
+	out := make([]piece, 0, len(p.Coverage.stretches)+len(p.Tiers))
 	for _, s := range p.Coverage.Stretches() {
 		for tier := len(p.Tiers) - 1; tier >= 0; tier-- {
-			if w := s.Intersect(p.tierWindow(tier)); !w.Empty() {
-				overdue := float64(p.Now.Sub(s.ReadAt)) / float64(p.Tiers[tier].Every)
-				out = append(out, piece{w, tier, overdue})
+			w := s.Window
+			if youngest := p.ago(tier - 1); w.End.After(youngest) {
+				w.End = youngest
+			}
+			if oldest := p.ago(tier); w.Start.Before(oldest) {
+				w.Start = oldest
+			}
+			if !w.Empty() {
+				out = append(out, piece{w, tier, float64(p.Now.Sub(s.ReadAt)) / float64(p.Tiers[tier].Every)})
 			}
 		}
 	}
 	return out
 }
 
-func (p Plan) tierWindow(tier int) Window {
-	w := Span(p.Now.Add(-p.Tiers[tier].Age), p.Now)
-	if tier > 0 {
-		w.End = p.Now.Add(-p.Tiers[tier-1].Age).UTC().Truncate(time.Second)
+// ago is the instant at which the tier begins; the present for tier -1.
+func (p Plan) ago(tier int) time.Time {
+	if tier < 0 {
+		return p.Now
 	}
-	return w
+	return p.Now.Add(-p.Tiers[tier].Age).Truncate(time.Second)
 }
 
 // gap is the oldest part of the wanted range that was never read and has settled.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -53,7 +54,12 @@ func (w wire) Addr() net.Addr { return &net.TCPAddr{} }
 func serve(t *testing.T, h http.HandlerFunc, change ...func(*Config)) *Client {
 	t.Helper()
 	w := make(wire)
-	server := &http.Server{Handler: h}
+	var handlers sync.WaitGroup // a bubble must not end before them
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handlers.Add(1)
+		defer handlers.Done()
+		h(w, r)
+	})}
 	served := make(chan struct{})
 	go func() {
 		server.Serve(w)
@@ -64,6 +70,7 @@ func serve(t *testing.T, h http.HandlerFunc, change ...func(*Config)) *Client {
 		c.Close()
 		server.Close()
 		<-served
+		handlers.Wait()
 	})
 	return c
 }
