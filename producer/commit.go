@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -63,7 +64,7 @@ func (t *transaction) run(ctx context.Context, records []Record, closing func(ma
 		return err
 	}
 	if closing != nil {
-		last, err := closing(t.ends)
+		last, err := closing(maps.Clone(t.ends))
 		if err != nil {
 			return err
 		}

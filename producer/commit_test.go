@@ -15,7 +15,7 @@ func TestCommitIsSeenWhole(t *testing.T) {
 		p := w.acquired()
 		var ends map[string]int64
 		err := p.Commit(t.Context(), rows(voice, "a", 100), func(e map[string]int64) ([]Record, error) {
-			ends = maps.Clone(e)
+			ends = e
 			return closeWith("1")(e)
 		})
 		if err != nil {

@@ -3,6 +3,7 @@ package producer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -65,12 +66,14 @@ func (c *cluster) fetch(ctx context.Context, from []position, wait time.Duration
 		IsolationLevel: readCommitted, SessionEpoch: -1,
 	}
 	for _, p := range from {
-		req.Topics = append(req.Topics, fetch.RequestTopic{
-			Topic: p.topic,
-			Partitions: []fetch.RequestPartition{{
-				Partition: int32(p.id), CurrentLeaderEpoch: -1, FetchOffset: p.offset, LogStartOffset: -1,
-				PartitionMaxBytes: fetchBytes,
-			}},
+		i := slices.IndexFunc(req.Topics, func(t fetch.RequestTopic) bool { return t.Topic == p.topic })
+		if i < 0 {
+			i = len(req.Topics)
+			req.Topics = append(req.Topics, fetch.RequestTopic{Topic: p.topic})
+		}
+		req.Topics[i].Partitions = append(req.Topics[i].Partitions, fetch.RequestPartition{
+			Partition: int32(p.id), CurrentLeaderEpoch: -1, FetchOffset: p.offset, LogStartOffset: -1,
+			PartitionMaxBytes: fetchBytes,
 		})
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
