@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -54,12 +53,7 @@ func (w wire) Addr() net.Addr { return &net.TCPAddr{} }
 func serve(t *testing.T, h http.HandlerFunc, change ...func(*Config)) *Client {
 	t.Helper()
 	w := make(wire)
-	var handlers sync.WaitGroup // a bubble must not end before them
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handlers.Add(1)
-		defer handlers.Done()
-		h(w, r)
-	})}
+	server := &http.Server{Handler: h}
 	served := make(chan struct{})
 	go func() {
 		server.Serve(w)
@@ -70,7 +64,6 @@ func serve(t *testing.T, h http.HandlerFunc, change ...func(*Config)) *Client {
 		c.Close()
 		server.Close()
 		<-served
-		handlers.Wait()
 	})
 	return c
 }
@@ -358,7 +351,10 @@ func TestTimeout(t *testing.T) {
 			for r.Context().Err() == nil {
 				io.WriteString(w, " ")
 				w.(http.Flusher).Flush()
-				time.Sleep(time.Second)
+				select {
+				case <-r.Context().Done():
+				case <-time.After(time.Second):
+				}
 			}
 		},
 	} {

@@ -103,7 +103,7 @@ func (c *Client) transportError(err error) *Error {
 	case errors.As(err, &verify):
 		category, text = CategoryTLS, "certificate of "+c.endpoint.Host+" is not trusted"
 		hint = "if a private authority signed it, name that in SMARTASSIST_CA_FILE"
-	case errors.As(err, &noTLS), errors.As(err, &alert):
+	case errors.As(err, &noTLS), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
 		category, text = CategoryTLS, c.endpoint.Host+" does not speak TLS with us"
 		hint = "look at SMARTASSIST_URL: scheme and port"
 	case errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"):

@@ -1,0 +1,197 @@
+package smartassist
+
+import (
+	"compress/gzip"
+	"encoding/pem"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// fetch asks a real server for a page, without the wait of a real budget.
+func fetch(t *testing.T, url string, change ...func(*Config)) (Page, *Error) {
+	t.Helper()
+	cfg := Config{URL: url, AccountID: "a", Token: StaticJWT(SecretValue("SMARTASSIST_JWT", token)), Budget: NewBudget(600_000)}
+	for _, f := range change {
+		f(&cfg)
+	}
+	c, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	page, err := c.Page(t.Context(), aQuery)
+	var e *Error
+	if err != nil && !errors.As(err, &e) {
+		t.Fatalf("error %v", err)
+	}
+	if e != nil {
+		checkQuiet(t, e)
+	}
+	return page, e
+}
+
+func TestRedirectDoesNotCarryTheTokenAway(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
+	defer elsewhere.Close()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		server := httptest.NewServer(http.RedirectHandler(elsewhere.URL+"/x", status))
+		_, err := fetch(t, server.URL)
+		server.Close()
+		if err == nil || err.Category != CategoryRedirect || !strings.Contains(err.Error(), "SMARTASSIST_URL") {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+}
+
+func TestGzip(t *testing.T) {
+	send := func(cut int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			var b strings.Builder
+			z := gzip.NewWriter(&b)
+			io.WriteString(z, body)
+			z.Close()
+			w.Header().Set("Content-Encoding", "gzip")
+			io.WriteString(w, b.String()[:b.Len()-cut])
+		}
+	}
+	for _, c := range []struct {
+		handler  http.HandlerFunc
+		category string
+	}{
+		{send(0, `{"data":[{"sessionId":"s"}]}`), ""},
+		{send(9, `{"data":[{"sessionId":"s"}]}`), CategoryCut},
+		{send(0, `{"data":["`+strings.Repeat("x", 1<<20)+`"]}`), CategoryTooLarge}, // a small answer that unpacks to a large one
+	} {
+		server := httptest.NewServer(c.handler)
+		page, err := fetch(t, server.URL, func(c *Config) { c.MaxBody = 1 << 18 })
+		server.Close()
+		if c.category == "" && (err != nil || len(page.Rows) != 1) || c.category != "" && (err == nil || err.Category != c.category) {
+			t.Errorf("want %q: %d rows, %v", c.category, len(page.Rows), err)
+		}
+	}
+}
+
+func TestConnectionsThatEnd(t *testing.T) {
+	hijack := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+			}
+			io.WriteString(conn, text)
+			if tcp, ok := conn.(*net.TCPConn); ok && text == "" {
+				tcp.SetLinger(0) // a reset
+			}
+			conn.Close()
+		}
+	}
+	for name, c := range map[string]struct {
+		handler  http.HandlerFunc
+		kind     ErrorKind
+		category string
+	}{
+		"reset":        {hijack(""), Temporary, CategoryConnection},
+		"half a head":  {hijack("HTTP/1.1 200"), Temporary, CategoryConnection},
+		"no HTTP":      {hijack(person + "\r\n\r\n"), Temporary, CategoryConnection},
+		"bad header":   {hijack("HTTP/1.1 200 OK\r\n" + person + "\r\n\r\n"), Temporary, CategoryConnection},
+		"cut body":     {hijack("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + emptyPage), BadAnswer, CategoryCut},
+		"cut chunk":    {hijack("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1a\r\n" + emptyPage), BadAnswer, CategoryCut},
+		"bad chunk":    {hijack("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + person), BadAnswer, CategoryCut},
+		"endless head": {hijack("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n"), Temporary, CategoryConnection},
+	} {
+		server := httptest.NewServer(c.handler)
+		if _, err := fetch(t, server.URL); err == nil || err.Kind != c.kind || err.Category != c.category {
+			t.Errorf("%s: %v (%+v)", name, err, err)
+		}
+		server.Close()
+	}
+}
+
+func TestNobodyThere(t *testing.T) {
+	server := httptest.NewServer(nil)
+	server.Close()
+	_, err := fetch(t, server.URL)
+	if err == nil || err.Kind != Temporary || err.Category != CategoryConnect || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("closed port: %v", err)
+	}
+	_, err = fetch(t, "https://smartassist.test", func(c *Config) {
+		c.Dial = (&net.Dialer{Resolver: &net.Resolver{}}).DialContext
+	})
+	if err == nil || err.Kind != Temporary || err.Category != CategoryDNS && err.Category != CategoryTimeout {
+		t.Errorf("unknown host: %v", err)
+	}
+}
+
+func TestTLS(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, emptyPage) }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	if _, err := fetch(t, server.URL); err == nil || err.Category != CategoryTLS || !strings.Contains(err.Hint, "SMARTASSIST_CA_FILE") {
+		t.Errorf("unknown authority: %v", err)
+	}
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fetch(t, server.URL, func(c *Config) { c.CAFile = ca }); err != nil {
+		t.Errorf("known authority: %v", err)
+	}
+	plain := httptest.NewServer(nil)
+	defer plain.Close()
+	if _, err := fetch(t, strings.Replace(plain.URL, "http", "https", 1)); err == nil || err.Category != CategoryTLS || !strings.Contains(err.Hint, "scheme") {
+		t.Errorf("no TLS there: %v", err)
+	}
+}
+
+func TestNewNamesEverythingThatIsWrong(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := New(Config{CAFile: empty, StreamID: "a\nb"})
+	for _, name := range []string{"SMARTASSIST_URL", "SMARTASSIST_ACCOUNT_ID", "SMARTASSIST_STREAM_ID", "SMARTASSIST_JWT", "SMARTASSIST_CA_FILE", "budget"} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not named in %v", name, err)
+		}
+	}
+}
+
+func TestURLs(t *testing.T) {
+	for url, want := range map[string]string{
+		"https://h.example":         "https://h.example/agentassist/api/public/analytics/account/a/v2/interactionDetails",
+		"https://h.example/":        "https://h.example/agentassist/api/public/analytics/account/a/v2/interactionDetails",
+		"https://h.example:8443/x/": "https://h.example:8443/x/agentassist/api/public/analytics/account/a/v2/interactionDetails",
+		"http://127.0.0.1:1":        "http://127.0.0.1:1/agentassist/api/public/analytics/account/a/v2/interactionDetails",
+		"http://[::1]:1":            "http://[::1]:1/agentassist/api/public/analytics/account/a/v2/interactionDetails",
+		"http://localhost":          "http://localhost/agentassist/api/public/analytics/account/a/v2/interactionDetails",
+		"http://h.example":          "",
+		"ftp://h.example":           "",
+		"h.example":                 "",
+		"https://":                  "",
+		"https://:443":              "",
+		"https://u:hush@h.example":  "",
+		"https://h.example/?hush":   "",
+		"https://h.example/#hush":   "",
+		"https://hush%zz":           "",
+	} {
+		u, err := endpointOf(Config{URL: url, AccountID: "a"})
+		if want == "" && (err == nil || strings.Contains(err.Error(), "hush") || !strings.Contains(err.Error(), "SMARTASSIST_URL")) {
+			t.Errorf("%s: error %v", url, err)
+		}
+		if want != "" && (err != nil || u.String() != want) {
+			t.Errorf("%s: %v, %v", url, u, err)
+		}
+	}
+	if _, err := endpointOf(Config{URL: "http://h.example", AccountID: "a", AllowHTTP: true}); err != nil {
+		t.Errorf("http with AllowHTTP: %v", err)
+	}
+}
