@@ -77,7 +77,7 @@ func TestTheCacheIsBounded(t *testing.T) {
 
 // One large world has everything that the service's texts tell of.
 func TestThePopulationHasEverything(t *testing.T) {
-	s, err := New(Config{Seed: 1, AccountID: account, Start: noon, History: 10 * time.Hour, PerMinute: 20, Switches: Switches{TwinSessions: 0.05}})
+	s, err := New(Config{Seed: 1, AccountID: account, Start: noon, History: 10 * time.Hour, PerMinute: 8, Switches: Switches{TwinSessions: 0.05}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestSessionIDsTellTheStart(t *testing.T) {
 
 // Followed for ten hours, rows only go forward, and nothing changes once settled.
 func TestRowsGoThroughTheirStages(t *testing.T) {
-	s, err := New(world30(12, func(c *Config) { c.Switches.VeryLate, c.PerMinute = 0.02, 4 }))
+	s, err := New(world30(12, func(c *Config) { c.Switches.VeryLate, c.PerMinute = 0.02, 2 }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,14 +159,14 @@ func TestRowsGoThroughTheirStages(t *testing.T) {
 		}
 		return changed
 	}
-	for at := noon.Add(-30 * time.Minute); at.Before(noon.Add(time.Hour)); at = at.Add(20 * time.Second) {
+	for at := noon.Add(-30 * time.Minute); at.Before(noon.Add(time.Hour)); at = at.Add(45 * time.Second) {
 		look(at)
 	}
-	for at := noon.Add(time.Hour); at.Before(s.Settled()); at = at.Add(10 * time.Minute) {
+	for at := noon.Add(time.Hour); at.Before(s.Settled()); at = at.Add(20 * time.Minute) {
 		look(at)
 	}
 	look(s.Settled())
-	for at := s.Settled(); at.Before(s.Settled().Add(24 * time.Hour)); at = at.Add(time.Hour) {
+	for at := s.Settled(); at.Before(s.Settled().Add(24 * time.Hour)); at = at.Add(6 * time.Hour) {
 		if n := look(at); n > 0 {
 			t.Fatalf("%d rows changed after the world was settled", n)
 		}
@@ -225,7 +225,7 @@ func TestHandoverReplacesTheBotRow(t *testing.T) {
 			t.Fatal(err)
 		}
 		wasBot, both, replaced := map[string]bool{}, 0, 0
-		for at := noon.Add(-30 * time.Minute); at.Before(noon.Add(2 * time.Minute)); at = at.Add(time.Second) {
+		for at := noon.Add(-30 * time.Minute); at.Before(noon.Add(2 * time.Minute)); at = at.Add(4 * time.Second) {
 			bots, contacts := map[string]bool{}, map[string]bool{}
 			for r := range s.RowsAt(at, at.Add(-2*time.Minute), at) {
 				if r.Key.Identity == r.Key.Session {
