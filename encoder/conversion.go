@@ -8,7 +8,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/convstream/convstream/poller/smartassist/rawjson"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -21,9 +20,9 @@ const (
 	exact             // the inverse gives back this very value
 )
 
-// conversion is a way to hold a JSON value in a typed field, and its inverse,
-// which the schema's docs publish under the name in quotes.
+// conversion is a way to hold a JSON value in a typed field, and its inverse.
 type conversion[T any] struct {
+	name  string // of the inverse, in the schema's docs
 	read  func(rd *reader, value []byte) (T, fit)
 	write func(out []byte, v T) []byte
 	// place is where the reader keeps such values while the record is encoded.
@@ -32,31 +31,32 @@ type conversion[T any] struct {
 
 func stringPlace(rd *reader) *arena[string]  { return &rd.strings }
 func boolPlace(rd *reader) *arena[bool]      { return &rd.bools }
+func intPlace(rd *reader) *arena[int32]      { return &rd.ints }
 func timePlace(rd *reader) *arena[time.Time] { return &rd.times }
 
 var (
-	text      = conversion[string]{readText, writeText, stringPlace}                                             // "as text"
-	jsonText  = conversion[string]{readJSON, writeJSON, stringPlace}                                             // "as JSON"
-	boolean   = conversion[bool]{readBoolean, strconv.AppendBool, boolPlace}                                     // "as boolean"
-	yesNo     = conversion[bool]{readYesNo, writeYesNo, boolPlace}                                               // "as YES or NO"
-	integer   = conversion[int32]{readInteger, writeInteger, func(rd *reader) *arena[int32] { return &rd.ints }} // "as integer"
-	localTime = conversion[time.Time]{readLocalTime, writeTime(localLayout), timePlace}                          // "as local time"
-	utcTime   = conversion[time.Time]{readUTCTime, writeTime(utcLayout), timePlace}                              // "as UTC time"
+	text      = conversion[string]{"text", readText, writeText, stringPlace}
+	jsonText  = conversion[string]{"JSON", readJSON, writeJSON, stringPlace}
+	boolean   = conversion[bool]{"boolean", readBoolean, strconv.AppendBool, boolPlace}
+	yesNo     = conversion[bool]{"YES or NO", readYesNo, writeYesNo, boolPlace}
+	integer   = conversion[int32]{"integer", readInteger, writeInteger, intPlace}
+	localTime = conversion[time.Time]{"local time", readLocalTime, writeTime(localLayout), timePlace}
+	utcTime   = conversion[time.Time]{"UTC time", readUTCTime, writeTime(utcLayout), timePlace}
 )
 
 // readText takes a string; of a number or a boolean its source text.
 func readText(rd *reader, value []byte) (string, fit) {
-	switch rawjson.KindOf(value) {
+	switch value[0] {
 	case '"':
 		content, ok := rd.content(value)
 		if !ok {
 			return rd.text(content), approx
 		}
 		return rd.text(content), exact
-	case '0', 't', 'f':
-		return rd.text(value), approx
+	case '{', '[', 'n':
+		return "", unfit
 	}
-	return "", unfit
+	return rd.text(value), approx
 }
 
 func writeText(out []byte, s string) []byte {
@@ -67,7 +67,7 @@ func writeText(out []byte, s string) []byte {
 // readJSON takes any value but null as its source text.
 func readJSON(rd *reader, value []byte) (string, fit) {
 	switch {
-	case rawjson.KindOf(value) == 'n':
+	case value[0] == 'n':
 		return "", unfit
 	case !utf8.Valid(value):
 		return rd.text(bytes.ToValidUTF8(value, []byte("\uFFFD"))), approx
@@ -80,31 +80,31 @@ func writeJSON(out []byte, s string) []byte { return append(out, s...) }
 // readInteger takes a number that is written as an integer of 32 bits; 3.0, 3e0
 // and "3" are read as 3, but are not the same text.
 func readInteger(rd *reader, value []byte) (int32, fit) {
-	switch rawjson.KindOf(value) {
-	case '0':
-		if n, err := strconv.ParseInt(string(value), 10, 32); err == nil {
-			if value[0] == '-' && n == 0 {
-				return 0, approx
-			}
+	number := value
+	if value[0] == '"' {
+		number, _ = rd.content(value)
+	}
+	if n, err := strconv.ParseInt(string(number), 10, 32); err == nil {
+		if canonicalInteger(value) {
 			return int32(n), exact
 		}
-		x, err := strconv.ParseFloat(string(value), 64)
-		if err == nil && x == math.Trunc(x) && math.MinInt32 <= x && x <= math.MaxInt32 {
-			return int32(x), approx
-		}
-	case '"':
-		content, _ := rd.content(value)
-		if n, err := strconv.ParseInt(string(content), 10, 32); err == nil {
-			return int32(n), approx
-		}
+		return int32(n), approx
+	}
+	x, err := strconv.ParseFloat(string(value), 64)
+	if err == nil && x == math.Trunc(x) && math.MinInt32 <= x && x <= math.MaxInt32 {
+		return int32(x), approx
 	}
 	return 0, unfit
 }
 
+// canonicalInteger tells whether the source text of an integer is the one that
+// formatting gives: no string, no -0. JSON itself has no +3 and no 007.
+func canonicalInteger(value []byte) bool { return value[0] != '"' && string(value) != "-0" }
+
 func writeInteger(out []byte, n int32) []byte { return strconv.AppendInt(out, int64(n), 10) }
 
 func readBoolean(rd *reader, value []byte) (bool, fit) {
-	switch rawjson.KindOf(value) {
+	switch value[0] {
 	case 't':
 		return true, exact
 	case 'f':
@@ -126,7 +126,7 @@ func readYesNo(rd *reader, value []byte) (bool, fit) {
 // looseBoolean understands true, "True", "yes" and the like.
 func looseBoolean(rd *reader, value []byte) (bool, fit) {
 	content := value
-	if rawjson.KindOf(value) == '"' {
+	if value[0] == '"' {
 		content, _ = rd.content(value)
 	}
 	switch s := string(content); {
@@ -158,7 +158,7 @@ func readUTCTime(rd *reader, value []byte) (time.Time, fit) { return readTime(rd
 // readTime takes a string in the layout; other common layouts are understood,
 // without a zone as UTC. What is finer than a millisecond is cut off.
 func readTime(rd *reader, value []byte, layout string) (time.Time, fit) {
-	if rawjson.KindOf(value) != '"' {
+	if value[0] != '"' {
 		return time.Time{}, unfit
 	}
 	content, _ := rd.content(value)

@@ -34,39 +34,33 @@ const (
 // DeadLetter makes the messages of a dead letter: one, or several that carry the
 // row in parts, to be joined in order. The value is the row as received.
 func (e *Encoder) DeadLetter(d DeadLetter) []Message {
-	m := Message{Topic: e.prefix + topicDeadLetter, Value: d.Row.Raw, Headers: e.deadLetterHeaders(d)}
-	if id := deadLetterIdentity(d.Row); id != "" {
-		m.Key = []byte(id)
-	}
+	key := deadLetterKey(d.Row)
+	m := Message{Topic: e.prefix + topicDeadLetter, Key: key, Value: d.Row.Raw, Headers: e.deadLetterHeaders(d, key)}
 	if d.MaxBytes <= 0 || m.size()+recordOverhead <= d.MaxBytes {
 		return []Message{m}
 	}
 	return cut(m, d.MaxBytes)
 }
 
-func (e *Encoder) deadLetterHeaders(d DeadLetter) []Header {
+func (e *Encoder) deadLetterHeaders(d DeadLetter, key []byte) []Header {
 	sum := sha256.Sum256(d.Row.Raw)
 	reason := strings.ToValidUTF8(d.Error, "\uFFFD")
 	if len(reason) > maxDeadLetterError {
 		reason = strings.ToValidUTF8(reason[:maxDeadLetterError], "")
 	}
-	return append(e.headers(event{
-		id:          hex.EncodeToString(sum[:8]),
-		typ:         typeDeadLetter,
-		subject:     deadLetterIdentity(d.Row),
-		time:        d.ObservedAt,
-		contentType: contentJSON,
-	}),
+	id := hex.AppendEncode(nil, sum[:8])
+	return append(e.headers(event{id: id, typ: typeDeadLetter, subject: key, time: d.ObservedAt, contentType: contentJSON}),
 		Header{"error", []byte(reason)},
 		Header{"window", []byte(eventTime(d.WindowStart) + "/" + eventTime(d.WindowEnd))})
 }
 
-func deadLetterIdentity(row smartassist.Row) string {
+// deadLetterKey is the identity, nil when it is not known or too long.
+func deadLetterKey(row smartassist.Row) []byte {
 	id := strings.ToValidUTF8(row.Identity(), "\uFFFD")
-	if len(id) > maxDeadLetterKey {
-		return ""
+	if id == "" || len(id) > maxDeadLetterKey {
+		return nil
 	}
-	return id
+	return []byte(id)
 }
 
 // cut spreads the value of m over messages of at most maxBytes, and at least one

@@ -24,7 +24,7 @@ type Config struct {
 // Encoder makes messages. It may be used from many goroutines.
 type Encoder struct {
 	account string
-	source  string // ce_source
+	source  []byte // ce_source
 	prefix  string
 	topics  map[string]string // channel, trimmed and lower-cased -> full topic name
 }
@@ -119,11 +119,12 @@ func (e *Encoder) Conversation(r Revision) (Message, error) {
 	if err != nil {
 		return Message{}, fmt.Errorf("encode conversation: %w", err)
 	}
+	key := []byte(rd.record.ID)
 	m := Message{
 		Topic:    e.Topic(r.Row.Channel),
-		Key:      []byte(rd.record.ID),
+		Key:      key,
 		Value:    value,
-		Headers:  e.headers(revisionEvent(r, rd.record.ID)),
+		Headers:  e.headers(revisionEvent(r, key)),
 		Unmapped: rd.misfits,
 		Unknown:  rd.unknown,
 	}
@@ -133,14 +134,12 @@ func (e *Encoder) Conversation(r Revision) (Message, error) {
 	return m, nil
 }
 
-func revisionEvent(r Revision, id string) event {
-	return event{
-		id:          id + ":" + strconv.Itoa(int(r.Number)) + ":" + fingerprintText(r.Fingerprint),
-		typ:         typeConversation,
-		subject:     id,
-		time:        r.ObservedAt,
-		contentType: contentAvro,
-	}
+// revisionEvent has ce_id identity:revision:fingerprint.
+func revisionEvent(r Revision, key []byte) event {
+	id := append(make([]byte, 0, len(key)+len(":2147483647:0123456789abcdef")), key...)
+	id = strconv.AppendInt(append(id, ':'), int64(r.Number), 10)
+	id = appendFingerprint(append(id, ':'), r.Fingerprint)
+	return event{id: id, typ: typeConversation, subject: key, time: r.ObservedAt, contentType: contentAvro}
 }
 
 // describe fills in what the row does not say of itself.
@@ -159,6 +158,6 @@ func optional(s string) *string {
 	if s == "" {
 		return nil
 	}
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	return &s
+	valid := strings.ToValidUTF8(s, "\uFFFD")
+	return &valid
 }

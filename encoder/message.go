@@ -1,8 +1,9 @@
 package encoder
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"net/url"
-	"strconv"
 	"time"
 )
 
@@ -28,55 +29,53 @@ type Header struct {
 	Value []byte
 }
 
-// Types of our CloudEvents.
-const (
-	typeConversation = "convstream.conversation.v1"
-	typeProgress     = "convstream.progress.v1"
-	typeDeadLetter   = "convstream.deadletter.v1"
-)
-
-const (
-	contentAvro = "application/vnd.apache.avro"
-	contentJSON = "application/json"
+// Header values that many messages share.
+var (
+	specVersion      = []byte("1.0")
+	typeConversation = []byte("convstream.conversation.v1")
+	typeProgress     = []byte("convstream.progress.v1")
+	typeDeadLetter   = []byte("convstream.deadletter.v1")
+	contentAvro      = []byte("application/vnd.apache.avro")
+	contentJSON      = []byte("application/json")
 )
 
 // event is the CloudEvents context of a message, in the Kafka binding's binary
 // mode: one header for each attribute.
 type event struct {
-	id, typ     string
-	subject     string // "" for none
+	id, typ     []byte
+	subject     []byte // empty for none
 	time        time.Time
-	contentType string
+	contentType []byte
 }
 
 // headers leaves room for a few more.
 func (e *Encoder) headers(v event) []Header {
-	hs := make([]Header, 0, 11)
-	add := func(key, value string) { hs = append(hs, Header{key, []byte(value)}) }
-	add("ce_specversion", "1.0")
-	add("ce_id", v.id)
-	add("ce_source", e.source)
-	add("ce_type", v.typ)
-	if v.subject != "" {
-		add("ce_subject", v.subject)
+	at := appendEventTime(make([]byte, 0, len(time.RFC3339Nano)), v.time)
+	hs := append(make([]Header, 0, 11),
+		Header{"ce_specversion", specVersion},
+		Header{"ce_id", v.id},
+		Header{"ce_source", e.source},
+		Header{"ce_type", v.typ},
+		Header{"ce_time", at},
+		Header{"content-type", v.contentType})
+	if len(v.subject) > 0 {
+		hs = append(hs, Header{"ce_subject", v.subject})
 	}
-	add("ce_time", eventTime(v.time))
-	add("content-type", v.contentType)
 	return hs
 }
 
 // eventTime is RFC 3339 to the millisecond, as precise as the records.
-func eventTime(t time.Time) string {
-	return t.UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano)
+func eventTime(t time.Time) string { return string(appendEventTime(nil, t)) }
+
+func appendEventTime(b []byte, t time.Time) []byte {
+	return t.UTC().Truncate(time.Millisecond).AppendFormat(b, time.RFC3339Nano)
 }
 
 // sourceOf is the URI reference of an account, by which consumers can tell the
 // events of several workers apart.
-func sourceOf(account string) string { return "/smartassist/" + url.PathEscape(account) }
+func sourceOf(account string) []byte { return []byte("/smartassist/" + url.PathEscape(account)) }
 
-// fingerprintText is 16 hex digits.
-func fingerprintText(f uint64) string {
-	const zeros = "0000000000000000"
-	s := strconv.FormatUint(f, 16)
-	return zeros[len(s):] + s
+// appendFingerprint writes 16 hex digits.
+func appendFingerprint(b []byte, f uint64) []byte {
+	return hex.AppendEncode(b, binary.BigEndian.AppendUint64(nil, f))
 }

@@ -37,17 +37,13 @@ func (e *Encoder) Progress(p Progress) (Message, error) {
 	if err != nil {
 		return Message{}, fmt.Errorf("encode progress %d: %w", p.Sequence, err)
 	}
+	key := []byte(e.account)
+	id := strconv.AppendInt([]byte(e.account+":"), p.Sequence, 10)
 	return Message{
-		Topic: e.prefix + topicProgress,
-		Key:   []byte(e.account),
-		Value: value,
-		Headers: e.headers(event{
-			id:          e.account + ":" + strconv.FormatInt(p.Sequence, 10),
-			typ:         typeProgress,
-			subject:     e.account,
-			time:        p.ReadAt,
-			contentType: contentAvro,
-		}),
+		Topic:   e.prefix + topicProgress,
+		Key:     key,
+		Value:   value,
+		Headers: e.headers(event{id: id, typ: typeProgress, subject: key, time: p.ReadAt, contentType: contentAvro}),
 	}, nil
 }
 

@@ -105,7 +105,7 @@ func (t *table[R]) readObject(rd *reader, r *R, object []byte) bool {
 // that.
 func (t *table[R]) readMember(rd *reader, r *R, m member, disputed, wanted bool) {
 	f := &t.fields[m.field]
-	up := rd.enterMember(m, f.name)
+	up := rd.enterMember(m, f.token)
 	fits := true
 	if disputed {
 		rd.silent++
@@ -130,7 +130,7 @@ func (t *table[R]) collect(rd *reader, object []byte) (canonicals, variants fiel
 	others := 0
 	for name, value := range rawjson.Members(object) {
 		m := member{name: name, value: value}
-		m.field, m.spelling = t.find(name, len(rd.members)-base)
+		m.field, m.spelling = t.find(name)
 		switch {
 		case m.spelling != canonical:
 			others++
@@ -167,29 +167,23 @@ func repeated(members []member) bool {
 	return false
 }
 
-// find looks a quoted name up. The service mostly sends members in one order:
-// hint is where the name is then found at once.
-func (t *table[R]) find(name []byte, hint int) (field int, s spelling) {
-	plain, ok := rawjson.Plain(name)
-	if ok {
-		if hint < len(t.fields) && t.fields[hint].name == string(plain) {
-			return hint, canonical
-		}
-		if i, known := t.byName[string(plain)]; known {
-			return i, canonical
-		}
+// find looks a quoted name up.
+func (t *table[R]) find(name []byte) (field int, s spelling) {
+	if i := t.slots.find(name); i >= 0 && t.fields[i].name == string(name[1:len(name)-1]) {
+		return i, canonical
 	}
 	decoded, ok := rawjson.Unquote(name)
 	if !ok {
 		return -1, unreadable
 	}
-	if i, known := t.byName[decoded]; known {
-		return i, canonical
+	i, known := t.byFold[lower(decoded)]
+	switch {
+	case !known:
+		return -1, foreign
+	case t.fields[i].name == decoded:
+		return i, canonical // written with escapes
 	}
-	if i, known := t.byFold[lower(decoded)]; known {
-		return i, variant
-	}
-	return -1, foreign
+	return i, variant
 }
 
 // keep puts the source text of the value the reading is at into unmapped.
@@ -233,11 +227,14 @@ func (rd *reader) keepUnknown(path string, name, value []byte) {
 
 // enterMember, enterElement and enter move the reading down; leave takes what
 // they gave and moves it up again.
-func (rd *reader) enterMember(m member, name string) (up int) {
+func (rd *reader) enterMember(m member, token string) (up int) {
 	if m.spelling == variant {
-		name, _ = rawjson.Unquote(m.name)
+		name, _ := rawjson.Unquote(m.name)
+		return rd.enter(name)
 	}
-	return rd.enter(name)
+	up = len(rd.path)
+	rd.path = append(rd.path, token...)
+	return up
 }
 
 func (rd *reader) enterElement(i int) (up int) {

@@ -1,10 +1,15 @@
 package encoder
 
 import (
+	"bytes"
+	"os"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/convstream/convstream/poller/smartassist"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 )
 
@@ -19,10 +24,13 @@ func testEncoder(t testing.TB) *Encoder {
 	return e
 }
 
+func firstRevision(row smartassist.Row) Revision {
+	return Revision{Row: row, Number: 1, Change: ChangeNew, ObservedAt: observed, Fingerprint: row.Fingerprint(smartassist.Ignore{})}
+}
+
 // passage takes a row through a record's bytes.
 func passage(e *Encoder, row []byte) (Message, *Conversation, error) {
-	r := smartassist.ParseRow(row)
-	m, err := e.Conversation(Revision{Row: r, Number: 1, Change: ChangeNew, ObservedAt: observed, Fingerprint: r.Fingerprint(smartassist.Ignore{})})
+	m, err := e.Conversation(firstRevision(smartassist.ParseRow(row)))
 	if err != nil {
 		return m, nil, err
 	}
@@ -30,15 +38,17 @@ func passage(e *Encoder, row []byte) (Message, *Conversation, error) {
 	return m, c, err
 }
 
+// fataler is what testing.T and rapid.T have in common.
 type fataler interface {
 	Helper()
 	Fatalf(string, ...any)
 }
 
-// checkPassage fails unless the row comes back equal.
+// checkPassage fails unless the row comes back equal, through a record whose
+// every string is valid UTF-8 and which is the one that was encoded.
 func checkPassage(t fataler, e *Encoder, row []byte) *Conversation {
 	t.Helper()
-	_, c, err := passage(e, row)
+	m, c, err := passage(e, row)
 	if err != nil {
 		t.Fatalf("row %q: %v", row, err)
 	}
@@ -47,9 +57,43 @@ func checkPassage(t fataler, e *Encoder, row []byte) *Conversation {
 		t.Fatalf("row %q: unmapped %q: %v", row, c.Unmapped, err)
 	}
 	if !EqualJSON(row, back) {
-		t.Fatalf("row     %q\nrebuilt %q\nunmapped %q", row, back, c.Unmapped)
+		t.Fatalf("row      %q\nrebuilt  %q\nunmapped %q", row, back, c.Unmapped)
 	}
+	checkUTF8(t, decodeAny(t, m.Value))
+	checkSame(t, e, row, c)
 	return c
+}
+
+// checkSame compares what was decoded with what the encoder had before it.
+func checkSame(t fataler, e *Encoder, row []byte, decoded *Conversation) {
+	t.Helper()
+	rd := newReader(row)
+	defer rd.free()
+	rd.row(row)
+	e.describe(&rd.record, firstRevision(smartassist.ParseRow(row)))
+	noUnmapped := cmp.FilterValues(func(_, _ map[string]string) bool { return true }, cmpopts.EquateEmpty())
+	if diff := cmp.Diff(&rd.record, decoded, noUnmapped); diff != "" {
+		t.Fatalf("row %q: encoded (-) and decoded (+) differ:\n%s", row, diff)
+	}
+}
+
+func checkUTF8(t fataler, v any) {
+	t.Helper()
+	switch v := v.(type) {
+	case string:
+		if !utf8.ValidString(v) {
+			t.Fatalf("string %q is not UTF-8", v)
+		}
+	case []any:
+		for _, element := range v {
+			checkUTF8(t, element)
+		}
+	case map[string]any:
+		for name, value := range v {
+			checkUTF8(t, name)
+			checkUTF8(t, value)
+		}
+	}
 }
 
 // Rows of any shape come back equal. rapid prints the seed of a failure.
@@ -65,4 +109,56 @@ func TestAnyRowComesBack(t *testing.T) {
 			t.Fatalf("row %q: %v", row, err)
 		}
 	})
+}
+
+// FuzzEncodeRebuild takes any bytes as a row: what has no Err is encoded and
+// comes back, what has one becomes a dead letter that carries it whole.
+func FuzzEncodeRebuild(f *testing.F) {
+	page, err := os.ReadFile("testdata/sample-page.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, row := range sampleRows(f, page) {
+		f.Add([]byte(row))
+	}
+	for _, members := range []string{
+		`"csatScore":"n/a","reason":"x","Reason":null`, "\"orgId\":\"\xff\",\"\xfe\":1", `"a":1,"a":2`, `"":1,"~/":{"/":[]}`,
+		`"metaInfo":[[[[1e400]]]],"skills":[null,"\ud800"]`, `"destinations":[{"destinationType":"AgentSegment","agentId":7,"JoinedUsers":[{},3]},4]`,
+		`"destinations":[{"respondingAgent":{"snoozeinfo":[{}],"ConsultingAgents":[{"isMerged":"no"}]},"nonRespondingAgents":null}]`,
+	} {
+		f.Add([]byte(`{"sessionId":"66c97ba342aad0ced15f0001",` + members + `}`))
+	}
+	e := testEncoder(f)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		row := smartassist.ParseRow(raw)
+		if row.Err == nil {
+			checkPassage(t, e, raw)
+			return
+		}
+		if m := e.DeadLetter(DeadLetter{Row: row, Error: row.Err.Error()}); len(m) != 1 || !bytes.Equal(m[0].Value, row.Raw) {
+			t.Fatalf("row %q: %d dead letters", raw, len(m))
+		}
+	})
+}
+
+// A row as deep and as wide as the parser takes is encoded in reasonable time.
+func TestLargeRowsComeBack(t *testing.T) {
+	e := testEncoder(t)
+	many := func(s string, n int) []byte { return bytes.Repeat([]byte(s), n) }
+	for name, row := range map[string][]byte{
+		"deep":              append(append([]byte(`{"sessionId":"s","metaInfo":`), append(many("[", 5000), many("]", 5000)...)...), '}'),
+		"deep and unknown":  append(append([]byte(`{"sessionId":"s","x":`), append(many(`{"a":`, 5000), append([]byte("1"), many("}", 5000)...)...)...), '}'),
+		"many elements":     append(append([]byte(`{"sessionId":"s","skills":[0`), many(",null", 20_000)...), "]}"...),
+		"many destinations": append(append([]byte(`{"sessionId":"s","destinations":[{}`), many(`,{"x":1,"y":null,"queueId":"q"}`, 5_000)...), "]}"...),
+		"a long text":       append(append([]byte(`{"sessionId":"s","csatFeedback":"`), many("é\\n", 100_000)...), `"}`...),
+	} {
+		_, c, err := passage(e, row)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if back, err := c.Rebuild(); err != nil || !EqualJSON(row, back) {
+			t.Errorf("%s: does not come back: %v", name, err)
+		}
+	}
 }

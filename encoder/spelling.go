@@ -18,6 +18,9 @@ const (
 
 // spellingOf compares a quoted name.
 func spellingOf(quoted []byte, name string) spelling {
+	if plain, ok := rawjson.Plain(quoted); ok && string(plain) == name {
+		return canonical
+	}
 	decoded, ok := rawjson.Unquote(quoted)
 	switch {
 	case !ok:
