@@ -63,6 +63,7 @@ const (
 	CategoryNoData     = "no_data"    // an object without the data array
 )
 
+// Error is the status, if there was one, and the reason; the hint is not in it.
 func (e *Error) Error() string {
 	if e.Status != 0 {
 		return fmt.Sprintf("status %d: %v", e.Status, e.Err)

@@ -153,6 +153,20 @@ func TestSignedTokenFollowsItsSecret(t *testing.T) {
 	if err != nil || second == first {
 		t.Errorf("after the secret changed: same token %t, %v", second == first, err)
 	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeSecret(t, path, "guessed", info.ModTime()) // looks unchanged
+	source.Refused()
+	claims := jwt.MapClaims{}
+	third, err := source.Token()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := jwt.ParseWithClaims(third, claims, func(*jwt.Token) (any, error) { return []byte("guessed"), nil }); err != nil {
+		t.Errorf("after a refusal the secret is not read again: %v", err)
+	}
 }
 
 func TestStaticTokenWithBearer(t *testing.T) {

@@ -96,7 +96,7 @@ func (c *Client) transportError(err error) *Error {
 	)
 	switch {
 	case isTimeout(err):
-		category, text = CategoryTimeout, fmt.Sprintf("no whole answer from %s within %v", c.endpoint.Host, c.cfg.Timeout)
+		category, text = CategoryTimeout, fmt.Sprintf("no whole answer from %s in time (%v at most)", c.endpoint.Host, c.cfg.Timeout)
 	case errors.As(err, &dns):
 		category, text = CategoryDNS, "host "+dns.Name+" was not found"
 		hint = "look at SMARTASSIST_URL, the proxy and the name server"
