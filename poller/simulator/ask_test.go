@@ -169,8 +169,12 @@ func (s site) walk(t *testing.T, a ask, step int) []Key {
 
 // truth are the keys of what RowsAt shows now.
 func truth(s *Service, from, to time.Time) map[Key]bool {
+	return truthAt(s, time.Now(), from, to)
+}
+
+func truthAt(s *Service, at, from, to time.Time) map[Key]bool {
 	keys := map[Key]bool{}
-	for r := range s.RowsAt(time.Now(), from, to) {
+	for r := range s.RowsAt(at, from, to) {
 		keys[r.Key] = true
 	}
 	return keys

@@ -72,10 +72,11 @@ func expectError(t *testing.T, a answer, status int, msg string) {
 }
 
 func TestTokens(t *testing.T) {
-	claims := func(text, secret string) string {
-		signed := encode([]byte(`{"alg":"HS256"}`)) + "." + encode([]byte(text))
+	signedAs := func(alg, text, secret string) string {
+		signed := encode([]byte(`{"alg":"`+alg+`"}`)) + "." + encode([]byte(text))
 		return signed + "." + encode(sign(signed, secret))
 	}
+	claims := func(text, secret string) string { return signedAs("HS256", text, secret) }
 	good := `{"sub":"x","appId":"cs-1"}`
 	unsigned := encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(good)) + "."
 	exp := func(d time.Duration) string {
@@ -93,6 +94,7 @@ func TestTokens(t *testing.T) {
 		"other app":       {claims(`{"sub":"x","appId":"cs-2"}`, "secret"), "Invalid SDK credentials"},
 		"spelled appid":   {claims(`{"sub":"x","appid":"cs-1"}`, "secret"), "Invalid SDK credentials"},
 		"no sub":          {claims(`{"appId":"cs-1"}`, "secret"), "Invalid SDK credentials"},
+		"says HS512":      {signedAs("HS512", good, "secret"), "Invalid SDK credentials"},
 		"no signature":    {unsigned, "Invalid SDK credentials"},
 		"not a token":     {"Bearer", "Invalid JWT token"},
 		"with Bearer":     {"Bearer " + claims(good, "secret"), "Invalid SDK credentials"},

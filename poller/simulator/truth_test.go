@@ -217,6 +217,28 @@ func TestABrokenRowIsRememberedAsItWasSent(t *testing.T) {
 	}
 }
 
+// Neighbouring half-open ranges share no row and leave none out, and the time of
+// each row is within its range to the millisecond.
+func TestRangesOfTheTruthTile(t *testing.T) {
+	s, err := New(world30(4, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to, at := noon.Add(-31*time.Minute), noon.Add(12*time.Minute), noon.Add(time.Hour)
+	whole, parts := truthAt(s, at, from, to), 0
+	for ; from.Before(to); from = from.Add(time.Second) {
+		for r := range s.RowsAt(at, from, from.Add(time.Second)) {
+			parts++
+			if r.Start.Before(from) || !r.Start.Before(from.Add(time.Second)) || !whole[r.Key] {
+				t.Errorf("%v starts at %v: not in the second from %v", r.Key, r.Start, from)
+			}
+		}
+	}
+	if parts != len(whole) || parts < 200 {
+		t.Errorf("%d rows second by second, %d at once", parts, len(whole))
+	}
+}
+
 func TestExtraRowsAreServedVerbatim(t *testing.T) {
 	extra := []json.RawMessage{
 		json.RawMessage("{\"conversationId\":\"c-x\",\n  \"sessionId\":\"67c6e8000000000000000000\", \"n\": 1.50}"), // 11:46:40, by its sessionId
