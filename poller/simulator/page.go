@@ -24,7 +24,10 @@ func (s *Service) find(q query, now int64) found {
 	var f found
 	s.world.candidates(q.from, q.to, now, func(r *row) {
 		start, end := r.times(now)
-		if !s.config.Switches.inWindow(q.from, q.to, start, end) || !q.filter.admits(s.cast, r, s.stageAt(r, now)) {
+		if !s.config.Switches.inWindow(q.from, q.to, start, end) {
+			return
+		}
+		if !q.filter.empty() && !q.filter.admits(s.cast, r, s.stageAt(r, now)) {
 			return
 		}
 		if r.bots {

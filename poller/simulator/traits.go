@@ -59,11 +59,8 @@ func (f filter) empty() bool {
 }
 
 // admits compares a row with the filter. Rows that are served verbatim and poison
-// rows have no traits: only a request without a filter gets them.
+// rows have no traits: only a request with an empty filter gets them.
 func (f filter) admits(w *cast, r *row, st stage) bool {
-	if f.empty() {
-		return true
-	}
 	var t traits
 	var queue string
 	switch r.kind {
