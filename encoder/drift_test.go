@@ -34,6 +34,7 @@ func TestDrift(t *testing.T) {
 		{"voicemail of no sense", `"isVoicemail":"maybe"`, "voicemail", nil, unmapped{"/isVoicemail": `"maybe"`}},
 		{"reason in the other spelling", `"reason":"Resolved"`, "reason", "Resolved", unmapped{"/reason": `"Resolved"`}},
 		{"reason in both spellings", `"reason":"a","Reason":"b"`, "reason", "b", unmapped{"/reason": `"a"`, "/Reason": `"b"`}},
+		{"reason in both, the canonical first", `"Reason":"b","reason":"a"`, "reason", "b", unmapped{"/reason": `"a"`, "/Reason": `"b"`}},
 		{"two other spellings", `"reason":"a","REASON":7`, "reason", "7", unmapped{"/reason": `"a"`, "/REASON": `7`}},
 		{"a name with escapes", `"\u0052eason":"b"`, "reason", "b", unmapped{}},
 		{"null", `"orgId":null`, "orgId", nil, unmapped{"/orgId": `null`}},
@@ -71,6 +72,7 @@ func TestDrift(t *testing.T) {
 		{"a segment with an agent", `"destinations":[{"destinationType":"AgentSegment","respondingAgent":{}}]`, "destinations.agent.status", nil, unmapped{"/destinations/0/respondingAgent": `{}`}},
 		{"a queue with an agent's members", `"destinations":[{"destinationType":"QueueEntry","agentId":"u-1"}]`, "destinations.agent", nil, unmapped{"/destinations/0/agentId": `"u-1"`}},
 		{"a segment in another spelling", `"destinations":[{"DestinationType":"AgentSegment","agentId":"u-1"}]`, "destinations.agent.agentId", "u-1", unmapped{"/destinations/0/DestinationType": `"AgentSegment"`}},
+		{"a segment in two other spellings", `"destinations":[{"DESTINATIONTYPE":"AgentSegment","DestinationType":{},"respondingAgent":{}}]`, "destinations.destinationType", nil, unmapped{"/destinations/0/DESTINATIONTYPE": `"AgentSegment"`, "/destinations/0/DestinationType": `{}`}},
 		{"destinations in two spellings", `"destinations":[{"x":1}],"Destinations":[]`, "destinations.queueId", nil, unmapped{"/destinations": `[{"x":1}]`, "/Destinations": `[]`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,8 +39,9 @@ func New(c Config) (*Encoder, error) {
 	e := &Encoder{account: c.AccountID, source: sourceOf(c.AccountID), prefix: c.TopicPrefix, topics: map[string]string{}}
 	for _, routes := range []map[string]string{channelTopics, c.ChannelTopics} {
 		for channel, suffix := range routes {
-			if suffix == "" {
-				return nil, fmt.Errorf("channel %q: no topic given", channel)
+			if !topicSuffix.MatchString(suffix) || slices.Contains(reserved, suffix) {
+				return nil, fmt.Errorf("channel %q: topic %q, want letters, digits, '.', '_' or '-', and none of %s",
+					channel, suffix, strings.Join(reserved, ", "))
 			}
 			e.topics[normalChannel(channel)] = c.TopicPrefix + suffix
 		}
@@ -54,6 +56,11 @@ const (
 	topicProgress   = "progress"
 	topicDeadLetter = "dead-letter"
 )
+
+// reserved topics have values of another kind.
+var reserved = []string{topicProgress, topicDeadLetter, "state"}
+
+var topicSuffix = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
 
 var channelTopics = map[string]string{
 	"voice":             "voice",
@@ -72,7 +79,7 @@ func (e *Encoder) Topic(channel string) string {
 	return e.prefix + topicOther
 }
 
-// Topics are the full names of all topics that Topic may give.
+// Topics are the full names of all topics that Topic may give, sorted.
 func (e *Encoder) Topics() []string {
 	names := map[string]struct{}{e.prefix + topicOther: {}}
 	for _, name := range e.topics {
@@ -80,6 +87,12 @@ func (e *Encoder) Topics() []string {
 	}
 	return slices.Sorted(maps.Keys(names))
 }
+
+// ProgressTopic is the full name of the topic of Progress values.
+func (e *Encoder) ProgressTopic() string { return e.prefix + topicProgress }
+
+// DeadLetterTopic is the full name of the topic of dead letters.
+func (e *Encoder) DeadLetterTopic() string { return e.prefix + topicDeadLetter }
 
 func normalChannel(channel string) string { return strings.ToLower(strings.TrimSpace(channel)) }
 

@@ -36,7 +36,12 @@ func TestTopic(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	for _, c := range []Config{{}, {AccountID: "\xff"}, {AccountID: "a", ChannelTopics: map[string]string{"x": ""}}} {
+	route := func(topic string) map[string]string { return map[string]string{"x": topic} }
+	for _, c := range []Config{
+		{}, {AccountID: "\xff"},
+		{AccountID: "a", ChannelTopics: route("")}, {AccountID: "a", ChannelTopics: route("a b")},
+		{AccountID: "a", ChannelTopics: route("state")}, {AccountID: "a", ChannelTopics: route("dead-letter")},
+	} {
 		if _, err := New(c); err == nil {
 			t.Errorf("%+v: no error", c)
 		}

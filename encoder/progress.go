@@ -40,7 +40,7 @@ func (e *Encoder) Progress(p Progress) (Message, error) {
 	key := []byte(e.account)
 	id := strconv.AppendInt([]byte(e.account+":"), p.Sequence, 10)
 	return Message{
-		Topic:   e.prefix + topicProgress,
+		Topic:   e.ProgressTopic(),
 		Key:     key,
 		Value:   value,
 		Headers: e.headers(event{id: id, typ: typeProgress, subject: key, time: p.ReadAt, contentType: contentAvro}),
