@@ -90,7 +90,7 @@ func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 		state.Paging = Paging{}
 	}
 	state.Selection, state.PagingOf = cfg.Selection, cfg.PagingOf
-	p.reader = Reader{Source: source, Limit: cfg.PageLimit, Settle: cfg.Settle, Now: time.Now, Paging: state.Paging}
+	p.reader = Reader{Source: source, Limit: cfg.PageLimit, Settle: cfg.Settle, Paging: state.Paging}
 	p.publishStatus(now)
 	return p
 }

@@ -28,15 +28,15 @@ type Read struct {
 
 // Paging is what was found out about how the service pages. None of it is documented beyond doubt.
 type Paging struct {
-	Unit         Unit `json:"unit"`          // what an offset counts
-	Largest      int  `json:"largest"`       // rows of the largest page seen: a page with fewer was not cut to a smaller maximum
-	Proven       int  `json:"proven"`        // rows of the largest short page whose next page brought nothing new
-	Leaves       int  `json:"leaves"`        // settled windows read since the last proof
-	ShortUnsafe  bool `json:"short_unsafe"`  // a short page was not the last one: every window is walked
-	BeyondCap    bool `json:"beyond_cap"`    // an offset above 10 brought new rows: there is no cap of 10
-	IgnoresTime  bool `json:"ignores_time"`  // the service looks at the dates of a window, not at the time of day
-	Examined     bool `json:"examined"`      // a proof was made under the present configuration
-	ProbesFailed int  `json:"probes_failed"` // proofs that found rows on the page after a short one
+	Unit         Unit `json:"unit"`         // what an offset counts
+	Largest      int  `json:"largest"`      // rows of the largest page seen: a page with fewer was not cut to a smaller maximum
+	Proven       int  `json:"proven"`       // rows of the largest short page whose next page brought nothing new
+	Leaves       int  `json:"leaves"`       // settled windows read since the last proof
+	ShortUnsafe  bool `json:"shortUnsafe"`  // a short page was not the last one: every window is walked
+	BeyondCap    bool `json:"beyondCap"`    // an offset above 10 brought new rows: there is no cap of 10
+	IgnoresTime  bool `json:"ignoresTime"`  // the service looks at the dates of a window, not at the time of day
+	Examined     bool `json:"examined"`     // a proof was made under the present configuration
+	ProbesFailed int  `json:"probesFailed"` // proofs that found rows on the page after a short one
 }
 
 // Unit is what the service's offset counts.
@@ -61,7 +61,6 @@ type Reader struct {
 	Source Source
 	Limit  int // rows asked for in a page
 	Settle time.Duration
-	Now    func() time.Time // time.Now
 	Paging Paging
 }
 
@@ -194,7 +193,6 @@ type collector struct {
 
 // page asks for one page and adds its rows; what was met before is replaced by the newer content.
 func (c *collector) page(ctx context.Context, offset int) (smartassist.Page, error) {
-	asked := c.reader.Now()
 	c.requests++
 	page, err := c.reader.Source.Page(ctx, smartassist.Query{
 		Start: c.window.Start.Add(-margin), End: c.window.End.Add(margin),
@@ -204,9 +202,9 @@ func (c *collector) page(ctx context.Context, offset int) (smartassist.Page, err
 		return page, err
 	}
 	if c.at.IsZero() {
-		c.at = asked
-		if !page.Date.IsZero() && page.Date.Before(asked) {
-			c.at, c.behind = page.Date, asked.Sub(page.Date)
+		c.at = page.Sent
+		if !page.Date.IsZero() && page.Date.Before(page.Sent) {
+			c.at, c.behind = page.Date, page.Sent.Sub(page.Date)
 		}
 	}
 	for _, row := range page.Rows {

@@ -46,7 +46,7 @@ type ledgerText struct {
 	Coverage  [][4]int64 `json:"coverage"` // start, end, read at, 1 = partial
 	Density   Density    `json:"density"`
 	Paging    Paging     `json:"paging"`
-	PagingOf  string     `json:"paging_of"`
+	PagingOf  string     `json:"pagingOf"`
 }
 
 // Keys begin with the account id: several accounts may share a topic.

@@ -20,10 +20,19 @@ type Status struct {
 
 // RereadState is a tier of the re-read schedule as it is wished and as it really is.
 type RereadState struct {
-	Age    time.Duration `json:"age"`
-	Every  time.Duration `json:"every"`
-	Oldest time.Duration `json:"oldest"` // how long ago the part of the tier that waits longest was last read
+	Age    Seconds `json:"age"`
+	Every  Seconds `json:"every"`
+	Oldest Seconds `json:"oldest"` // how long ago the part of the tier that waits longest was last read
 }
+
+// Seconds is a duration that reads as such in JSON ("5m0s"), whole seconds of it.
+type Seconds time.Duration
+
+// String gives the duration to the second.
+func (s Seconds) String() string { return time.Duration(s).Round(time.Second).String() }
+
+// MarshalText gives the duration to the second.
+func (s Seconds) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Trouble says that the service cannot be read.
 type Trouble struct {
@@ -57,11 +66,11 @@ func (p *Poller) publishStatus(now time.Time) {
 func (p *Poller) rereads(now time.Time) []RereadState {
 	out := make([]RereadState, len(p.cfg.Tiers))
 	for i, t := range p.cfg.Tiers {
-		out[i] = RereadState{Age: t.Age, Every: t.Every}
+		out[i] = RereadState{Age: Seconds(t.Age), Every: Seconds(t.Every)}
 	}
 	for _, piece := range p.plan(now).pieces() {
 		r := &out[piece.tier]
-		r.Oldest = max(r.Oldest, time.Duration(piece.overdue*float64(r.Every)))
+		r.Oldest = max(r.Oldest, Seconds(piece.overdue*float64(r.Every)))
 	}
 	return out
 }

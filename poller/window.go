@@ -6,7 +6,10 @@ import (
 )
 
 // Window is a half-open stretch of time [Start, End) in whole seconds, UTC.
-type Window struct{ Start, End time.Time }
+type Window struct {
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+}
 
 // Span gives the window [start, end), cut to whole seconds.
 func Span(start, end time.Time) Window {

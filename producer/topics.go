@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -28,10 +30,12 @@ type Topic struct {
 type topicLimits struct {
 	partitions []int // 0, 1, 2, ...
 	maxBytes   int
+	retention  time.Duration
 }
 
 const (
 	maxMessageBytes = "max.message.bytes"
+	retentionMillis = "retention.ms"
 	// defaultMaxMessageBytes is Kafka's own default, used where a topic's settings may not be read.
 	defaultMaxMessageBytes = 1048588
 )
@@ -82,6 +86,10 @@ func (p *Producer) EnsureTopics(ctx context.Context, create bool, topics []Topic
 // single record may take some 100 bytes less than that. 0 for a topic that was not ensured.
 func (p *Producer) MaxMessageBytes(topic string) int { return p.topics[topic].maxBytes }
 
+// Retention is how long the topic keeps a record, as EnsureTopics read it: the longest duration there is where it keeps it
+// for ever, 0 where that is not known.
+func (p *Producer) Retention(topic string) time.Duration { return p.topics[topic].retention }
+
 // inspect waits for leaders, then reads the settings.
 func (c *cluster) inspect(ctx context.Context, topics []Topic) (map[string]topicLimits, []error, error) {
 	if len(topics) == 0 {
@@ -99,7 +107,7 @@ func (c *cluster) inspect(ctx context.Context, topics []Topic) (map[string]topic
 	var wrong []error
 	for _, t := range topics {
 		wrong = append(wrong, t.check(counts[t.Name], settings[t.Name])...)
-		limits[t.Name] = topicLimits{partitions: upTo(counts[t.Name]), maxBytes: settings[t.Name].maxBytes()}
+		limits[t.Name] = topicLimits{partitions: upTo(counts[t.Name]), maxBytes: settings[t.Name].maxBytes(), retention: settings[t.Name].retention()}
 	}
 	return limits, wrong, nil
 }
@@ -267,12 +275,23 @@ func (s topicSettings) maxBytes() int {
 	return defaultMaxMessageBytes
 }
 
+func (s topicSettings) retention() time.Duration {
+	switch ms, err := strconv.ParseInt(s.values[retentionMillis], 10, 64); {
+	case err != nil:
+		return 0
+	case ms < 0 || ms > math.MaxInt64/int64(time.Millisecond):
+		return math.MaxInt64
+	default:
+		return time.Duration(ms) * time.Millisecond
+	}
+}
+
 func (c *cluster) settings(ctx context.Context, topics []Topic) (settings map[string]topicSettings, err error) {
 	req := &kafka.DescribeConfigsRequest{}
 	for _, t := range topics {
 		req.Resources = append(req.Resources, kafka.DescribeConfigRequestResource{
 			ResourceType: kafka.ResourceTypeTopic, ResourceName: t.Name,
-			ConfigNames: append(slices.Sorted(maps.Keys(t.Required)), maxMessageBytes),
+			ConfigNames: append(slices.Sorted(maps.Keys(t.Required)), maxMessageBytes, retentionMillis),
 		})
 	}
 	err = c.attempts(ctx, "read topic settings", func(ctx context.Context) error {

@@ -61,6 +61,8 @@ type Page struct {
 	// NumResults is the service's count of rows (whether of the page or of the range is not known);
 	// -1 when it is absent or no whole number.
 	NumResults int
+	// Sent is our clock when the request went out: what is on the page is not older.
+	Sent time.Time
 	// Date is the service's clock, from the header of this answer; zero when absent.
 	Date time.Time
 }
@@ -177,6 +179,7 @@ func (c *Client) ask(ctx context.Context, q Query) (Page, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
+	sent := time.Now() // the budget has let us go; connecting only makes it later
 	req, err := c.request(ctx, q, token)
 	if err != nil {
 		return Page{}, err
@@ -193,7 +196,9 @@ func (c *Client) ask(ctx context.Context, q Query) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
-	return readPage(resp.Header, body)
+	page, err := readPage(resp.Header, body)
+	page.Sent = sent
+	return page, err
 }
 
 // readBody reads the answer up to the cap.

@@ -12,6 +12,7 @@ package config
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,6 +115,18 @@ const (
 // Load reads, decodes and validates the settings. lookup is os.LookupEnv or stands for it; environ, as from os.Environ,
 // is searched for misspelt names and may be nil. The error is an *Error that names every wrong setting.
 func Load(lookup func(name string) (string, bool), environ []string) (*Config, error) {
+	return loadWhere(lookup, environ, func(Problem) bool { return true })
+}
+
+// LoadForReading is Load for commands that only read topics: what is wrong with settings that have nothing to do with
+// reaching the cluster and naming its topics does not matter to them.
+func LoadForReading(lookup func(name string) (string, bool), environ []string) (*Config, error) {
+	return loadWhere(lookup, environ, func(p Problem) bool {
+		return strings.HasPrefix(p.Name, "KAFKA_") || p.Name == "TOPIC_PREFIX"
+	})
+}
+
+func loadWhere(lookup func(string) (string, bool), environ []string, matters func(Problem) bool) (*Config, error) {
 	env := &recorder{lookup: lookup}
 	v, err := read(env)
 	if err != nil {
@@ -124,6 +137,7 @@ func Load(lookup func(name string) (string, bool), environ []string) (*Config, e
 	c.validate(p)
 	refuseNotYet(p, env)
 	refuseMisspelt(p, env.asked, environ)
+	p.found = slices.DeleteFunc(p.found, func(f Problem) bool { return !matters(f) })
 	if err := p.err(env.asked); err != nil {
 		return nil, err
 	}

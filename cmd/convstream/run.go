@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/logging"
+	"github.com/convstream/convstream/cmd/internal/worker"
+)
+
+func run(ctx context.Context, args []string, t terminal) error {
+	if len(args) > 0 {
+		return fmt.Errorf("run takes no arguments, settings are environment variables; %w", errUsage)
+	}
+	cfg, err := config.Load(os.LookupEnv, os.Environ())
+	if err != nil {
+		return err
+	}
+	log := logging.New(cfg, t.err)
+	log.Info().Str("version", version).Str("commit", commit).Str("account", cfg.AccountID).Str("service", cfg.URL).
+		Strs("brokers", cfg.Kafka.Brokers).Str("prefix", cfg.TopicPrefix).Msg("convstream starts")
+	w, err := worker.New(cfg, log, worker.Network{})
+	if err != nil {
+		return err
+	}
+	if err := w.Run(ctx); err != nil {
+		return errors.New(worker.Explain(err))
+	}
+	return nil
+}

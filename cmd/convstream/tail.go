@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/show"
+	"github.com/convstream/convstream/producer"
+)
+
+// tailOptions is the command line of tail.
+type tailOptions struct {
+	topics          []string
+	from            string
+	asJSON, asRows  bool
+	noFollow, plain bool
+}
+
+func parseTail(args []string) (tailOptions, error) {
+	var o tailOptions
+	flags := flag.NewFlagSet("tail", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&o.from, "from", "end", "")
+	flags.BoolVar(&o.asJSON, "json", false, "")
+	flags.BoolVar(&o.asRows, "rows", false, "")
+	flags.BoolVar(&o.noFollow, "no-follow", false, "")
+	for rest := args; len(rest) > 0; { // topics may stand before the flags
+		if err := flags.Parse(rest); err != nil {
+			return o, fmt.Errorf("tail: %w; %w", err, errUsage)
+		}
+		if rest = flags.Args(); len(rest) > 0 {
+			o.topics, rest = append(o.topics, rest[0]), rest[1:]
+		}
+	}
+	if o.asJSON && o.asRows || o.from != "beginning" && o.from != "end" {
+		return o, fmt.Errorf("tail: --from takes beginning or end, and --json excludes --rows; %w", errUsage)
+	}
+	return o, nil
+}
+
+func tail(ctx context.Context, args []string, t terminal) error {
+	o, err := parseTail(args)
+	if err != nil {
+		return err
+	}
+	cfg, err := config.LoadForReading(os.LookupEnv, os.Environ())
+	if err != nil {
+		return err
+	}
+	cluster := producer.Config{Brokers: cfg.Kafka.Brokers, ClientID: "convstream-tail"}
+	topics, err := tailTopics(ctx, cluster, cfg.TopicPrefix, o.topics)
+	if err != nil {
+		return err
+	}
+	print := show.Lines
+	switch {
+	case o.asJSON:
+		print = show.JSON
+	case o.asRows:
+		print = show.Rows
+	}
+	printer := print(t.out, cfg.TopicPrefix)
+	err = producer.Tail(ctx, cluster, producer.TailOptions{
+		Topics: topics, FromEnd: o.from == "end", Follow: !o.noFollow,
+	}, printer)
+	if ctx.Err() != nil || errors.Is(err, os.ErrClosed) {
+		return nil // interrupted: that is how it ends
+	}
+	return err
+}
+
+// tailTopics are the topics asked for, with or without their prefix; without any, all but state.
+func tailTopics(ctx context.Context, cluster producer.Config, prefix string, asked []string) ([]string, error) {
+	there, err := producer.Topics(ctx, cluster, prefix)
+	if err != nil {
+		return nil, err
+	}
+	if len(asked) == 0 {
+		there = slices.DeleteFunc(there, func(name string) bool { return name == prefix+"state" })
+		if len(there) == 0 {
+			return nil, fmt.Errorf("no topic begins with %q: is TOPIC_PREFIX right, and has the worker run?", prefix)
+		}
+		return there, nil
+	}
+	for i, name := range asked {
+		if !slices.Contains(there, name) {
+			asked[i] = prefix + name
+		}
+		if !slices.Contains(there, asked[i]) {
+			return nil, fmt.Errorf("no topic %q; there are: %s", asked[i], strings.Join(there, ", "))
+		}
+	}
+	return asked, nil
+}

@@ -1,0 +1,34 @@
+// Package logging makes the worker's logger: JSON lines for machines, or a console for people.
+package logging
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/rs/zerolog"
+
+	"github.com/convstream/convstream/cmd/internal/config"
+)
+
+// New is a logger as LOG_LEVEL and LOG_FORMAT wish, in UTC.
+func New(cfg *config.Config, out io.Writer) zerolog.Logger {
+	format := cfg.LogFormat
+	if format == config.LogAuto {
+		format = config.LogJSON
+		if f, ok := out.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+			format = config.LogConsole
+		}
+	}
+	if format == config.LogConsole {
+		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.TimeOnly, TimeLocation: time.UTC}
+	}
+	level, err := zerolog.ParseLevel(cfg.LogLevel)
+	if err != nil { // config has checked it
+		level = zerolog.InfoLevel
+	}
+	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
+	zerolog.DurationFieldUnit = time.Second
+	return zerolog.New(out).Level(level).With().Timestamp().Logger()
+}

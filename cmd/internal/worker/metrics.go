@@ -1,0 +1,146 @@
+package worker
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rs/zerolog"
+
+	"github.com/convstream/convstream/poller"
+	"github.com/convstream/convstream/poller/smartassist"
+)
+
+// metrics are the Worker's Prometheus metrics. Their names are not changed within v1; none carries personal data.
+type metrics struct {
+	registry        *prometheus.Registry
+	requests        *prometheus.CounterVec
+	rows            *prometheus.CounterVec
+	published       *prometheus.CounterVec
+	late            prometheus.Counter
+	reads           *prometheus.CounterVec
+	commitSeconds   prometheus.Histogram
+	recoveries      prometheus.Counter
+	sessionFailures *prometheus.CounterVec
+	unmapped        *prometheus.CounterVec
+
+	unknownMu sync.Mutex
+	unknown   map[string]bool // names of members that the schema has no field for, logged before
+}
+
+// knownUnknowns bounds how many unknown names are logged and remembered.
+const knownUnknowns = 1000
+
+func newMetrics(w *Worker) *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(), unknown: map[string]bool{}}
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: "convstream", Name: name, Help: help})
+		m.registry.MustRegister(c)
+		return c
+	}
+	vector := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "convstream", Name: name, Help: help}, labels)
+		m.registry.MustRegister(c)
+		return c
+	}
+	m.requests = vector("requests_total", "Requests to the service, by outcome: ok or the kind of failure.", "outcome")
+	m.rows = vector("rows_total", "Rows of committed reads: published, unchanged or dead_lettered.", "result")
+	m.published = vector("published_total", "Records committed, by topic.", "topic")
+	m.late = counter("late_rows_total", "Rows first met in a window that was covered before.")
+	m.reads = vector("reads_total", "Committed reads, by reason: head, settled, reread or gap.", "why")
+	m.recoveries = counter("recoveries_total", "Times the state was recovered from its topic; 1 after a start without trouble.")
+	m.sessionFailures = vector("session_failures_total", "Times the Kafka side failed and the worker recovered, by category.", "category")
+	m.unmapped = vector("unmapped_values_total", "Values that did not fit their typed field and stand in unmapped, by field.", "field")
+	m.commitSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "convstream", Name: "commit_seconds", Help: "Time of a transaction.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 13),
+	})
+	m.registry.MustRegister(m.commitSeconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.gauges(w)
+	return m
+}
+
+// gauges are read from the Worker when somebody asks.
+func (m *metrics) gauges(w *Worker) {
+	gauge := func(name, help string, value func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "convstream", Name: name, Help: help}, value))
+	}
+	status := func(name, help string, value func(poller.Status) float64) {
+		gauge(name, help, func() float64 {
+			if p := w.poller.Load(); p != nil {
+				return value(p.Status())
+			}
+			return 0
+		})
+	}
+	gauge("active", "1 while this worker reads and publishes.", func() float64 { return number(w.role.Load() == Active) })
+	gauge("service_trouble", "1 while the service cannot be read.", func() float64 {
+		p := w.poller.Load()
+		return number(p != nil && p.Status().Trouble != nil)
+	})
+	gauge("kafka_trouble", "1 while nothing can be committed.", func() float64 { return number(w.trouble.Load() != nil) })
+	gauge("login_accepted", "1 while the service accepts the token.", func() float64 { return number(w.client.Ready()) })
+	status("complete_through_seconds", "Everything before this instant was read whole and committed; Unix time.",
+		func(s poller.Status) float64 { return unixSeconds(s.CompleteThrough) })
+	status("head_read_seconds", "When the newest rows were last read; Unix time, 0 = not yet.",
+		func(s poller.Status) float64 { return unixSeconds(s.HeadRead) })
+	status("remembered_entries", "Conversations and sessions in the memory of deduplication.",
+		func(s poller.Status) float64 { return float64(s.Remembered) })
+	status("partial_windows", "Windows that could not be read whole.", func(s poller.Status) float64 { return float64(len(s.Partial)) })
+	status("short_page_unsafe", "1 once a short page was found not to be the last: every window is then walked.",
+		func(s poller.Status) float64 { return number(s.Paging.ShortUnsafe) })
+	status("sequence", "Number of the last commit.", func(s poller.Status) float64 { return float64(s.Sequence) })
+	gauge("requests_per_minute_budget", "The configured budget.", func() float64 { return float64(w.cfg.RequestsPerMinute) })
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func unixSeconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}
+
+func (m *metrics) request(err error) {
+	outcome := "ok"
+	if e, ok := errors.AsType[*smartassist.Error](err); ok {
+		outcome = e.Category
+	} else if err != nil {
+		outcome = "unknown"
+	}
+	m.requests.WithLabelValues(outcome).Inc()
+}
+
+func (m *metrics) committed(b poller.Batch, d *draft, took time.Duration) {
+	m.commitSeconds.Observe(took.Seconds())
+	m.reads.WithLabelValues(string(b.Why)).Inc()
+	m.rows.WithLabelValues("published").Add(float64(d.progress.Published))
+	m.rows.WithLabelValues("unchanged").Add(float64(d.progress.Unchanged))
+	m.rows.WithLabelValues("dead_lettered").Add(float64(d.progress.DeadLettered))
+	m.late.Add(float64(b.Late))
+	for topic, n := range d.progress.ByTopic {
+		m.published.WithLabelValues(topic).Add(float64(n))
+	}
+	for _, field := range d.unmapped {
+		m.unmapped.WithLabelValues(field).Inc()
+	}
+}
+
+// logUnknown logs the first sight of a member that the schema has no field for: its name, never its value.
+func (m *metrics) logUnknown(log zerolog.Logger, names []string) {
+	m.unknownMu.Lock()
+	defer m.unknownMu.Unlock()
+	for _, name := range names {
+		if !m.unknown[name] && len(m.unknown) < knownUnknowns {
+			m.unknown[name] = true
+			log.Info().Str("member", name).Msg("the service sends a member that the schema has no field for; it is kept in unmapped")
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/encoder"
+	"github.com/convstream/convstream/poller"
+	"github.com/convstream/convstream/poller/smartassist"
+	"github.com/convstream/convstream/producer"
+)
+
+// sink turns a batch of the poller into records of the encoder and one transaction of the producer.
+type sink struct {
+	*Worker
+	hard context.Context // ends when draining has lasted too long; the commit's only bound besides the producer's own
+}
+
+// draft is a batch on its way: its records, and what the progress record will say of them.
+type draft struct {
+	records   []producer.Record
+	progress  encoder.Progress
+	revisions []int // index into the batch's Fresh for each record; -1 for a dead letter
+	unmapped  []string
+}
+
+// Commit implements poller.Sink.
+func (s sink) Commit(_ context.Context, b poller.Batch) error {
+	s.turn()
+	begun := time.Now()
+	d, err := s.draft(b)
+	if err != nil {
+		return err
+	}
+	err = s.producer.Commit(s.hard, d.records, func(ends map[string]int64) ([]producer.Record, error) {
+		return s.closing(b, d, ends)
+	})
+	s.turn()
+	if err != nil {
+		return s.withRefused(err, b, d)
+	}
+	s.metrics.committed(b, d, time.Since(begun))
+	return nil
+}
+
+func (s sink) draft(b poller.Batch) (*draft, error) {
+	d := &draft{progress: encoder.Progress{
+		AccountID: s.cfg.AccountID, Sequence: b.Sequence, Selection: b.Selection,
+		WindowStart: b.Read.Start, WindowEnd: b.Read.End, ReadAt: b.Read.At,
+		CompleteFrom: b.CompleteFrom, CompleteThrough: b.CompleteThrough,
+		Fetched: int64(len(b.Read.Rows)), Unchanged: int64(b.Unchanged), Late: int64(b.Late), Requests: int64(b.Read.Requests),
+		ByTopic: map[string]int64{},
+	}}
+	for i, r := range b.Fresh {
+		if why := s.refused[refusalOf(r)]; why != "" {
+			s.deadLetter(b, d, r.Row, why)
+			continue
+		}
+		if err := s.conversation(b, d, r, i); err != nil {
+			return nil, err
+		}
+	}
+	for _, row := range b.Dead {
+		s.deadLetter(b, d, row, row.Err.Error())
+	}
+	return d, nil
+}
+
+func (s sink) conversation(b poller.Batch, d *draft, r poller.Revision, i int) error {
+	m, err := s.encoder.Conversation(encoder.Revision{
+		Row: r.Row, Number: r.Number, Change: r.Change, ObservedAt: b.Read.At,
+		Supersedes: r.Supersedes, Fingerprint: r.Fingerprint,
+	})
+	if err != nil {
+		s.deadLetter(b, d, r.Row, "row cannot be encoded")
+		s.log.Error().Err(err).Msg("a row cannot be encoded and goes to the dead letters")
+		return nil
+	}
+	record := recordOf(m)
+	if s.cfg.RecordTimestamp == config.AtStart {
+		record.Time = s.recordTime(m)
+	}
+	d.records = append(d.records, record)
+	d.revisions = append(d.revisions, i)
+	d.unmapped = append(d.unmapped, m.Unmapped...)
+	d.progress.Published++
+	d.progress.ByTopic[m.Topic]++
+	s.metrics.logUnknown(s.log, m.Unknown)
+	return nil
+}
+
+// recordTime is the conversation's start, where Kafka would keep such a record for long enough to be read; else zero.
+func (s sink) recordTime(m encoder.Message) time.Time {
+	now := time.Now()
+	oldest := now.Add(-s.producer.Retention(m.Topic) / 2)
+	if m.Start.After(now) || m.Start.Before(oldest) {
+		return time.Time{}
+	}
+	return m.Start
+}
+
+func (s sink) deadLetter(b poller.Batch, d *draft, row smartassist.Row, why string) {
+	topic := s.cfg.TopicPrefix + deadLetterTopic
+	for _, m := range s.encoder.DeadLetter(encoder.DeadLetter{
+		Row: row, Error: why, WindowStart: b.Read.Start, WindowEnd: b.Read.End, ObservedAt: b.Read.At,
+		MaxBytes: s.producer.MaxMessageBytes(topic),
+	}) {
+		d.records = append(d.records, recordOf(m))
+		d.revisions = append(d.revisions, -1)
+	}
+	d.progress.DeadLettered++
+	d.progress.ByTopic[topic]++
+}
+
+// closing makes the last records of the transaction, now that the offsets of the others are known.
+func (s sink) closing(b poller.Batch, d *draft, ends map[string]int64) ([]producer.Record, error) {
+	d.progress.EndOffsets = ends
+	m, err := s.encoder.Progress(d.progress)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]producer.Record, 0, len(b.State)+1)
+	out = append(out, recordOf(m))
+	for _, r := range b.State {
+		out = append(out, producer.Record{Topic: s.cfg.TopicPrefix + stateTopic, Key: r.Key, Value: r.Value})
+	}
+	return out, nil
+}
+
+func recordOf(m encoder.Message) producer.Record {
+	headers := make([]producer.Header, len(m.Headers))
+	for i, h := range m.Headers {
+		headers[i] = producer.Header(h)
+	}
+	return producer.Record{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: headers}
+}
+
+// refusal names a content of a conversation that the broker does not take.
+type refusal struct {
+	identity    string
+	fingerprint uint64
+}
+
+func refusalOf(r poller.Revision) refusal { return refusal{r.Row.Identity(), r.Fingerprint} }
+
+// refusedRow is a commit's error together with the row that is to blame.
+type refusedRow struct {
+	error
+	refusal refusal
+	why     string
+}
+
+// Unwrap gives the commit's error.
+func (e refusedRow) Unwrap() error { return e.error }
+
+// withRefused adds to the error which row the broker refused, where it is a single one.
+func (s sink) withRefused(err error, b poller.Batch, d *draft) error {
+	r, ok := errors.AsType[*producer.RefusedError](err)
+	if !ok || len(r.Records) != 1 || d.revisions[r.Records[0]] < 0 {
+		return err
+	}
+	return refusedRow{err, refusalOf(b.Fresh[d.revisions[r.Records[0]]]), fmt.Sprintf("the broker does not take the record: %v", r.Err)}
+}
+
+// noteRefusal makes the next session put the refused row into the dead letters.
+func (w *Worker) noteRefusal(err error) {
+	if r, ok := errors.AsType[refusedRow](err); ok {
+		w.refused[r.refusal] = r.why
+	}
+}

@@ -1,0 +1,124 @@
+package worker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/encoder"
+	"github.com/convstream/convstream/poller"
+	"github.com/convstream/convstream/poller/smartassist"
+	"github.com/convstream/convstream/producer"
+)
+
+// Names of the topics that are not for conversations, without the prefix.
+const (
+	progressTopic   = "progress"
+	deadLetterTopic = "dead-letter"
+	stateTopic      = "state"
+)
+
+// deadLetterBytes is the largest dead letter in one part.
+const deadLetterBytes = 10 << 20
+
+func pollingConfig(cfg *config.Config, log zerolog.Logger) (poller.Config, error) {
+	ignore, err := smartassist.ParseIgnore(cfg.DeduplicateIgnore)
+	if err != nil {
+		return poller.Config{}, fmt.Errorf("DEDUPLICATE_IGNORE: %w", err)
+	}
+	tiers := make([]poller.Tier, len(cfg.Reread))
+	for i, t := range cfg.Reread {
+		tiers[i] = poller.Tier(t)
+	}
+	return poller.Config{
+		Selection: hash(append([]string{cfg.StreamID, "channels"}, append(cfg.Channels, append([]string{"queues"}, cfg.Queues...)...)...)...),
+		PagingOf:  hash(cfg.URL, cfg.StreamID, strconv.Itoa(cfg.PageLimit)),
+		StartFrom: cfg.StartFrom.Ago, StartAt: cfg.StartFrom.At,
+		PageLimit: cfg.PageLimit, Interval: cfg.PollInterval, Settle: cfg.Settle, Tiers: tiers,
+		Deduplicate: poller.Deduplicate(cfg.Deduplicate), Ignore: ignore, Log: log,
+	}, nil
+}
+
+// hash tells configurations apart; 16 hex digits.
+func hash(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:8])
+}
+
+func serviceClient(cfg *config.Config, network Network) (*smartassist.Client, *smartassist.Budget, error) {
+	budget := smartassist.NewBudget(cfg.RequestsPerMinute)
+	client, err := smartassist.New(smartassist.Config{
+		URL: cfg.URL, AccountID: cfg.AccountID, StreamID: cfg.StreamID, Token: tokens(cfg),
+		Channels: cfg.Channels, Queues: cfg.Queues, SelectedFields: cfg.SelectedFields,
+		CAFile: cfg.CAFile, AllowHTTP: cfg.AllowHTTP, Budget: budget, Dial: network.Dial,
+	})
+	return client, budget, err
+}
+
+// tokens chooses the login; config has made sure that there is exactly one.
+func tokens(cfg *config.Config) smartassist.TokenSource {
+	secret := func(name, value, file string) smartassist.Secret {
+		if file != "" {
+			return smartassist.SecretFile(name+"_FILE", file)
+		}
+		return smartassist.SecretValue(name, value)
+	}
+	if cfg.ClientID != "" {
+		return smartassist.SignedJWT(cfg.ClientID, secret("SMARTASSIST_CLIENT_SECRET", string(cfg.ClientSecret), cfg.ClientSecretFile))
+	}
+	return smartassist.StaticJWT(secret("SMARTASSIST_JWT", string(cfg.JWT), cfg.JWTFile))
+}
+
+// topics are all topics of the account, as they are to be created, and what an existing one must have.
+func topics(cfg *config.Config, e *encoder.Encoder) []producer.Topic {
+	retention := map[string]string{}
+	if cfg.TopicRetention > 0 {
+		retention["retention.ms"] = strconv.FormatInt(cfg.TopicRetention.Milliseconds(), 10)
+	}
+	with := func(more map[string]string) map[string]string {
+		out := map[string]string{"cleanup.policy": "delete"}
+		for _, m := range []map[string]string{retention, more} {
+			for k, v := range m {
+				out[k] = v
+			}
+		}
+		return out
+	}
+	var out []producer.Topic
+	for _, name := range e.Topics() {
+		out = append(out, producer.Topic{Name: name, Partitions: cfg.TopicPartitions, Replication: cfg.TopicReplication, Config: with(nil)})
+	}
+	return append(out,
+		producer.Topic{
+			Name: cfg.TopicPrefix + progressTopic, Replication: cfg.TopicReplication, Config: with(nil), OnePartition: true,
+		},
+		producer.Topic{
+			Name: cfg.TopicPrefix + deadLetterTopic, Partitions: 1, Replication: cfg.TopicReplication,
+			Config: with(map[string]string{"max.message.bytes": strconv.Itoa(deadLetterBytes)}),
+		},
+		producer.Topic{
+			Name: cfg.TopicPrefix + stateTopic, Replication: cfg.TopicReplication, OnePartition: true,
+			Config:   map[string]string{"cleanup.policy": "compact", "segment.bytes": strconv.Itoa(64 << 20)},
+			Required: map[string]string{"cleanup.policy": "compact"},
+		})
+}
+
+// meter is the client as the poller's Source: it counts requests and shows that the loop turns.
+type meter struct{ *Worker }
+
+// Page implements poller.Source.
+func (m meter) Page(ctx context.Context, q smartassist.Query) (smartassist.Page, error) {
+	m.turn()
+	page, err := m.client.Page(ctx, q)
+	m.turn()
+	if ctx.Err() == nil {
+		m.metrics.request(err)
+	}
+	return page, err
+}
