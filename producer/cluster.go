@@ -129,6 +129,7 @@ type sockets struct {
 
 var errClosed = errors.New("producer is closed")
 
+// DialContext opens a connection and remembers it.
 func (s *sockets) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := s.dial(ctx, network, address)
 	if err != nil {
@@ -161,6 +162,7 @@ type socket struct {
 	owner *sockets
 }
 
+// Close closes the connection and forgets it.
 func (s *socket) Close() error {
 	s.owner.mu.Lock()
 	delete(s.owner.open, s)

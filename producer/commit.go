@@ -182,6 +182,7 @@ func (t *transaction) counts(ctx context.Context, records []Record) map[string][
 	return counts
 }
 
+// String is `{topic}-{partition}`, the name that Commit gives an end under.
 func (p partition) String() string { return p.topic + "-" + strconv.Itoa(p.id) }
 
 func (t *transaction) addPartitions(ctx context.Context, batches [][]*batch) error {

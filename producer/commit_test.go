@@ -5,9 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 func TestCommitIsSeenWhole(t *testing.T) {
@@ -155,6 +161,36 @@ func TestCommitEndsWithItsContext(t *testing.T) {
 		e, ok := errors.AsType[*Error](err)
 		if !ok || e.Category != Canceled || !errors.Is(err, context.Canceled) {
 			t.Errorf("got %#v", err)
+		}
+	})
+}
+
+// TestRefusedRecordsAreNamed: the batch of one partition is refused, and the caller learns which of its records were in it.
+func TestRefusedRecordsAreNamed(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		records := rows(voice, "secret", 60)
+		var want []int
+		for i, r := range records {
+			if choose(r.Key, upTo(6)) == 2 {
+				want = append(want, i)
+			}
+		}
+		for _, closing := range []bool{false, true} {
+			p := w.acquired()
+			w.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: voice, Partitions: []int32{2}, Err: kerr.InvalidTimestamp})
+			var err error
+			if closing {
+				err = p.Commit(t.Context(), rows(state, "first", 3), func(map[string]int64) ([]Record, error) { return records, nil })
+			} else {
+				err = p.Commit(t.Context(), records, nil)
+			}
+			r, ok := errors.AsType[*RefusedError](err)
+			if !ok || r.Topic != voice || r.Partition != 2 || !errors.Is(err, kafka.InvalidTimestamp) || strings.Contains(err.Error(), "secret") {
+				t.Fatalf("got %v", err)
+			}
+			if !closing && !slices.Equal(r.Records, want) || closing && r.Records != nil {
+				t.Errorf("closing %t: records %v, want %v", closing, r.Records, want)
+			}
 		}
 	})
 }

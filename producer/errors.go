@@ -46,6 +46,7 @@ type Error struct {
 	retriable bool
 }
 
+// Error is the operation, the cause and the hint.
 func (e *Error) Error() string {
 	if e.Hint == "" {
 		return e.Op + ": " + e.Err.Error()
@@ -81,6 +82,7 @@ type RefusedError struct {
 	Err     error // a kafka.Error: 10, 18, 32 or 87
 }
 
+// Error names the place and the broker's words, never the record's.
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%s-%d refused one of %d records: %v", e.Topic, e.Partition, max(1, len(e.Records)), e.Err)
 }

@@ -35,16 +35,13 @@ func (c *cluster) offset(ctx context.Context, at partition, which int64, isolati
 		if err != nil {
 			return err
 		}
-		for _, t := range res.(*listoffsets.Response).Topics {
-			for _, p := range t.Partitions {
-				if p.ErrorCode != 0 {
-					return kafka.Error(p.ErrorCode)
-				}
-				found = p.Offset
-				return nil
-			}
+		topics := res.(*listoffsets.Response).Topics
+		if len(topics) == 0 || len(topics[0].Partitions) == 0 {
+			return errNoAnswer
 		}
-		return errNoAnswer
+		p := topics[0].Partitions[0]
+		found = p.Offset
+		return answered(p.ErrorCode)
 	})
 	return found, err
 }
@@ -83,10 +80,17 @@ func (c *cluster) fetch(ctx context.Context, from []position, wait time.Duration
 		return nil, err
 	}
 	answer := res.(*fetch.Response)
-	if answer.ErrorCode != 0 {
-		return nil, kafka.Error(answer.ErrorCode)
+	if err := answered(answer.ErrorCode); err != nil {
+		return nil, err
 	}
 	return answer, nil
+}
+
+func answered(code int16) error {
+	if code == 0 {
+		return nil
+	}
+	return kafka.Error(code)
 }
 
 // fetchOne asks until the partition's leader answers for it.
@@ -96,16 +100,11 @@ func (c *cluster) fetchOne(ctx context.Context, from position, wait time.Duratio
 		if err != nil {
 			return err
 		}
-		for _, t := range answer.Topics {
-			for i := range t.Partitions {
-				part = &t.Partitions[i]
-				if part.ErrorCode != 0 {
-					return kafka.Error(part.ErrorCode)
-				}
-				return nil
-			}
+		if len(answer.Topics) == 0 || len(answer.Topics[0].Partitions) == 0 {
+			return errNoAnswer
 		}
-		return errNoAnswer
+		part = &answer.Topics[0].Partitions[0]
+		return answered(part.ErrorCode)
 	})
 	return part, err
 }

@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -135,12 +136,7 @@ func TestCommitGivesUpBeforeTheBroker(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		p := w.acquired()
 		for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn} {
-			fault := w.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.KafkaStorageError, Count: -1,
-				When: func(kmsg.Request) bool { return true }})
-			if key != kmsg.Produce {
-				fault.Remove()
-				fault = w.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.ConcurrentTransactions, Count: -1})
-			}
+			fault := w.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.ConcurrentTransactions, Count: -1})
 			started := time.Now()
 			err := p.Commit(t.Context(), rows(voice, "hung", 10), nil)
 			if took := time.Since(started); took > defaultTransactionTimeout*3/4+time.Second || took < 20*time.Second {
@@ -181,11 +177,14 @@ func TestSlowClosing(t *testing.T) {
 	})
 }
 
-// TestOutage takes the brokers away for an hour in the middle of a commit.
+// TestOutage takes the brokers away for an hour in the middle of a commit. The log says so once for each operation that
+// waits, and once that it is over; not once for each attempt, and without what was in the records.
 func TestOutage(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		var down time.Time
+		var log bytes.Buffer
 		p := w.acquired(func(cfg *Config) {
+			cfg.Log = zerolog.New(&log)
 			cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 				if time.Now().Before(down) {
 					return nil, errors.New("connection refused")
@@ -207,6 +206,9 @@ func TestOutage(t *testing.T) {
 		w.onlyOnce(5)
 		if since := time.Since(down); since < 0 || since > 10*time.Second {
 			t.Errorf("back %s after the brokers", since)
+		}
+		if got := strings.Count(log.String(), "\n"); got != 3 || strings.Count(log.String(), "trying again") != 2 || strings.Contains(log.String(), "half") {
+			t.Errorf("the log has %d lines:\n%s", got, log.String())
 		}
 	})
 }
