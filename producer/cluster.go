@@ -33,7 +33,40 @@ type cluster struct {
 	transport *kafka.Transport
 	sockets   *sockets
 	timeout   time.Duration
-	log       zerolog.Logger
+	trouble   trouble
+}
+
+// trouble makes one log line of the way into an outage and one of the way out, however many operations wait.
+type trouble struct {
+	log zerolog.Logger
+
+	mu      sync.Mutex
+	waiting int // operations that have been trying for longer than quietFor
+	told    bool
+	since   time.Time
+}
+
+func (t *trouble) enter(e *Error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.waiting++; t.told {
+		return
+	}
+	t.told, t.since = true, time.Now().Add(-quietFor)
+	t.log.Warn().Err(e).Str("category", string(e.Category)).Msg("kafka: trying again")
+}
+
+// leave ends the trouble when something worked and nobody waits any longer. An operation that gave up leaves it as it is.
+func (t *trouble) leave(waited, worked bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if waited {
+		t.waiting--
+	}
+	if t.told && worked && t.waiting == 0 {
+		t.told = false
+		t.log.Info().Dur("after", time.Since(t.since)).Msg("kafka answers again")
+	}
 }
 
 // connect opens nothing yet: connections are made on demand. The transport asks the brokers about topics only, not about
@@ -57,7 +90,7 @@ func connect(cfg Config, topics []string) *cluster {
 		transport: t,
 		sockets:   s,
 		timeout:   cfg.Timeout,
-		log:       cfg.Log,
+		trouble:   trouble{log: cfg.Log},
 	}
 }
 
@@ -68,16 +101,14 @@ func (c *cluster) close() {
 }
 
 // attempts calls try until it succeeds, fails for good or ctx ends; what then comes back is an *Error with what as its
-// Op. Each attempt has the request timeout. It logs once when the trouble lasts, and once when it is over.
-func (c *cluster) attempts(ctx context.Context, what string, try func(context.Context) error) error {
+// Op. Each attempt has the request timeout.
+func (c *cluster) attempts(ctx context.Context, what string, try func(context.Context) error) (err error) {
 	started := time.Now()
-	told := false
+	waits := false
+	defer func() { c.trouble.leave(waits, err == nil) }()
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := c.once(ctx, try)
 		if err == nil {
-			if told {
-				c.log.Info().Str("operation", what).Dur("after", time.Since(started)).Msg("kafka answers again")
-			}
 			return nil
 		}
 		fail := failure(what, err)
@@ -87,9 +118,9 @@ func (c *cluster) attempts(ctx context.Context, what string, try func(context.Co
 		if !fail.retriable {
 			return fail
 		}
-		if !told && time.Since(started) >= quietFor {
-			told = true
-			c.log.Warn().Err(fail).Str("category", string(fail.Category)).Msg("kafka: trying again")
+		if !waits && time.Since(started) >= quietFor {
+			waits = true
+			c.trouble.enter(fail)
 		}
 		if !sleep(ctx, jitter(pause)) {
 			return fail.endedBy(ctx)
