@@ -16,16 +16,17 @@ type field[R any] struct {
 	token  string // the last step of the member's JSON pointer: "/" and the name
 	way    string // the way back to JSON, as the schema's docs name it
 
-	// read fills in the field, of that path, from the member's source text. exact tells that write gives
-	// back that very value, so that the text need not be kept.
-	read func(rd *reader, path string, r *R, value []byte) (exact bool)
+	// read fills in the field, of that path, from the value that the source text begins with, n bytes of it.
+	// exact tells that write gives back that very value, so that its text need not be kept.
+	read func(rd *reader, path string, r *R, source []byte) (n int, exact bool)
 	// write appends the member's JSON text; it reports false, and appends nothing, when the field is null.
 	write func(b *builder, r *R) bool
 }
 
-// shape is an object that is read into, and written from, a record R.
+// shape is an object that is read into, and written from, a record R. The source
+// begins with the object and may go on behind it; n is the object's length.
 type shape[R any] interface {
-	readObject(rd *reader, r *R, object []byte) (exact bool)
+	readObject(rd *reader, r *R, source []byte) (n int, exact bool)
 	writeObject(b *builder, r *R)
 }
 
@@ -59,13 +60,14 @@ func newTable[R any](path string, fields []field[R]) *table[R] {
 func one[R, T any](name, column string, c conversion[T], at func(*R) **T) field[R] {
 	return field[R]{
 		name: name, column: column, way: c.name,
-		read: func(rd *reader, _ string, r *R, value []byte) bool {
+		read: func(rd *reader, _ string, r *R, source []byte) (int, bool) {
+			n := rawjson.Length(source)
 			*at(r) = nil // of several spellings the last one counts, whether it fits or not
-			v, fit := c.read(rd, value)
+			v, fit := c.read(rd, source[:n])
 			if fit != unfit {
 				*at(r) = c.place(rd).keep(v)
 			}
-			return fit == exact
+			return n, fit == exact
 		},
 		write: func(b *builder, r *R) bool {
 			v := *at(r)
@@ -81,50 +83,51 @@ func one[R, T any](name, column string, c conversion[T], at func(*R) **T) field[
 // list is a member whose value is an array of scalars. An element that does not
 // fit leaves its best reading, or the zero value, in its place.
 func list[R, T any](name, column string, c conversion[T], at func(*R) *[]T) field[R] {
-	return elements(name, column, "list of "+c.name, at, func(rd *reader, v *T, value []byte) bool {
-		got, fit := c.read(rd, value)
+	return elements(name, column, "list of "+c.name, at, func(rd *reader, v *T, source []byte) (int, bool) {
+		n := rawjson.Length(source)
+		got, fit := c.read(rd, source[:n])
 		*v = got
-		return fit == exact
+		return n, fit == exact
 	}, func(b *builder, v *T) { b.out = c.write(b.out, *v) })
 }
 
 // objects is a member whose value is an array of objects. An element that is no
 // object leaves an empty record in its place.
 func objects[R, E any](name, column string, s shape[E], at func(*R) *[]E) field[R] {
-	return elements(name, column, "list of objects", at, func(rd *reader, e *E, value []byte) bool {
-		return value[0] == '{' && s.readObject(rd, e, value)
+	return elements(name, column, "list of objects", at, func(rd *reader, e *E, source []byte) (int, bool) {
+		if source[0] != '{' {
+			return rawjson.Length(source), false
+		}
+		return s.readObject(rd, e, source)
 	}, s.writeObject)
 }
 
 // elements is a member whose value is an array: as many elements in the field as
 // in the source, those that are not exact kept under their index.
 func elements[R, E any](name, column, way string, at func(*R) *[]E,
-	read func(rd *reader, e *E, value []byte) (exact bool), write func(b *builder, e *E),
+	read func(rd *reader, e *E, source []byte) (n int, exact bool), write func(b *builder, e *E),
 ) field[R] {
 	return field[R]{
 		name: name, column: column, way: way,
-		read: func(rd *reader, path string, r *R, value []byte) bool {
+		read: func(rd *reader, path string, r *R, source []byte) (int, bool) {
 			*at(r) = nil
-			if value[0] != '[' {
-				return false
+			if source[0] != '[' {
+				return rawjson.Length(source), false
 			}
-			// Not nil, that would be an absent array. A loop instead of rawjson.Elements spares three
-			// allocations for each array; most are empty.
-			all := []E{}
-			for i := rawjson.Space(value, 1); value[i] != ']'; {
-				n := rawjson.Length(value[i:])
+			all := []E{} // not nil: that would be an absent array
+			i := rawjson.Space(source, 1)
+			for source[i] != ']' {
 				all = append(all, *new(E))
 				up := rd.enterElement(len(all) - 1)
-				if !read(rd, &all[len(all)-1], value[i:i+n]) {
-					rd.keep(path, value[i:i+n])
+				n, exact := read(rd, &all[len(all)-1], source[i:])
+				if !exact {
+					rd.keep(path, source[i:i+n])
 				}
 				rd.leave(up)
-				if i = rawjson.Space(value, i+n); value[i] == ',' {
-					i = rawjson.Space(value, i+1)
-				}
+				i = next(source, i+n)
 			}
 			*at(r) = all
-			return true
+			return i + 1, true
 		},
 		write: func(b *builder, r *R) bool {
 			all := *at(r)
@@ -137,18 +140,27 @@ func elements[R, E any](name, column, way string, at func(*R) *[]E,
 	}
 }
 
+// next is where the next element or member begins, or the closing bracket: i is
+// behind the one before.
+func next(source []byte, i int) int {
+	if i = rawjson.Space(source, i); source[i] == ',' {
+		i = rawjson.Space(source, i+1)
+	}
+	return i
+}
+
 // object is a member whose value is an object.
 func object[R, E any](name, column string, s shape[E], at func(*R) **E) field[R] {
 	return field[R]{
 		name: name, column: column, way: "object",
-		read: func(rd *reader, _ string, r *R, value []byte) bool {
+		read: func(rd *reader, _ string, r *R, source []byte) (int, bool) {
 			*at(r) = nil
-			if value[0] != '{' {
-				return false
+			if source[0] != '{' {
+				return rawjson.Length(source), false
 			}
 			e := new(E)
 			*at(r) = e
-			return s.readObject(rd, e, value)
+			return s.readObject(rd, e, source)
 		},
 		write: func(b *builder, r *R) bool {
 			e := *at(r)
@@ -162,15 +174,14 @@ func object[R, E any](name, column string, s shape[E], at func(*R) **E) field[R]
 }
 
 // lift makes the members of a record E members of the record R that holds it.
-// Where at gives nil there is nothing to read or write.
+// Before reading, at must give one.
 func lift[R, E any](column string, fields []field[E], at func(*R) *E) []field[R] {
 	var lifted []field[R]
 	for _, f := range fields {
 		lifted = append(lifted, field[R]{
 			name: f.name, column: column + "." + f.column, way: f.way,
-			read: func(rd *reader, path string, r *R, value []byte) bool {
-				e := at(r)
-				return e != nil && f.read(rd, path, e, value)
+			read: func(rd *reader, path string, r *R, source []byte) (int, bool) {
+				return f.read(rd, path, at(r), source)
 			},
 			write: func(b *builder, r *R) bool {
 				e := at(r)
@@ -193,12 +204,12 @@ type destinations struct{}
 // itself; any other has its agent in a member.
 const segmentType = "AgentSegment"
 
-func (destinations) readObject(rd *reader, d *Destination, object []byte) bool {
-	if !isSegment(object) {
-		return queueEntryFields.readObject(rd, d, object)
+func (destinations) readObject(rd *reader, d *Destination, source []byte) (int, bool) {
+	if !isSegment(source) {
+		return queueEntryFields.readObject(rd, d, source)
 	}
 	d.Agent = new(AgentSegment)
-	return segmentFields.readObject(rd, d, object)
+	return segmentFields.readObject(rd, d, source)
 }
 
 func (destinations) writeObject(b *builder, d *Destination) {
@@ -209,11 +220,11 @@ func (destinations) writeObject(b *builder, d *Destination) {
 	queueEntryFields.writeObject(b, d)
 }
 
-// isSegment foretells whether reading the object will leave segmentType in
+// isSegment foretells whether reading the object at the source's start will leave segmentType in
 // DestinationType: rebuilding has only the record to go by.
-func isSegment(object []byte) bool {
+func isSegment(source []byte) bool {
 	segment := false
-	for name, value := range rawjson.Members(object) {
+	for name, value := range rawjson.Members(source) {
 		spelling := spellingOf(name, "destinationType")
 		if spelling == foreign {
 			continue

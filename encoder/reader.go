@@ -16,6 +16,7 @@ import (
 type reader struct {
 	record   Conversation
 	unmapped map[string]string // becomes record.Unmapped
+	kept     []string          // its keys, in the order they were put there
 	misfits  []string          // the path of each value that did not fit
 	unknown  []string          // the members no table knows
 
@@ -29,13 +30,6 @@ type reader struct {
 	ints    arena[int32]
 	bools   arena[bool]
 	times   arena[time.Time]
-}
-
-// member is a member of an object that is being read.
-type member struct {
-	name, value []byte // source text, the name quoted
-	field       int    // in the table; -1 for none
-	spelling    spelling
 }
 
 var readers = sync.Pool{New: func() any { return &reader{unmapped: map[string]string{}} }}
@@ -57,7 +51,7 @@ func (rd *reader) free() {
 	}
 	clear(rd.unmapped)
 	clear(rd.members[:cap(rd.members)])
-	rd.misfits, rd.unknown, rd.path, rd.silent = nil, nil, rd.path[:0], 0
+	rd.misfits, rd.unknown, rd.kept, rd.path, rd.silent = nil, nil, rd.kept[:0], rd.path[:0], 0
 	rd.members = rd.members[:0]
 	rd.buffer.Reset()
 	rd.strings.reset()
@@ -70,120 +64,9 @@ func (rd *reader) free() {
 // row reads a whole row.
 func (rd *reader) row(row []byte) {
 	rd.record.Unmapped = rd.unmapped
-	if !conversationFields.readObject(rd, &rd.record, row) {
+	if _, exact := conversationFields.readObject(rd, &rd.record, row); !exact {
 		rd.keep("", row)
 	}
-}
-
-// readObject reads an object's members into r. It reports false when the object
-// must be kept whole.
-func (t *table[R]) readObject(rd *reader, r *R, object []byte) bool {
-	base := len(rd.members)
-	canonicals, variants, whole := t.collect(rd, object)
-	if whole {
-		rd.silent++
-	}
-	for i, end := base, len(rd.members); i < end; i++ {
-		m := rd.members[i]
-		if m.field < 0 {
-			rd.keepUnknown(t.path, m.name, m.value)
-			continue
-		}
-		disputed := variants.has(m.field)
-		t.readMember(rd, r, m, disputed, m.spelling == canonical || !canonicals.has(m.field))
-	}
-	rd.members = rd.members[:base]
-	if whole {
-		rd.silent--
-	}
-	return !whole
-}
-
-// readMember reads a member that the table knows. A disputed one comes in a
-// spelling that is not canonical, or beside one that does: it is kept in any
-// case, and only the typed field is wanted of it, unless a better member gives
-// that.
-func (t *table[R]) readMember(rd *reader, r *R, m member, disputed, wanted bool) {
-	f := &t.fields[m.field]
-	up := rd.enterMember(m, f.token)
-	fits := true
-	if disputed {
-		rd.silent++
-	}
-	if wanted {
-		fits = f.read(rd, f.path, r, m.value)
-	}
-	if disputed {
-		rd.silent--
-	}
-	if disputed || !fits {
-		rd.keep(f.path, m.value)
-	}
-	rd.leave(up)
-}
-
-// collect puts the object's members on the stack, with their fields. whole tells
-// that the members cannot each be kept under a pointer of its own, because two
-// have one name or a name is no text.
-func (t *table[R]) collect(rd *reader, object []byte) (canonicals, variants fieldSet, whole bool) {
-	base := len(rd.members)
-	others := 0
-	for name, value := range rawjson.Members(object) {
-		m := member{name: name, value: value}
-		m.field, m.spelling = t.find(name)
-		switch {
-		case m.spelling != canonical:
-			others++
-			whole = whole || m.spelling == unreadable
-		case canonicals.has(m.field):
-			whole = true
-		default:
-			canonicals = canonicals.with(m.field)
-		}
-		if m.spelling == variant {
-			variants = variants.with(m.field)
-		}
-		rd.members = append(rd.members, m)
-	}
-	if others > 1 && repeated(rd.members[base:]) {
-		whole = true
-	}
-	return canonicals, variants, whole
-}
-
-// repeated tells whether two members whose names are not canonical have the same.
-func repeated(members []member) bool {
-	seen := map[string]struct{}{}
-	for _, m := range members {
-		if m.spelling == canonical {
-			continue
-		}
-		name, _ := rawjson.Unquote(m.name)
-		if _, ok := seen[name]; ok {
-			return true
-		}
-		seen[name] = struct{}{}
-	}
-	return false
-}
-
-// find looks a quoted name up.
-func (t *table[R]) find(name []byte) (field int, s spelling) {
-	if i := t.slots.find(name); i >= 0 && t.fields[i].name == string(name[1:len(name)-1]) {
-		return i, canonical
-	}
-	decoded, ok := rawjson.Unquote(name)
-	if !ok {
-		return -1, unreadable
-	}
-	i, known := t.byFold[lower(decoded)]
-	switch {
-	case !known:
-		return -1, foreign
-	case t.fields[i].name == decoded:
-		return i, canonical // written with escapes
-	}
-	return i, variant
 }
 
 // keep puts the source text of the value the reading is at into unmapped.
@@ -195,7 +78,9 @@ func (rd *reader) keep(path string, value []byte) {
 		path = unknownPath
 	}
 	rd.misfits = append(rd.misfits, path)
-	rd.unmapped[rd.text(rd.path)] = rd.text(escapeBroken(value))
+	pointer := rd.text(rd.path)
+	rd.kept = append(rd.kept, pointer)
+	rd.unmapped[pointer] = rd.text(escapeBroken(value))
 }
 
 const (
@@ -205,28 +90,39 @@ const (
 	maxUnknown, maxUnknownLength = 16, 64
 )
 
-func (rd *reader) keepUnknown(path string, name, value []byte) {
+// keepUnknown keeps a member that no table knows. It reports false, and keeps
+// nothing, when there was one of that name before.
+func (rd *reader) keepUnknown(path string, name, value []byte) bool {
 	if rd.silent > 0 {
-		return
+		return true
 	}
 	decoded, _ := rawjson.Unquote(name)
 	up := rd.enter(decoded)
+	defer rd.leave(up)
+	if _, repeated := rd.unmapped[string(rd.path)]; repeated {
+		return false
+	}
 	rd.keep(unknownPath, value)
-	rd.leave(up)
+	rd.tell(path, decoded)
+	return true
+}
+
+// tell notes the name of an unknown member, if there are not enough of them yet.
+func (rd *reader) tell(path, name string) {
 	if len(rd.unknown) == maxUnknown {
 		return
 	}
 	if path != "" {
-		decoded = path + "." + decoded
+		name = path + "." + name
 	}
-	if len(decoded) > maxUnknownLength {
-		decoded = strings.ToValidUTF8(decoded[:maxUnknownLength], "")
+	if len(name) > maxUnknownLength {
+		name = strings.ToValidUTF8(name[:maxUnknownLength], "")
 	}
-	rd.unknown = append(rd.unknown, strings.Clone(decoded))
+	rd.unknown = append(rd.unknown, strings.Clone(name))
 }
 
-// enterMember, enterElement and enter move the reading down; leave takes what
-// they gave and moves it up again.
+// The enter functions move the reading down; leave takes what they gave and moves
+// it up again.
 func (rd *reader) enterMember(m member, token string) (up int) {
 	if m.spelling == variant {
 		name, _ := rawjson.Unquote(m.name)
@@ -286,9 +182,3 @@ func (a *arena[T]) reset() {
 	clear(*a)
 	*a = (*a)[:0]
 }
-
-// fieldSet is a set of indices in a table.
-type fieldSet uint64
-
-func (s fieldSet) has(i int) bool      { return s>>i&1 == 1 }
-func (s fieldSet) with(i int) fieldSet { return s | 1<<i }

@@ -67,10 +67,11 @@ func checkPassage(t fataler, e *Encoder, row []byte) *Conversation {
 // checkSame compares what was decoded with what the encoder had before it.
 func checkSame(t fataler, e *Encoder, row []byte, decoded *Conversation) {
 	t.Helper()
-	rd := newReader(row)
+	parsed := smartassist.ParseRow(row)
+	rd := newReader(parsed.Raw)
 	defer rd.free()
-	rd.row(row)
-	e.describe(&rd.record, firstRevision(smartassist.ParseRow(row)))
+	rd.row(parsed.Raw)
+	e.describe(&rd.record, firstRevision(parsed))
 	noUnmapped := cmp.FilterValues(func(_, _ map[string]string) bool { return true }, cmpopts.EquateEmpty())
 	if diff := cmp.Diff(&rd.record, decoded, noUnmapped); diff != "" {
 		t.Fatalf("row %q: encoded (-) and decoded (+) differ:\n%s", row, diff)

@@ -1,0 +1,172 @@
+package encoder
+
+import "github.com/convstream/convstream/poller/smartassist/rawjson"
+
+// readObject reads an object's members into r. It reports false when the object
+// must be kept whole. Nearly all objects are ordinary and read in one pass over
+// their text; the others are read again, with care.
+func (t *table[R]) readObject(rd *reader, r *R, source []byte) (n int, exact bool) {
+	misfits, unknown, kept := len(rd.misfits), len(rd.unknown), len(rd.kept)
+	if n, ok := t.readOrdinary(rd, r, source); ok {
+		return n, true
+	}
+	for _, pointer := range rd.kept[kept:] {
+		delete(rd.unmapped, pointer)
+	}
+	rd.misfits, rd.unknown, rd.kept = rd.misfits[:misfits], rd.unknown[:unknown], rd.kept[:kept]
+	n = rawjson.Length(source)
+	return n, t.readOdd(rd, r, source[:n])
+}
+
+// readOrdinary reads an object in which no name comes twice, not even in two
+// spellings. It gives up, false, when it meets another.
+func (t *table[R]) readOrdinary(rd *reader, r *R, source []byte) (n int, ok bool) {
+	var seen fieldSet
+	i := rawjson.Space(source, 1)
+	for source[i] != '}' {
+		end := i + rawjson.Length(source[i:])
+		m := member{name: source[i:end]}
+		i = rawjson.Space(source, rawjson.Space(source, end)+1) // behind the colon
+		m.value = source[i:]
+		m.field, m.spelling = t.find(m.name)
+		switch {
+		case m.spelling == foreign:
+			n := rawjson.Length(m.value)
+			if !rd.keepUnknown(t.path, m.name, m.value[:n]) {
+				return 0, false
+			}
+			i = next(source, i+n)
+		case m.spelling != unreadable && !seen.has(m.field):
+			seen = seen.with(m.field)
+			i = next(source, i+t.readMember(rd, r, m, m.spelling == variant, true))
+		default:
+			return 0, false
+		}
+	}
+	return i + 1, true
+}
+
+// readOdd reads an object in which names come twice, in one spelling or in several,
+// or are no text. It reports false when the object must be kept whole.
+func (t *table[R]) readOdd(rd *reader, r *R, object []byte) bool {
+	base := len(rd.members)
+	canonicals, variants, whole := t.collect(rd, object)
+	if whole {
+		rd.silent++
+	}
+	for i, end := base, len(rd.members); i < end; i++ {
+		m := rd.members[i]
+		if m.field < 0 {
+			rd.keepUnknown(t.path, m.name, m.value)
+			continue
+		}
+		disputed := variants.has(m.field)
+		t.readMember(rd, r, m, disputed, m.spelling == canonical || !canonicals.has(m.field))
+	}
+	rd.members = rd.members[:base]
+	if whole {
+		rd.silent--
+	}
+	return !whole
+}
+
+// readMember reads a member that the table knows, n bytes of m.value. A disputed
+// one, not in the canonical spelling or beside one that is not, is kept in any
+// case, and only the typed field is wanted of it, unless a better member gives
+// that.
+func (t *table[R]) readMember(rd *reader, r *R, m member, disputed, wanted bool) (n int) {
+	f := &t.fields[m.field]
+	up := rd.enterMember(m, f.token)
+	n, exact := len(m.value), true
+	if disputed {
+		rd.silent++
+	}
+	if wanted {
+		n, exact = f.read(rd, f.path, r, m.value)
+	}
+	if disputed {
+		rd.silent--
+	}
+	if disputed || !exact {
+		rd.keep(f.path, m.value[:n])
+	}
+	rd.leave(up)
+	return n
+}
+
+// collect puts the object's members on the stack, with their fields. whole tells
+// that the members cannot each be kept under a pointer of its own, because two
+// have one name or a name is no text.
+func (t *table[R]) collect(rd *reader, object []byte) (canonicals, variants fieldSet, whole bool) {
+	base := len(rd.members)
+	others := 0
+	for name, value := range rawjson.Members(object) {
+		m := member{name: name, value: value}
+		m.field, m.spelling = t.find(name)
+		switch {
+		case m.spelling != canonical:
+			others++
+			whole = whole || m.spelling == unreadable
+		case canonicals.has(m.field):
+			whole = true
+		default:
+			canonicals = canonicals.with(m.field)
+		}
+		if m.spelling == variant {
+			variants = variants.with(m.field)
+		}
+		rd.members = append(rd.members, m)
+	}
+	if others > 1 && repeated(rd.members[base:]) {
+		whole = true
+	}
+	return canonicals, variants, whole
+}
+
+// repeated tells whether two members whose names are not canonical have the same.
+func repeated(members []member) bool {
+	seen := map[string]struct{}{}
+	for _, m := range members {
+		if m.spelling == canonical {
+			continue
+		}
+		name, _ := rawjson.Unquote(m.name)
+		if _, ok := seen[name]; ok {
+			return true
+		}
+		seen[name] = struct{}{}
+	}
+	return false
+}
+
+// find looks a quoted name up.
+func (t *table[R]) find(name []byte) (field int, s spelling) {
+	if i := t.slots.find(name); i >= 0 && t.fields[i].name == string(name[1:len(name)-1]) {
+		return i, canonical
+	}
+	decoded, ok := rawjson.Unquote(name)
+	if !ok {
+		return -1, unreadable
+	}
+	i, known := t.byFold[lower(decoded)]
+	switch {
+	case !known:
+		return -1, foreign
+	case t.fields[i].name == decoded:
+		return i, canonical // written with escapes
+	}
+	return i, variant
+}
+
+// member is a member of an object that is being read.
+type member struct {
+	name, value []byte // source text, the name quoted; of the ordinary object's value only the start counts
+	field       int    // in the table; -1 for none
+	spelling    spelling
+}
+
+// fieldSet is a set of indices in a table.
+type fieldSet uint64
+
+func (s fieldSet) has(i int) bool      { return s>>i&1 == 1 }
+func (s fieldSet) with(i int) fieldSet { return s | 1<<i }
