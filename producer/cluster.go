@@ -32,6 +32,8 @@ type cluster struct {
 	client    *kafka.Client
 	transport *kafka.Transport
 	sockets   *sockets
+	life      context.Context
+	end       context.CancelCauseFunc
 	timeout   time.Duration
 	trouble   trouble
 }
@@ -76,6 +78,7 @@ func connect(cfg Config, topics []string) *cluster {
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: 3 * time.Second}).DialContext
 	}
+	life, end := context.WithCancelCause(context.Background())
 	s := &sockets{dial: dial, open: map[net.Conn]struct{}{}}
 	t := &kafka.Transport{
 		Dial:           s.DialContext,
@@ -84,11 +87,14 @@ func connect(cfg Config, topics []string) *cluster {
 		IdleTimeout:    idleTimeout,
 		MetadataTTL:    metadataTTL,
 		MetadataTopics: topics,
+		Context:        life, // or a request that comes late would set its goroutines going again
 	}
 	return &cluster{
 		client:    &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Timeout: cfg.Timeout, Transport: t},
 		transport: t,
 		sockets:   s,
+		life:      life,
+		end:       end,
 		timeout:   cfg.Timeout,
 		trouble:   trouble{log: cfg.Log},
 	}
@@ -96,13 +102,17 @@ func connect(cfg Config, topics []string) *cluster {
 
 // close ends every connection at once, those with a request under way too.
 func (c *cluster) close() {
+	c.end(errClosed)
 	c.transport.CloseIdleConnections()
 	c.sockets.close()
 }
 
-// attempts calls try until it succeeds, fails for good or ctx ends; what then comes back is an *Error with what as its
+// attempts calls try until it succeeds, fails for good, ctx ends or the cluster is closed; what then comes back is an *Error with what as its
 // Op. Each attempt has the request timeout.
 func (c *cluster) attempts(ctx context.Context, what string, try func(context.Context) error) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(c.life, func() { cancel(errClosed) })()
 	started := time.Now()
 	waits := false
 	defer func() { c.trouble.leave(waits, err == nil) }()

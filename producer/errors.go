@@ -28,7 +28,7 @@ const (
 	Leader      Category = "leader"      // a partition has no leader, or it is moving, or too few replicas
 	Connection  Category = "connection"  // no broker reachable, or the connection was lost
 	Timeout     Category = "timeout"     // no answer in time
-	Canceled    Category = "canceled"    // the caller's context ended
+	Canceled    Category = "canceled"    // the caller's context ended, or Close was called
 	Refused     Category = "refused"     // a record the broker will never take, see RefusedError
 	Denied      Category = "denied"      // an ACL is missing
 	Settings    Category = "settings"    // a topic or a setting is wrong
@@ -65,7 +65,7 @@ func (e *Error) endedBy(ctx context.Context) *Error {
 	} else {
 		e.Err = fmt.Errorf("%w: %w", cause, e.Err)
 	}
-	if errors.Is(cause, context.Canceled) {
+	if errors.Is(cause, context.Canceled) || errors.Is(cause, errClosed) {
 		e.Category = Canceled
 	}
 	return e

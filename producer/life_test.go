@@ -77,8 +77,15 @@ func onSockets(t testing.TB, cluster *kfake.Cluster, codec string) *Producer {
 	return p
 }
 
-// TestCloseInTheMiddle closes while the broker holds an answer back: the call ends, and nothing is left running.
+// TestCloseInTheMiddle cancels, or closes, while the broker holds an answer back: the call ends, and nothing is left
+// running, not even by calls that come later.
 func TestCloseInTheMiddle(t *testing.T) {
+	for _, cancels := range []bool{true, false} {
+		closeInTheMiddle(t, cancels)
+	}
+}
+
+func closeInTheMiddle(t *testing.T, cancels bool) {
 	before := goleak.IgnoreCurrent()
 	defer goleak.VerifyNone(t, before)
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
@@ -93,12 +100,29 @@ func TestCloseInTheMiddle(t *testing.T) {
 		return nil, nil, true // never answered
 	})
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	ended := make(chan error)
 	go func() { ended <- p.Commit(ctx, rows(voice, "x", 10), nil) }()
 	<-held
-	cancel()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+	want := errClosed
+	if cancels {
+		cancel()
+		want = context.Canceled
+	} else {
+		p.Close()
+	}
+	if e, ok := errors.AsType[*Error](<-ended); !ok || !errors.Is(e, want) || e.Category != Canceled {
+		t.Errorf("got %v, want %v", e, want)
+	}
+	p.Close()
+	for name, err := range map[string]error{
+		"Ping":    p.Ping(t.Context()),
+		"Acquire": p.Acquire(t.Context()),
+		"Recover": p.Recover(t.Context(), state, 0, nil),
+	} {
+		if err == nil {
+			t.Errorf("%s works after Close", name)
+		}
 	}
 	p.Close()
 }
