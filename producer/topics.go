@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,13 +30,6 @@ type topicLimits struct {
 	maxBytes   int
 	retention  time.Duration
 }
-
-const (
-	maxMessageBytes = "max.message.bytes"
-	retentionMillis = "retention.ms"
-	// defaultMaxMessageBytes is Kafka's own default, used where a topic's settings may not be read.
-	defaultMaxMessageBytes = 1048588
-)
 
 // EnsureTopics creates the topics that are missing, if create is true, and checks those that exist: number of partitions
 // and required settings. It returns when every partition has a leader, and tries again until ctx ends while brokers are
@@ -260,93 +251,4 @@ func ready(t kafka.Topic) error {
 		}
 	}
 	return nil
-}
-
-// topicSettings is what the brokers say of a topic's configuration. Empty where they may not say it.
-type topicSettings struct {
-	values map[string]string
-	denied error
-}
-
-func (s topicSettings) maxBytes() int {
-	if n, err := strconv.Atoi(s.values[maxMessageBytes]); err == nil && n > 0 {
-		return n
-	}
-	return defaultMaxMessageBytes
-}
-
-func (s topicSettings) retention() time.Duration {
-	switch ms, err := strconv.ParseInt(s.values[retentionMillis], 10, 64); {
-	case err != nil:
-		return 0
-	case ms < 0 || ms > math.MaxInt64/int64(time.Millisecond):
-		return math.MaxInt64
-	default:
-		return time.Duration(ms) * time.Millisecond
-	}
-}
-
-func (c *cluster) settings(ctx context.Context, topics []Topic) (settings map[string]topicSettings, err error) {
-	req := &kafka.DescribeConfigsRequest{}
-	for _, t := range topics {
-		req.Resources = append(req.Resources, kafka.DescribeConfigRequestResource{
-			ResourceType: kafka.ResourceTypeTopic, ResourceName: t.Name,
-			ConfigNames: append(slices.Sorted(maps.Keys(t.Required)), maxMessageBytes, retentionMillis),
-		})
-	}
-	err = c.attempts(ctx, "read topic settings", func(ctx context.Context) error {
-		res, err := c.client.DescribeConfigs(ctx, req)
-		if err != nil {
-			return err
-		}
-		settings = map[string]topicSettings{}
-		for _, r := range res.Resources {
-			s, err := settingsOf(r)
-			if err != nil {
-				return failure("read settings of topic "+r.ResourceName, err)
-			}
-			settings[r.ResourceName] = s
-		}
-		return nil
-	})
-	return settings, err
-}
-
-func settingsOf(r kafka.DescribeConfigResponseResource) (topicSettings, error) {
-	if errors.Is(r.Error, kafka.TopicAuthorizationFailed) {
-		return topicSettings{denied: r.Error}, nil
-	}
-	if r.Error != nil {
-		return topicSettings{}, r.Error
-	}
-	values := map[string]string{}
-	for _, entry := range r.ConfigEntries {
-		values[entry.ConfigName] = entry.ConfigValue
-	}
-	return topicSettings{values: values}, nil
-}
-
-// check compares an existing topic with what is required of it.
-func (t Topic) check(partitions int, s topicSettings) (wrong []error) {
-	if t.OnePartition && partitions != 1 {
-		wrong = append(wrong, &Error{
-			Op: "topic " + t.Name, Category: Settings, Err: fmt.Errorf("has %d partitions, needs exactly 1", partitions),
-			Hint: "partitions cannot be taken away: delete the topic, or use another TOPIC_PREFIX",
-		})
-	}
-	if s.denied != nil && len(t.Required) > 0 {
-		return append(wrong, &Error{
-			Op: "read settings of topic " + t.Name, Category: Denied, Err: s.denied,
-			Hint: "the principal needs DESCRIBE_CONFIGS on the topic",
-		})
-	}
-	for _, name := range slices.Sorted(maps.Keys(t.Required)) {
-		if got := s.values[name]; got != t.Required[name] {
-			wrong = append(wrong, &Error{
-				Op: "topic " + t.Name, Category: Settings, Err: fmt.Errorf("has %s=%s, needs exactly %s", name, got, t.Required[name]),
-				Hint: fmt.Sprintf("kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config %s=%s", t.Name, name, t.Required[name]),
-			})
-		}
-	}
-	return wrong
 }

@@ -3,6 +3,7 @@ package producer
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,25 @@ func TestEnsureTopicsNamesEverythingAtOnce(t *testing.T) {
 		}
 		if w.kafka.TopicInfo(progress.Name) != nil {
 			t.Error("created although it was told not to")
+		}
+	})
+}
+
+func TestRetention(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		p := w.open()
+		made := []Topic{
+			{Name: "hour", Config: map[string]string{"retention.ms": "3600000"}},
+			{Name: "ever", Config: map[string]string{"retention.ms": "-1"}},
+			{Name: "ages", Config: map[string]string{"retention.ms": "9223372036854775807"}},
+		}
+		if err := p.EnsureTopics(t.Context(), true, made); err != nil {
+			t.Fatal(err)
+		}
+		for topic, want := range map[string]time.Duration{"hour": time.Hour, "ever": math.MaxInt64, "ages": math.MaxInt64, "unknown": 0} {
+			if got := p.Retention(topic); got != want {
+				t.Errorf("%s keeps for %s, want %s", topic, got, want)
+			}
 		}
 	})
 }
