@@ -109,7 +109,7 @@ func (r *Reader) whole(ctx context.Context, c *collector, page smartassist.Page)
 	if !c.settled() {
 		return true, nil // it covers nothing yet that would need a proof: see collector.read
 	}
-	return r.prove(ctx, c, n)
+	return r.prove(ctx, c, page)
 }
 
 // trusted tells whether a short page of n rows needs no proof of its own: a larger page was seen, so it was not cut to a
@@ -121,9 +121,12 @@ func (r *Reader) trusted(n int) bool {
 
 // prove asks for the pages that would follow a short page 0 under every reading of offset not excluded yet. Rows
 // that they bring are a proof of the contrary, unless page 0, asked again, has them too: then they have just arrived.
-func (r *Reader) prove(ctx context.Context, c *collector, n int) (bool, error) {
+func (r *Reader) prove(ctx context.Context, c *collector, page smartassist.Page) (bool, error) {
 	for range maxPasses {
-		before := len(c.list)
+		n, before := len(page.Rows), len(c.list)
+		if err := r.learnUnit(ctx, c, page); err != nil {
+			return false, err
+		}
 		for _, offset := range r.nextOffsets(n) {
 			if _, err := c.page(ctx, offset); err != nil && !refused(err) {
 				return false, err
@@ -133,11 +136,11 @@ func (r *Reader) prove(ctx context.Context, c *collector, n int) (bool, error) {
 			r.Paging.Proven, r.Paging.Leaves, r.Paging.Examined = max(r.Paging.Proven, n), 0, true
 			return true, nil
 		}
-		again, err := c.page(ctx, 0)
-		if err != nil {
+		var err error
+		if page, err = c.page(ctx, 0); err != nil {
 			return false, err
 		}
-		if n = len(again.Rows); n < len(c.list) {
+		if len(page.Rows) < len(c.list) {
 			r.Paging.ShortUnsafe, r.Paging.Examined = true, true
 			r.Paging.ProbesFailed++
 			return false, nil
@@ -146,17 +149,22 @@ func (r *Reader) prove(ctx context.Context, c *collector, n int) (bool, error) {
 	return false, nil
 }
 
-// nextOffsets are the offsets at which more rows would show if a page of n rows were not the last. Offset 1 shows what a
-// page was cut off under both readings; n and the limit show, where offsets count rows, what stands behind rows that
-// were taken out of the page.
+// nextOffsets are the offsets at which more rows would show if a page of n rows were not the last. Where offsets count
+// pages that is page 1. Where they count rows it is n: what was cut off stands there, and behind it what stands behind
+// rows that were taken out of the page; of a page that may have lost most of its rows, also the limit.
 func (r *Reader) nextOffsets(n int) []int {
-	offsets := []int{1}
-	if r.Paging.Unit != UnitPages {
-		for _, o := range []int{n, r.Limit} {
-			if o > 1 && (len(offsets) == 1 || o != offsets[1]) {
-				offsets = append(offsets, o)
-			}
-		}
+	if r.Paging.Unit == UnitPages {
+		return []int{1}
+	}
+	var offsets []int
+	if n > 1 || r.Paging.Unit == UnitUnknown {
+		offsets = append(offsets, max(1, n))
+	}
+	if n < r.Limit/2 {
+		offsets = append(offsets, r.Limit)
+	}
+	if r.Paging.Unit == UnitUnknown && n > 1 {
+		offsets = append(offsets, 1)
 	}
 	return offsets
 }

@@ -75,6 +75,9 @@ type Config struct {
 	// Intercept sees every request first; when it answers it, it returns true. Its
 	// body is read for it and can be read again.
 	Intercept func(http.ResponseWriter, *http.Request) bool
+	// Observe is told of every page that left the service whole, in the order of
+	// the answers to one client. Not with Forgetful.
+	Observe func(Answered)
 	// Forgetful switches the memory of what was served off; Served is then empty.
 	// For tests of a reader's own memory.
 	Forgetful bool

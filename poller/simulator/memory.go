@@ -40,14 +40,16 @@ func (s *Service) remember(p *written, v view, now int64) {
 		return
 	}
 	for i := range p.rows {
-		s.rememberRow(&p.rows[i], v, now)
+		p.rows[i].shown = s.rememberRow(&p.rows[i], v, now)
 	}
 }
 
-func (s *Service) rememberRow(wr *writtenRow, v view, now int64) {
+func (s *Service) rememberRow(wr *writtenRow, v view, now int64) AnsweredRow {
 	known := s.memory.rows[wr.row.id]
-	if known != nil && !wr.broken && known.again(v.variant(wr.stage), now) {
-		return
+	if known != nil && !wr.broken {
+		if hash, again := known.again(v.variant(wr.stage), now); again {
+			return AnsweredRow{Key: known.key, Hash: hash}
+		}
 	}
 	key, dead := s.key(wr.row, wr.raw)
 	if wr.broken {
@@ -66,18 +68,19 @@ func (s *Service) rememberRow(wr *writtenRow, v view, now int64) {
 	} else {
 		s.memory.rows[wr.row.id] = known
 	}
+	return AnsweredRow{Key: key, Dead: dead, Hash: hash}
 }
 
-// again counts one more answer with a variant that is known.
-func (r *servedRow) again(v variant, now int64) bool {
+// again counts one more answer with a variant that is known, and gives its hash.
+func (r *servedRow) again(v variant, now int64) (hash uint64, known bool) {
 	for i := range r.contents {
 		if c := &r.contents[i]; c.variant == v {
 			c.last = max(c.last, now)
 			c.times++
-			return true
+			return c.hash, true
 		}
 	}
-	return false
+	return 0, false
 }
 
 // add counts an answer by its hash: two stages of a row may read the same.

@@ -3,11 +3,13 @@ package simulator
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // query is a request that was understood.
 type query struct {
-	from, to      int64 // the window, Unix milliseconds of whole seconds
+	start, end    time.Time // as asked
+	from, to      int64     // the window, Unix milliseconds of whole seconds
 	limit, offset int
 	view          view
 	filter        filter

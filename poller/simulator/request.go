@@ -132,6 +132,7 @@ func (s *Service) parseWindow(q *query, startDate, endDate string) *refusal {
 	case end.Sub(start) > maxRange:
 		return &refusal{http.StatusBadRequest, codeArgument, "The days range cannot be more than seven days"}
 	}
+	q.start, q.end = start, end
 	if s.config.Switches.DateOnly {
 		start = start.Truncate(24 * time.Hour)
 		end = end.Truncate(24 * time.Hour).Add(24*time.Hour - time.Second)

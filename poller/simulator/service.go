@@ -192,6 +192,32 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request, body []byte, fa
 		panic(http.ErrAbortHandler) // the documented way to drop the connection
 	}
 	_, _ = w.Write(p.body)
+	if s.config.Observe != nil {
+		s.config.Observe(p.answered(q, s.clock()))
+	}
+}
+
+// Answered is a page that left the service whole, for Config.Observe.
+type Answered struct {
+	From, To time.Time // the window as asked
+	Offset   int
+	At       time.Time // by the service's clock
+	Rows     []AnsweredRow
+}
+
+// AnsweredRow is a row of such a page: what it is, and the ContentHash of what it said.
+type AnsweredRow struct {
+	Key  Key
+	Dead bool
+	Hash uint64
+}
+
+func (p *written) answered(q query, at time.Time) Answered {
+	a := Answered{From: q.start, To: q.end, Offset: q.offset, At: at}
+	for _, r := range p.rows {
+		a.Rows = append(a.Rows, r.shown)
+	}
+	return a
 }
 
 // written is a page as bytes, with the rows of it that are whole in what is sent.
@@ -206,6 +232,7 @@ type writtenRow struct {
 	stage  stage
 	raw    []byte
 	broken bool
+	shown  AnsweredRow
 }
 
 func (s *Service) write(rows []*row, total int, v view, now int64, fault Fault) written {

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/convstream/convstream/cmd/internal/show"
+	"github.com/convstream/convstream/cmd/internal/verify"
+	"github.com/convstream/convstream/producer"
+)
+
+func (s *stage) whereToLook() string {
+	brokers := strings.Join(s.cfg.Kafka.Brokers, ",")
+	return fmt.Sprintf(`convstream demo, seed %d: %g conversations a minute, the last %v to begin with%s
+
+  service  %s  (simulated SmartAssist)
+  Kafka    %s  (embedded, topics %s*)
+  worker   http://%s/  /status  /metrics  /readyz
+
+look closer:
+  KAFKA_BROKERS=%s go run ./cmd/convstream tail --from beginning
+  KAFKA_BROKERS=%s go run ./cmd/convstream tail voice --rows
+  kcat -b %s -C -t %svoice -X isolation.level=read_committed -f '%%k %%h\n'
+
+`, s.seed, s.perMinute, s.history, map[bool]string{true: ", with faults"}[s.faults],
+		s.cfg.URL, brokers, s.cfg.TopicPrefix, s.admin, brokers, brokers, brokers, s.cfg.TopicPrefix)
+}
+
+const sampleRecords = 5 // shown at the start
+
+// show prints the first records and then, every second, what is going on; stop ends it.
+func (s *stage) show(ctx context.Context, out io.Writer) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.sample(ctx, out)
+		s.live(ctx, out)
+	}()
+	return func() { cancel(); <-done }
+}
+
+// sample prints the first few conversations, read back from the topics.
+func (s *stage) sample(ctx context.Context, out io.Writer) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	cluster := producer.Config{Brokers: s.cfg.Kafka.Brokers, ClientID: "demo"}
+	line, left := show.Lines(out, s.cfg.TopicPrefix), sampleRecords
+	for left == sampleRecords && ctx.Err() == nil {
+		_ = producer.Tail(ctx, cluster, producer.TailOptions{Topics: s.topics.Conversations, Follow: false}, func(m producer.Message) error {
+			if left > 0 {
+				left--
+				return line(m)
+			}
+			return io.EOF
+		})
+		pause(ctx, 500*time.Millisecond)
+	}
+	fmt.Fprintln(out)
+}
+
+func (s *stage) live(ctx context.Context, out io.Writer) {
+	f, ok := out.(*os.File)
+	terminal := ok && isatty.IsTerminal(f.Fd())
+	every, before, after := 5*time.Second, "", "\n"
+	if terminal {
+		every, before, after = time.Second, "\r\x1b[K", ""
+	}
+	for pause(ctx, every) {
+		fmt.Fprint(out, before, s.summary(ctx), after)
+	}
+	if terminal {
+		fmt.Fprintln(out)
+	}
+}
+
+func (s *stage) summary(ctx context.Context) string {
+	w := s.current.Load()
+	if w == nil {
+		return "starting"
+	}
+	status := w.Status(ctx)
+	text := fmt.Sprintf("%3.0fs %s", time.Since(s.started).Seconds(), status.Role)
+	if p := status.Poller; p != nil {
+		text += fmt.Sprintf(", commit %d, %d remembered, complete through %s (%s ago)", p.Sequence, p.Remembered,
+			p.CompleteThrough.Format(time.TimeOnly), time.Since(p.CompleteThrough).Round(time.Second))
+		if p.Trouble != nil {
+			text += ", service trouble: " + p.Trouble.Category
+		}
+	}
+	if status.Kafka != nil {
+		text += ", Kafka trouble: " + status.Kafka.Category
+	}
+	return text + fmt.Sprintf(", %d requests", s.service.Stats().Requests)
+}
+
+// pause waits; false when ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// verify reads everything back with another Kafka client and holds it against what the service served.
+func (s *stage) verify(out io.Writer) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	records, err := verify.Consume(ctx, s.cfg.Kafka.Brokers, nil, s.topics.All())
+	if err != nil {
+		return fmt.Errorf("read the topics back: %w", err)
+	}
+	r := verify.Check(records, s.topics, &s.journal)
+	r.CheckComplete(s.service, settle)
+	s.report(out, r)
+	if len(r.Problems) > 0 {
+		return fmt.Errorf("NOT verified: %d problems (seed %d)", len(r.Problems)+r.More, s.seed)
+	}
+	if r.Revisions == 0 {
+		return fmt.Errorf("NOT verified: nothing was published (seed %d)", s.seed)
+	}
+	fmt.Fprintln(out, "verified: nothing lost, nothing twice")
+	return nil
+}
+
+func (s *stage) report(out io.Writer, r *verify.Report) {
+	stats := s.service.Stats()
+	fmt.Fprintf(out, "  %d conversations in %d revisions, %d dead letters, %d commits, %d late rows\n",
+		r.Conversations, r.Revisions, r.DeadLetters, r.Commits, r.Late)
+	for _, topic := range append(s.topics.Conversations, s.topics.DeadLetter) {
+		fmt.Fprintf(out, "  %-28s %6d records\n", topic, r.ByTopic[topic])
+	}
+	fmt.Fprintf(out, "  complete from %s to %s UTC\n", r.CompleteFrom.UTC().Format(time.DateTime), r.CompleteThrough.UTC().Format(time.TimeOnly))
+	fmt.Fprintf(out, "  %d requests to the service, at most %d in any minute; %d rows served\n", stats.Requests, stats.MaxPerMinute, stats.Rows)
+	if s.faults {
+		fmt.Fprintf(out, "  faults: service %v, broker %d, worker torn down %d times\n", stats.Faults, s.outages.brokerFaults.Load(), s.restarts.Load())
+	}
+	for _, p := range r.Problems {
+		fmt.Fprintf(out, "  PROBLEM %s\n", p)
+	}
+}

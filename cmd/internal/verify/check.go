@@ -1,0 +1,248 @@
+package verify
+
+import (
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/convstream/convstream/encoder"
+	"github.com/convstream/convstream/poller/simulator"
+)
+
+// Topics are the names of the topics to verify.
+type Topics struct {
+	Conversations        []string
+	Progress, DeadLetter string
+}
+
+// All lists them.
+func (t Topics) All() []string {
+	return append(slices.Clone(t.Conversations), t.Progress, t.DeadLetter)
+}
+
+// Report is what was found. The worker is right when Problems is empty.
+type Report struct {
+	Conversations, Revisions, DeadLetters, Commits int
+	CompleteFrom, CompleteThrough                  time.Time
+	Late                                           int64
+	ByTopic                                        map[string]int64
+	Problems                                       []string // the first hundred
+	More                                           int      // problems beyond them
+
+	contents map[simulator.Key][]published
+	dead     map[string]int // 16 hex digits of the row's hash -> dead letters
+	progress []*encoder.Progress
+}
+
+// published is one revision of a row.
+type published struct {
+	revision int32
+	hash     uint64
+}
+
+func (r *Report) problem(format string, args ...any) {
+	if len(r.Problems) == 100 {
+		r.More++
+		return
+	}
+	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
+}
+
+// Check holds the committed records against the journal:
+//
+//   - every revision is there once, and the revisions of an identity count 1, 2, 3 without a hole, in order within a topic;
+//   - what follows upon itself has changed, and was served like that;
+//   - the commits count 1, 2, 3, their sums agree with the topics, and completeThrough never goes back;
+//   - every content of every read that was committed is in the topics, and the last of a row is its newest revision there.
+func Check(records []*kgo.Record, topics Topics, j *Journal) *Report {
+	r := &Report{ByTopic: map[string]int64{}, contents: map[simulator.Key][]published{}, dead: map[string]int{}}
+	served := j.served()
+	identities := map[string][]int32{}
+	for _, rec := range records {
+		switch rec.Topic {
+		case topics.Progress:
+			r.addProgress(rec)
+		case topics.DeadLetter:
+			r.addDeadLetter(rec)
+		default:
+			r.addConversation(rec, identities, served)
+		}
+	}
+	r.checkRevisions(identities)
+	r.checkProgress(topics)
+	r.checkReads(j)
+	return r
+}
+
+func (r *Report) addConversation(rec *kgo.Record, identities map[string][]int32, served map[simulator.AnsweredRow]bool) {
+	where := fmt.Sprintf("%s-%d offset %d", rec.Topic, rec.Partition, rec.Offset)
+	c, err := encoder.DecodeConversation(rec.Value)
+	if err != nil {
+		r.problem("%s: %v", where, err)
+		return
+	}
+	row, err := c.Rebuild()
+	if err != nil {
+		r.problem("%s: rebuild: %v", where, err)
+		return
+	}
+	r.Revisions++
+	r.ByTopic[rec.Topic]++
+	key, dead := simulator.KeyOf(row)
+	hash := simulator.ContentHash(row)
+	if !served[simulator.AnsweredRow{Key: key, Dead: dead, Hash: hash}] {
+		r.problem("%s: revision %d of %s was never served like that", where, c.Revision, c.ID)
+	}
+	if string(rec.Key) != c.ID || !strings.HasPrefix(header(rec, "ce_id"), fmt.Sprintf("%s:%d:", c.ID, c.Revision)) {
+		r.problem("%s: key or ce_id does not belong to revision %d of %s", where, c.Revision, c.ID)
+	}
+	identities[c.ID] = append(identities[c.ID], c.Revision)
+	r.contents[key] = append(r.contents[key], published{c.Revision, hash})
+}
+
+func header(rec *kgo.Record, name string) string {
+	for _, h := range rec.Headers {
+		if h.Key == name {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
+func (r *Report) addDeadLetter(rec *kgo.Record) {
+	if part := header(rec, "part"); part != "" && part != "1" {
+		return
+	}
+	r.DeadLetters++
+	r.ByTopic[rec.Topic]++
+	id := header(rec, "ce_id")
+	if _, err := hex.DecodeString(id); err != nil || len(id) != 16 {
+		r.problem("dead letter at offset %d: ce_id %q", rec.Offset, id)
+	}
+	if r.dead[id]++; r.dead[id] == 2 {
+		r.problem("dead letter %s is there twice", id)
+	}
+}
+
+func (r *Report) addProgress(rec *kgo.Record) {
+	p, err := encoder.DecodeProgress(rec.Value)
+	if err != nil {
+		r.problem("progress at offset %d: %v", rec.Offset, err)
+		return
+	}
+	r.progress = append(r.progress, p)
+}
+
+func (r *Report) checkRevisions(identities map[string][]int32) {
+	r.Conversations = len(identities)
+	for id, revisions := range identities {
+		slices.Sort(revisions) // an identity may have moved to another topic: only their set says something here
+		for i, n := range revisions {
+			if int(n) != i+1 {
+				r.problem("%s has revisions %v, want each of 1 to %d once", id, revisions, len(revisions))
+				break
+			}
+		}
+	}
+	for key, list := range r.contents {
+		if !slices.IsSortedFunc(list, func(a, b published) int { return cmp.Compare(a.revision, b.revision) }) {
+			slices.SortFunc(list, func(a, b published) int { return cmp.Compare(a.revision, b.revision) })
+		}
+		for i := 1; i < len(list); i++ {
+			if list[i].hash == list[i-1].hash {
+				r.problem("%s: revision %d says the same as the one before", key.Identity, list[i].revision)
+			}
+		}
+	}
+}
+
+func (r *Report) checkProgress(topics Topics) {
+	byTopic := map[string]int64{}
+	for i, p := range r.progress {
+		if p.Sequence != int64(i+1) {
+			r.problem("commit %d is number %d in the progress topic", p.Sequence, i+1)
+		}
+		if p.CompleteThrough.Before(r.CompleteThrough) && p.CompleteFrom.Equal(r.CompleteFrom) {
+			r.problem("commit %d: completeThrough goes back from %v to %v", p.Sequence, r.CompleteThrough, p.CompleteThrough)
+		}
+		r.CompleteFrom, r.CompleteThrough = p.CompleteFrom, p.CompleteThrough
+		r.Late += p.Late
+		sum := int64(0)
+		for topic, n := range p.ByTopic {
+			byTopic[topic] += n
+			sum += n
+		}
+		if sum != p.Published+p.DeadLettered || p.Fetched != sum+p.Unchanged {
+			r.problem("commit %d does not add up: %+v", p.Sequence, *p)
+		}
+	}
+	r.Commits = len(r.progress)
+	for _, topic := range append(slices.Clone(topics.Conversations), topics.DeadLetter) {
+		if byTopic[topic] != r.ByTopic[topic] {
+			r.problem("%s holds %d records, its commits say %d", topic, r.ByTopic[topic], byTopic[topic])
+		}
+	}
+}
+
+// checkReads finds the answers behind every commit, and every content of them in the topics.
+func (r *Report) checkReads(j *Journal) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	newest := map[simulator.Key]uint64{}
+	from := 0
+	for i, p := range r.progress {
+		from = j.find(p, from)
+		if from == len(j.answers) {
+			r.problem("commit %d: the service was never asked for %v to %v at %v", p.Sequence, p.WindowStart, p.WindowEnd, p.ReadAt)
+			return
+		}
+		end := len(j.answers)
+		if i+1 < len(r.progress) {
+			end = j.find(r.progress[i+1], from+1)
+		}
+		seen := map[simulator.Key]uint64{}
+		for _, a := range j.answers[from:end] {
+			if !a.From.Equal(j.answers[from].From) || !a.To.Equal(j.answers[from].To) {
+				break
+			}
+			for _, c := range a.Rows {
+				if c.Dead && r.dead[c.Key.Session] == 0 {
+					r.problem("commit %d: dead row %s is not in the dead letters", p.Sequence, c.Key.Session)
+				}
+				if seen[c.Key] = c.Hash; !c.Dead {
+					newest[c.Key] = c.Hash
+				}
+			}
+		}
+		if int64(len(seen)) != p.Fetched {
+			r.problem("commit %d says %d rows, the service gave %d", p.Sequence, p.Fetched, len(seen))
+		}
+	}
+	for key, hash := range newest {
+		list := r.contents[key]
+		switch {
+		case len(list) == 0:
+			r.problem("%s (session %s) was read and committed, and is not in the topics", key.Identity, key.Session)
+		case list[len(list)-1].hash != hash:
+			r.problem("%s (session %s): the newest revision in the topics is not the newest content committed", key.Identity, key.Session)
+		}
+	}
+}
+
+// find is the index of the first answer of the commit's read, at or after from.
+func (j *Journal) find(p *encoder.Progress, from int) int {
+	for i := from; i < len(j.answers); i++ {
+		a := j.answers[i]
+		// The worker asks one second wider. Its clock was read before the request, ours when it arrived.
+		if a.From.Equal(p.WindowStart.Add(-time.Second)) && a.To.Equal(p.WindowEnd.Add(time.Second)) &&
+			a.at.Sub(p.ReadAt).Abs() < 1200*time.Millisecond {
+			return i
+		}
+	}
+	return len(j.answers)
+}

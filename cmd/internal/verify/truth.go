@@ -1,0 +1,50 @@
+package verify
+
+import (
+	"time"
+
+	"github.com/convstream/convstream/poller/simulator"
+)
+
+// CheckComplete adds what is missing: a row that the service showed within the settle delay of its time, in the range
+// that the last commit calls complete, and that is not in the topics.
+func (r *Report) CheckComplete(service *simulator.Service, settle time.Duration, selectedFields ...string) {
+	for row := range service.RowsAt(time.Now(), r.CompleteFrom, r.CompleteThrough, selectedFields...) {
+		if r.holds(row) {
+			continue
+		}
+		then := row.Start.Add(settle)
+		for was := range service.RowsAt(then, row.Start.Truncate(time.Second), row.Start.Add(time.Second), selectedFields...) {
+			if was.Key == row.Key {
+				r.problem("lost: %s (session %s), shown by the service since before %v", row.Key.Identity, row.Key.Session, then)
+			}
+		}
+	}
+}
+
+// CheckNewest adds every row of a range that is not in the topics with its newest content. The world must have been still
+// for long enough to be read again.
+func (r *Report) CheckNewest(service *simulator.Service, from, through time.Time, selectedFields ...string) {
+	rows := 0
+	for row := range service.RowsAt(time.Now(), from, through, selectedFields...) {
+		rows++
+		if !r.holds(row) {
+			r.problem("lost: %s (session %s), started %v", row.Key.Identity, row.Key.Session, row.Start)
+			continue
+		}
+		list := r.contents[row.Key]
+		if !row.Dead && list[len(list)-1].hash != row.Hash() {
+			r.problem("stale: %s (session %s), started %v: its newest content is not in the topics", row.Key.Identity, row.Key.Session, row.Start)
+		}
+	}
+	if rows == 0 {
+		r.problem("nothing to check: the service shows no row from %v to %v", from, through)
+	}
+}
+
+func (r *Report) holds(row simulator.Row) bool {
+	if row.Dead {
+		return r.dead[row.Key.Session] > 0
+	}
+	return len(r.contents[row.Key]) > 0
+}
