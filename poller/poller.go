@@ -66,12 +66,13 @@ type Poller struct {
 	head      backoff
 	others    backoff
 	trouble   trouble
+	told      map[Window]bool // partial windows that were logged
 	status    atomic.Pointer[Status]
 }
 
 // New gives a Poller that goes on from the state, which it takes over. A state without a commit is a first start.
 func New(cfg Config, source Source, sink Sink, state *State) *Poller {
-	p := &Poller{cfg: cfg, source: source, sink: sink, state: state, lastWidth: firstGuess}
+	p := &Poller{cfg: cfg, source: source, sink: sink, state: state, lastWidth: firstGuess, told: map[Window]bool{}}
 	now := time.Now()
 	start := Span(now.Add(-cfg.StartFrom), now).Start
 	if !cfg.StartAt.IsZero() {
@@ -173,6 +174,7 @@ func (p *Poller) commit(ctx context.Context, plan Plan, task Task, read Read) er
 	p.state.Ledger = next
 	p.state.Seen.Apply(changes)
 	p.moved(plan, task, read)
+	p.tellPartial(read)
 	p.publishStatus(time.Now())
 	return nil
 }
@@ -237,6 +239,16 @@ func (p *Poller) forget(next Ledger, changes []Remembered, plan Plan) []Remember
 		}
 	}
 	return kept
+}
+
+// tellPartial logs a window that could not be read whole, the first time.
+func (p *Poller) tellPartial(read Read) {
+	if read.Partial == "" || p.told[read.Window] {
+		return
+	}
+	p.told[read.Window] = true
+	p.cfg.Log.Error().Stringer("window", read.Window).Int("rows", len(read.Rows)).Str("reason", read.Partial).
+		Msg("a window cannot be read whole: what came is published, completeThrough stops there, polling goes on")
 }
 
 // moved notes what the planner must know of the read beyond the coverage.

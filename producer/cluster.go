@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// metadataTTL bounds how long a moved partition leader goes unnoticed: kafka-go has no forced refresh.
-	metadataTTL = time.Second
+	// metadataTTL bounds how long a moved partition leader goes unnoticed (kafka-go has no forced refresh), how often an
+	// idle worker asks for metadata, and how long a broker may take to answer that.
+	metadataTTL = 5 * time.Second
 	// idleTimeout is well below the ten minutes after which brokers hang up on an idle connection.
 	idleTimeout = 30 * time.Second
 	dialTimeout = 5 * time.Second

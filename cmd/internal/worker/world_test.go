@@ -1,0 +1,189 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/verify"
+	"github.com/convstream/convstream/poller/simulator"
+)
+
+const (
+	account     = "65269fe0dd9c622245c10000"
+	serviceAddr = "127.0.0.1:8181"
+	kafkaAddr   = "127.0.0.1:9092"
+	adminAddr   = "127.0.0.1:8080"
+)
+
+// world is a simulated service, a broker and a worker on a virtual network, in virtual time.
+type world struct {
+	t       *testing.T
+	network *kfake.VirtualNetwork
+	cluster *kfake.Cluster
+	service *simulator.Service
+	journal verify.Journal
+	env     map[string]string
+	log     lockedBuffer
+	worker  *Worker
+}
+
+// inWorld runs the test in a bubble of virtual time with a world of its own.
+func inWorld(t *testing.T, c simulator.Config, env map[string]string, test func(*world)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, network: &kfake.VirtualNetwork{}, env: map[string]string{
+			"SMARTASSIST_URL": "http://" + serviceAddr, "SMARTASSIST_ACCOUNT_ID": account, "SMARTASSIST_JWT": "a.to.ken",
+			"KAFKA_BROKERS": kafkaAddr, "ADMIN_ADDR": adminAddr,
+			"KAFKA_COMPRESSION": "gzip", // zstd's codecs hold channels and are pooled across bubbles
+		}}
+		maps.Copy(w.env, env)
+		c.AccountID, c.JWT, c.Observe = account, "a.to.ken", w.journal.Observe
+		if c.Seed == 0 {
+			c.Seed = 1
+		}
+		t.Logf("seed %d", c.Seed)
+		var err error
+		if w.service, err = simulator.New(c); err != nil {
+			t.Fatal(err)
+		}
+		defer w.serve()()
+		if w.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(w.network.Listen)); err != nil {
+			t.Fatal(err)
+		}
+		defer w.cluster.Close()
+		test(w)
+	})
+}
+
+func (w *world) serve() (stop func()) {
+	l, err := w.network.Listen("tcp", serviceAddr)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s := &http.Server{Handler: w.service}
+	go func() { _ = s.Serve(l) }()
+	return func() { _ = s.Close() }
+}
+
+func (w *world) config() *config.Config {
+	cfg, err := config.Load(func(name string) (string, bool) { v, ok := w.env[name]; return v, ok }, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return cfg
+}
+
+// start starts a worker; stop drains it and gives what Run returned.
+func (w *world) start() (stop func() error) {
+	var err error
+	log := zerolog.New(&w.log).With().Timestamp().Logger()
+	if w.worker, err = New(w.config(), log, Network{Dial: w.network.DialContext, Listen: w.network.Listen}); err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- w.worker.Run(ctx) }()
+	return func() error { cancel(); return <-ended }
+}
+
+// run lets a worker work for so long and drains it.
+func (w *world) run(d time.Duration) {
+	w.t.Helper()
+	stop := w.start()
+	time.Sleep(d) // virtual
+	if err := stop(); err != nil {
+		w.t.Fatalf("worker: %v\n%s", err, w.log.tail())
+	}
+}
+
+// verify holds the topics against the journal; the test fails over every problem.
+func (w *world) verify(more ...func(*verify.Report)) *verify.Report {
+	w.t.Helper()
+	topics := verify.Topics{Progress: "conversations.progress", DeadLetter: "conversations.dead-letter"}
+	for _, suffix := range []string{"voice", "rtm", "agentassist", "other"} {
+		topics.Conversations = append(topics.Conversations, "conversations."+suffix)
+	}
+	records, err := verify.Consume(context.Background(), []string{kafkaAddr}, w.network.DialContext, topics.All())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r := verify.Check(records, topics, &w.journal)
+	for _, f := range more {
+		f(r)
+	}
+	for i, p := range r.Problems {
+		if i == 10 {
+			w.t.Errorf("and %d more", len(r.Problems)+r.More-10)
+			break
+		}
+		w.t.Error(p)
+	}
+	return r
+}
+
+// get asks the admin port.
+func (w *world) get(path string) (status int, body string) {
+	w.t.Helper()
+	client := http.Client{Transport: &http.Transport{DialContext: w.network.DialContext, DisableKeepAlives: true}, Timeout: time.Minute}
+	res, err := client.Get("http://" + adminAddr + path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(res.Body); err != nil {
+		w.t.Fatal(err)
+	}
+	return res.StatusCode, b.String()
+}
+
+// lockedBuffer is a log that tests read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// tail is the end of the log.
+func (l *lockedBuffer) tail() string {
+	lines := strings.Split(strings.TrimSpace(l.String()), "\n")
+	return strings.Join(lines[max(0, len(lines)-20):], "\n")
+}
+
+// count is how many lines of the log hold the text.
+func (l *lockedBuffer) count(text string) int {
+	n := 0
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+func describe(r *verify.Report) string {
+	return fmt.Sprintf("%d conversations, %d revisions, %d dead letters, %d commits, %d late, complete %v to %v",
+		r.Conversations, r.Revisions, r.DeadLetters, r.Commits, r.Late, r.CompleteFrom, r.CompleteThrough)
+}
