@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/convstream/convstream/cmd/internal/config"
@@ -44,7 +45,8 @@ const usage = `usage: convstream [command]
 
   run                                    the worker: polls, publishes, serves the admin port (also with no command)
   tail [TOPIC...] [--from beginning|end] [--json|--rows] [--no-follow]
-                                         prints the topics' committed records, decoded
+                                         prints the topics' committed records, decoded, as they come;
+                                         with --no-follow those that are there, from the beginning
   config [--markdown]                    every setting, its default and its value
   version                                version, commit, Go
 
@@ -56,9 +58,12 @@ func dispatch(ctx context.Context, args []string, t terminal) int {
 	if len(args) > 0 {
 		name, args = args[0], args[1:]
 	}
-	if name == "help" || name == "-h" || name == "--help" {
+	switch {
+	case name == "help", asksForHelp(name), slices.ContainsFunc(args, asksForHelp):
 		fmt.Fprint(t.out, usage)
 		return exitDone
+	case name == "--version":
+		name = "version"
 	}
 	run, known := commands[name]
 	if !known {
@@ -76,6 +81,8 @@ func dispatch(ctx context.Context, args []string, t terminal) int {
 	}
 	return exitFailed
 }
+
+func asksForHelp(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
 
 // errUsage marks errors of the command line.
 var errUsage = errors.New("see 'convstream help'")

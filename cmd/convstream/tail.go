@@ -9,25 +9,27 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/logging"
 	"github.com/convstream/convstream/cmd/internal/show"
 	"github.com/convstream/convstream/producer"
 )
 
 // tailOptions is the command line of tail.
 type tailOptions struct {
-	topics          []string
-	from            string
-	asJSON, asRows  bool
-	noFollow, plain bool
+	topics         []string
+	from           string
+	asJSON, asRows bool
+	noFollow       bool
 }
 
 func parseTail(args []string) (tailOptions, error) {
 	var o tailOptions
 	flags := flag.NewFlagSet("tail", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.StringVar(&o.from, "from", "end", "")
+	flags.StringVar(&o.from, "from", "", "")
 	flags.BoolVar(&o.asJSON, "json", false, "")
 	flags.BoolVar(&o.asRows, "rows", false, "")
 	flags.BoolVar(&o.noFollow, "no-follow", false, "")
@@ -37,6 +39,12 @@ func parseTail(args []string) (tailOptions, error) {
 		}
 		if rest = flags.Args(); len(rest) > 0 {
 			o.topics, rest = append(o.topics, rest[0]), rest[1:]
+		}
+	}
+	if o.from == "" {
+		o.from = "end"
+		if o.noFollow { // from the end to the end would be nothing
+			o.from = "beginning"
 		}
 	}
 	if o.asJSON && o.asRows || o.from != "beginning" && o.from != "end" {
@@ -54,8 +62,21 @@ func tail(ctx context.Context, args []string, t terminal) error {
 	if err != nil {
 		return err
 	}
-	cluster := producer.Config{Brokers: cfg.Kafka.Brokers, ClientID: "convstream-tail"}
-	topics, err := tailTopics(ctx, cluster, cfg.TopicPrefix, o.topics)
+	cluster := producer.Config{Brokers: cfg.Kafka.Brokers, ClientID: "convstream-tail", Log: logging.New(cfg, t.err)}
+	err = o.read(ctx, cluster, cfg.TopicPrefix, t.out)
+	switch {
+	case errors.Is(err, os.ErrClosed):
+		return nil
+	case ctx.Err() == nil:
+		return err
+	case o.noFollow:
+		return errors.New("tail: interrupted before the end was reached")
+	}
+	return nil // following has no other end
+}
+
+func (o tailOptions) read(ctx context.Context, cluster producer.Config, prefix string, out io.Writer) error {
+	topics, err := tailTopics(ctx, cluster, prefix, o.topics)
 	if err != nil {
 		return err
 	}
@@ -66,28 +87,27 @@ func tail(ctx context.Context, args []string, t terminal) error {
 	case o.asRows:
 		print = show.Rows
 	}
-	printer := print(t.out, cfg.TopicPrefix)
-	err = producer.Tail(ctx, cluster, producer.TailOptions{
+	return producer.Tail(ctx, cluster, producer.TailOptions{
 		Topics: topics, FromEnd: o.from == "end", Follow: !o.noFollow,
-	}, printer)
-	if ctx.Err() != nil || errors.Is(err, os.ErrClosed) {
-		return nil // interrupted: that is how it ends
-	}
-	return err
+	}, print(out, prefix))
 }
+
+// patience is how long the brokers may leave the first request unanswered: somebody sits there and waits. Later outages
+// are waited out.
+const patience = 10 * time.Second
 
 // tailTopics are the topics asked for, with or without their prefix; without any, all but state.
 func tailTopics(ctx context.Context, cluster producer.Config, prefix string, asked []string) ([]string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %v", patience))
+	defer cancel()
 	there, err := producer.Topics(ctx, cluster, prefix)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(asked) == 0 {
-		there = slices.DeleteFunc(there, func(name string) bool { return name == prefix+"state" })
-		if len(there) == 0 {
-			return nil, fmt.Errorf("no topic begins with %q: is TOPIC_PREFIX right, and has the worker run?", prefix)
-		}
-		return there, nil
+	case len(there) == 0:
+		return nil, fmt.Errorf("no topic begins with %q: is TOPIC_PREFIX right, and has the worker run?", prefix)
+	case len(asked) == 0:
+		return slices.DeleteFunc(there, func(name string) bool { return name == prefix+"state" }), nil
 	}
 	for i, name := range asked {
 		if !slices.Contains(there, name) {

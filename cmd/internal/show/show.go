@@ -2,6 +2,7 @@
 package show
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -50,16 +51,26 @@ func Rows(out io.Writer, prefix string) Printer {
 		case "progress", "state":
 			return nil
 		case "dead-letter":
-			_, err := fmt.Fprintf(out, "%s\n", m.Value)
-			return err
+			return line(out, m.Value)
 		}
 		row, err := rebuilt(m.Value)
 		if err != nil {
 			row = fmt.Appendf(nil, "%s-%d offset %d: %v", m.Topic, m.Partition, m.Offset, err)
 		}
-		_, err = fmt.Fprintf(out, "%s\n", row)
-		return err
+		return line(out, row)
 	}
+}
+
+// line writes a row on one line: the service may have spread it over several. What is not JSON is written as it is.
+func line(out io.Writer, row []byte) error {
+	var b bytes.Buffer
+	if json.Compact(&b, row) != nil {
+		b.Reset()
+		b.Write(row)
+	}
+	b.WriteByte('\n')
+	_, err := out.Write(b.Bytes())
+	return err
 }
 
 func rebuilt(value []byte) ([]byte, error) {
