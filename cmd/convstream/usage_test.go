@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bufio"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// valid is an environment that `convstream run` would start with.
+var valid = map[string]string{
+	"SMARTASSIST_URL": "https://localhost:1", "SMARTASSIST_ACCOUNT_ID": account, "SMARTASSIST_JWT": token, "KAFKA_BROKERS": "127.0.0.1:1",
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args   []string
+		code   int
+		stdout string // what has to be there; "" is nothing at all
+		stderr string
+	}{
+		"help":               {[]string{"help"}, exitDone, "usage: convstream [command]", ""},
+		"--help":             {[]string{"--help"}, exitDone, "usage: convstream [command]", ""},
+		"-h":                 {[]string{"-h"}, exitDone, "usage: convstream [command]", ""},
+		"run --help":         {[]string{"run", "--help"}, exitDone, "usage: convstream [command]", ""},
+		"tail -h":            {[]string{"tail", "voice", "-h"}, exitDone, "usage: convstream [command]", ""},
+		"config --help":      {[]string{"config", "--help"}, exitDone, "usage: convstream [command]", ""},
+		"version":            {[]string{"version"}, exitDone, "convstream v1.2.3, commit 0a1b2c3, go", ""},
+		"--version":          {[]string{"--version"}, exitDone, "convstream v1.2.3, commit 0a1b2c3, go", ""},
+		"unknown command":    {[]string{"polll"}, exitUsage, "", `unknown command "polll"`},
+		"unknown flag":       {[]string{"--verbose"}, exitUsage, "", `unknown command "--verbose"`},
+		"run argument":       {[]string{"run", "now"}, exitUsage, "", "run takes no arguments"},
+		"version argument":   {[]string{"version", "all"}, exitUsage, "", "version takes no arguments"},
+		"config flag":        {[]string{"config", "--html"}, exitUsage, "", "config takes --markdown and nothing else"},
+		"config argument":    {[]string{"config", "KAFKA_BROKERS"}, exitUsage, "", "config takes --markdown and nothing else"},
+		"tail flag":          {[]string{"tail", "voice", "--rowss"}, exitUsage, "", "-rowss"},
+		"tail from":          {[]string{"tail", "--from", "start"}, exitUsage, "", "beginning or end"},
+		"tail from nothing":  {[]string{"tail", "--from"}, exitUsage, "", "-from"},
+		"tail json and rows": {[]string{"tail", "--json", "voice", "--rows"}, exitUsage, "", "--json excludes --rows"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, stdout, stderr := convstream(t, valid, c.args...)
+			if code != c.code {
+				t.Errorf("exit %d, want %d", code, c.code)
+			}
+			says(t, "stdout", stdout, c.stdout)
+			says(t, "stderr", stderr, c.stderr)
+		})
+	}
+}
+
+func says(t *testing.T, where, have, want string) {
+	t.Helper()
+	if !strings.Contains(have, want) || want == "" && have != "" {
+		t.Errorf("%s: %q, want %q", where, have, want)
+	}
+}
+
+// TestWrongSettings are all named at once, with what is expected, by every way to start the worker; no secret is quoted.
+func TestWrongSettings(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{
+		"SMARTASSIST_URL": "https://user:hunter2@service.example", "SMARTASSIST_ACCOUNT_ID": "a/b",
+		"SMARTASSIST_JWT": "hunter2 in two words", "SMARTASSIST_CLIENT_SECRET_FILE": path, "SMARTASSIST_JWT_FILE": "hunter2",
+		"SMARTASSIST_REQUESTS_PER_MINUTE": "61", "KAFKA_BROKERS": "kafka", "KAFKA_SASL_PASSWORD": "hunter2", "POLL_INTERVAL": "30",
+		"REREAD": "1h", "TOPIC_PARTITION": "3", "ADMIN_ADDR": "8080", "LOG_LEVEL": "loud",
+	}
+	expected := map[string]string{
+		"SMARTASSIST_URL": "user or password in it", "SMARTASSIST_ACCOUNT_ID": "expected up to 100 letters",
+		"SMARTASSIST_JWT": "expected one of them", "SMARTASSIST_CLIENT_SECRET_FILE": "empty", "SMARTASSIST_JWT_FILE": "expected the path",
+		"SMARTASSIST_REQUESTS_PER_MINUTE": "expected 1 to 60", "KAFKA_BROKERS": "host:port", "KAFKA_SASL_PASSWORD": "not yet supported",
+		"POLL_INTERVAL": "expected one like 30s", "REREAD": "like 1h:5m", "TOPIC_PARTITION": "TOPIC_PARTITIONS is meant",
+		"ADMIN_ADDR": "expected one like :8080", "LOG_LEVEL": "expected trace, debug, info",
+	}
+	for _, args := range [][]string{nil, {"run"}, {"config"}} {
+		t.Run(strings.Join(append([]string{"convstream"}, args...), " "), func(t *testing.T) {
+			code, stdout, stderr := convstream(t, env, args...)
+			said := stderr
+			if len(args) > 0 && args[0] == "config" {
+				said = stdout
+			} else if code != exitUsage || stdout != "" {
+				t.Errorf("exit %d, want %d; stdout %q", code, exitUsage, stdout)
+			}
+			for name, text := range expected {
+				if line := lineOf(said, "  "+name+": "); !strings.Contains(line, text) {
+					t.Errorf("%s: said %q, want %q in it", name, line, text)
+				}
+			}
+			if !strings.Contains(said, "configuration: 13 settings are wrong") {
+				t.Errorf("does not count them: %q", said)
+			}
+			if strings.Contains(stdout+stderr, "hunter2") {
+				t.Errorf("shows a secret:\n%s%s", stdout, stderr)
+			}
+		})
+	}
+}
+
+// lineOf is the first line that begins so.
+func lineOf(text, prefix string) string {
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, prefix) {
+			return line
+		}
+	}
+	return ""
+}
+
+func TestConfigShowsWhatHolds(t *testing.T) {
+	t.Parallel()
+	env := maps.Clone(valid)
+	env["SETTLE"], env["SMARTASSIST_JWT"] = "3m", "hunter2"
+	code, stdout, stderr := convstream(t, env, "config")
+	if code != exitDone || stderr != "" || !strings.HasSuffix(stdout, "\nthe configuration is valid\n") {
+		t.Errorf("exit %d, said %q, stdout\n%s", code, stderr, stdout)
+	}
+	for name, want := range map[string]string{
+		"SETTLE": "2m 3m", "POLL_INTERVAL": "30s (default)", "SMARTASSIST_JWT ": "[redacted]", "KAFKA_BROKERS": "required 127.0.0.1:1",
+	} {
+		have := strings.Join(strings.Fields(lineOf(stdout, name)), " ")
+		if !strings.HasSuffix(have, " "+want) {
+			t.Errorf("%q, want it to end in %q", have, want)
+		}
+	}
+	if strings.Contains(stdout, "hunter2") {
+		t.Error("shows a secret")
+	}
+}
+
+func TestConfigMarkdownIsATable(t *testing.T) {
+	t.Parallel()
+	code, stdout, stderr := convstream(t, map[string]string{"SETTLE": "3m"}, "config", "--markdown")
+	if code != exitDone || stderr != "" {
+		t.Fatalf("exit %d, said %q", code, stderr)
+	}
+	rows := 0
+	for lines := bufio.NewScanner(strings.NewReader(stdout)); lines.Scan() && lines.Text() != ""; rows++ {
+		if n := strings.Count(strings.ReplaceAll(lines.Text(), `\|`, ""), "|"); n != 4 {
+			t.Errorf("%d bars in %q", n, lines.Text())
+		}
+	}
+	if rows < 30 || !strings.Contains(stdout, "| `SETTLE` | `2m` |") {
+		t.Errorf("%d rows, want every setting with its default:\n%s", rows, stdout)
+	}
+}
