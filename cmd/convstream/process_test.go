@@ -183,7 +183,7 @@ func newWorld(t *testing.T, c simulator.Config, env map[string]string) *world {
 	w.env = map[string]string{
 		"SMARTASSIST_URL": server.URL, "SMARTASSIST_ACCOUNT_ID": account, "SMARTASSIST_JWT": token,
 		"SMARTASSIST_REQUESTS_PER_MINUTE": "60", "KAFKA_BROKERS": w.cluster.ListenAddrs()[0], "ADMIN_ADDR": "127.0.0.1:0",
-		"TOPIC_PARTITIONS": "3", "POLL_INTERVAL": "1s", "SETTLE": "3s", "REREAD": "20s:5s,1h:20s",
+		"TOPIC_PARTITIONS": "3", "POLL_INTERVAL": "3s", "SETTLE": "3s", "REREAD": "20s:5s,1h:20s",
 	}
 	maps.Copy(w.env, env)
 	return w
@@ -222,7 +222,7 @@ func (w *world) report() *verify.Report {
 // awaitComplete waits until a commit says that everything before the instant is there.
 func (w *world) awaitComplete(p *process, through time.Time) {
 	w.t.Helper()
-	deadline, tick := time.Now().Add(patient), time.NewTicker(500*time.Millisecond)
+	deadline, tick := time.Now().Add(3*patient), time.NewTicker(500*time.Millisecond)
 	defer tick.Stop()
 	for last := (encoder.Progress{}); last.CompleteThrough.Before(through); <-tick.C {
 		if time.Now().After(deadline) {
