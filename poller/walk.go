@@ -100,13 +100,15 @@ func (p *pass) run(ctx context.Context, page smartassist.Page) (ending, error) {
 		}
 		linked := p.linked(page, next)
 		p.chained = p.chained && linked
-		if p.add(next) == 0 {
+		brought := p.add(next)
+		if brought == 0 {
 			if p.cut(offset, page, next) {
 				return capped, nil
 			}
 			return ended, nil
 		}
-		if offset > offsetCap && (linked || p.reader.Paging.Unit == UnitPages) {
+		// A page that is repeated because of a cap can bring a few new rows too, if it has shifted meanwhile.
+		if offset > offsetCap && (linked || p.reader.Paging.Unit == UnitPages && 2*brought > len(next.Rows)) {
 			p.reader.Paging.BeyondCap = true
 		}
 		page = next
