@@ -129,6 +129,7 @@ func TestKilledTwentyTimes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills a real worker twenty times in real time: takes a minute")
 	}
+	t.Parallel()
 	seed := *seedFlag
 	if seed == 0 {
 		seed = rand.Uint64()
@@ -152,8 +153,8 @@ func TestKilledTwentyTimes(t *testing.T) {
 		t.Logf("kill %2d: %v; transaction open %t, commit asked for %t", i+1, d, open, commit)
 	}
 	seen.expect(death{request: byTheClock}, nil)
-	t.Logf("%d kills with a transaction open, %d while it was committed", opened, committing)
-	if opened < 3 || committing < 1 {
+	t.Logf("%d kills with a transaction open, %d at its commit", opened, committing)
+	if opened < 4 || committing < 2 { // as many come before the broker acts
 		t.Errorf("%d kills met an open transaction and %d its commit: this run says little", opened, committing)
 	}
 	last := start(t, w.env)
