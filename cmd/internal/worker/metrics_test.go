@@ -1,0 +1,55 @@
+package worker
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/convstream/convstream/cmd/internal/config"
+)
+
+// TestReadmeListsTheMetrics keeps the README's list of metrics true: every metric with the help it is exported with, and
+// no others.
+func TestReadmeListsTheMetrics(t *testing.T) {
+	env := map[string]string{
+		"SMARTASSIST_URL": "https://example.com", "SMARTASSIST_ACCOUNT_ID": account, "SMARTASSIST_JWT": "a.to.ken", "KAFKA_BROKERS": kafkaAddr,
+	}
+	cfg, err := config.Load(func(name string) (string, bool) { v, ok := env[name]; return v, ok }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := New(cfg, zerolog.Nop(), Network{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	descs := make(chan *prometheus.Desc, 1000)
+	w.metrics.registry.Describe(descs)
+	close(descs)
+	readme, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := regexp.MustCompile(`fqName: "(convstream_\w+)", help: "(.*)", constLabels`)
+	exported := map[string]bool{}
+	for d := range descs {
+		if m := form.FindStringSubmatch(d.String()); m != nil {
+			exported[m[1]] = true
+			if line := fmt.Sprintf("| `%s` | %s |", m[1], m[2]); !strings.Contains(string(readme), line) {
+				t.Errorf("not in the README: %s", line)
+			}
+		}
+	}
+	if len(exported) < 10 {
+		t.Fatalf("only %d metrics found: does the form of a description still hold?", len(exported))
+	}
+	for _, m := range regexp.MustCompile("`(convstream_\\w+)` \\|").FindAllStringSubmatch(string(readme), -1) {
+		if !exported[m[1]] {
+			t.Errorf("in the README, but not exported: %s", m[1])
+		}
+	}
+}
