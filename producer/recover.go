@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -21,20 +22,28 @@ const (
 // call. Aborted records are left out. It waits, until ctx ends, for transactions that are open before that end: after
 // Acquire these are other workers' only. visit's error ends it and comes back as it is.
 func (p *Producer) Recover(ctx context.Context, topic string, id int, visit func(Message) error) error {
+	_, err := p.RecoverLast(ctx, topic, id, math.MaxInt64, visit)
+	return err
+}
+
+// RecoverLast is Recover for the last so many offsets of the partition, those of markers and of aborted records
+// included. all tells that this is the whole partition.
+func (p *Producer) RecoverLast(ctx context.Context, topic string, id int, last int64, visit func(Message) error) (all bool, err error) {
 	if _, ok := p.topics[topic]; !ok {
-		return &Error{Op: "read " + topic, Category: Settings, Err: errors.New("the topic was not ensured")}
+		return false, &Error{Op: "read " + topic, Category: Settings, Err: errors.New("the topic was not ensured")}
 	}
 	c := p.cluster.Load()
 	at := partition{topic, id}
 	end, err := c.offset(ctx, at, atEnd, readAll)
 	if err != nil {
-		return err
+		return false, err
 	}
 	start, err := c.offset(ctx, at, atStart, readAll)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return c.readUntil(ctx, position{at, start}, end, visit)
+	from := max(start, end-min(end, last))
+	return from == start, c.readUntil(ctx, position{at, from}, end, visit)
 }
 
 func (c *cluster) readUntil(ctx context.Context, at position, end int64, visit func(Message) error) error {

@@ -180,19 +180,14 @@ func (w *Worker) recover(ctx context.Context) (*poller.State, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := w.compareWithProgress(ctx, state); err != nil {
+		return nil, err
+	}
 	w.metrics.recoveries.Inc()
 	w.log.Info().Int("records", records).Int("remembered", state.Seen.Len()).Int64("sequence", state.Sequence).
 		Time("complete_through", state.Coverage.Through(state.From)).Dur("took", time.Since(begun)).Msg("state recovered")
 	return state, nil
 }
-
-// StateError says that the state cannot be used by this version.
-type StateError struct{ Err error }
-
-func (e *StateError) Error() string { return e.Err.Error() }
-
-// Unwrap gives the cause.
-func (e *StateError) Unwrap() error { return e.Err }
 
 // final tells that trying again would change nothing, or must not happen by itself.
 func final(err error) bool {
