@@ -121,6 +121,7 @@ func (s *stage) verify(out io.Writer) error {
 		return fmt.Errorf("read the topics back: %w", err)
 	}
 	r := verify.Check(records, s.topics, &s.journal)
+	r.CheckClaims(settle)
 	r.CheckComplete(s.service, settle)
 	s.report(out, r)
 	if len(r.Problems) > 0 {

@@ -22,6 +22,55 @@ func (r *Report) CheckComplete(service *simulator.Service, settle time.Duration,
 	}
 }
 
+// CheckClaims adds every commit whose completeThrough claims more than was read: a stretch counts only from a committed
+// read that was made at least the settle delay after its end.
+func (r *Report) CheckClaims(settle time.Duration) {
+	var covered []stretch
+	for _, p := range r.progress {
+		end := p.ReadAt.Add(-settle)
+		if p.WindowEnd.Before(end) {
+			end = p.WindowEnd
+		}
+		covered = join(covered, stretch{p.WindowStart, end})
+		if through := reach(covered, p.CompleteFrom); p.CompleteThrough.After(through) {
+			r.problem("commit %d claims to be complete through %v, reads reach to %v", p.Sequence, p.CompleteThrough, through)
+		}
+	}
+}
+
+type stretch struct{ start, end time.Time }
+
+// join adds a stretch to others that do not touch each other.
+func join(others []stretch, s stretch) []stretch {
+	if !s.start.Before(s.end) {
+		return others
+	}
+	var out []stretch
+	for _, o := range others {
+		if o.end.Before(s.start) || s.end.Before(o.start) {
+			out = append(out, o)
+			continue
+		}
+		if o.start.Before(s.start) {
+			s.start = o.start
+		}
+		if o.end.After(s.end) {
+			s.end = o.end
+		}
+	}
+	return append(out, s)
+}
+
+// reach is how far the stretch around from goes.
+func reach(covered []stretch, from time.Time) time.Time {
+	for _, s := range covered {
+		if !s.start.After(from) && s.end.After(from) {
+			return s.end
+		}
+	}
+	return from
+}
+
 // CheckNewest adds every row of a range that is not in the topics with its newest content. The world must have been still
 // for long enough to be read again.
 func (r *Report) CheckNewest(service *simulator.Service, from, through time.Time, selectedFields ...string) {

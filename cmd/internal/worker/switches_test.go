@@ -69,6 +69,7 @@ func aDay(t *testing.T, c simulator.Config) {
 			t.Fatalf("worker: %v\n%s", err, w.log.tail())
 		}
 		r := w.verify(
+			func(r *verify.Report) { r.CheckClaims(2 * time.Minute) },
 			func(r *verify.Report) { r.CheckComplete(w.service, 2*time.Minute) },
 			func(r *verify.Report) { r.CheckNewest(w.service, began.Add(-24*time.Hour), c.Until) },
 		)
