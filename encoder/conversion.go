@@ -23,7 +23,7 @@ const (
 // conversion is a way to hold a JSON value in a typed field, and its inverse.
 type conversion[T any] struct {
 	name  string // of the inverse, in the schema's docs
-	read  func(rd *reader, value []byte) (T, fit)
+	read  func(rd *reader, v value) (T, fit)
 	write func(out []byte, v T) []byte
 	// place is where the reader keeps such values while the record is encoded.
 	place func(rd *reader) *arena[T]
@@ -45,10 +45,10 @@ var (
 )
 
 // readText takes a string; of a number or a boolean its source text.
-func readText(rd *reader, value []byte) (string, fit) {
-	switch value[0] {
+func readText(rd *reader, v value) (string, fit) {
+	switch v.source[0] {
 	case '"':
-		content, ok := rd.content(value)
+		content, ok := rd.content(v)
 		if !ok {
 			return rd.text(content), approx
 		}
@@ -56,7 +56,7 @@ func readText(rd *reader, value []byte) (string, fit) {
 	case '{', '[', 'n':
 		return "", unfit
 	}
-	return rd.text(value), approx
+	return rd.text(v.source), approx
 }
 
 func writeText(out []byte, s string) []byte {
@@ -65,32 +65,32 @@ func writeText(out []byte, s string) []byte {
 }
 
 // readJSON takes any value but null as its source text.
-func readJSON(rd *reader, value []byte) (string, fit) {
+func readJSON(rd *reader, v value) (string, fit) {
 	switch {
-	case value[0] == 'n':
+	case v.source[0] == 'n':
 		return "", unfit
-	case !utf8.Valid(value):
-		return rd.text(bytes.ToValidUTF8(value, []byte("\uFFFD"))), approx
+	case !utf8.Valid(v.source):
+		return rd.text(bytes.ToValidUTF8(v.source, []byte("\uFFFD"))), approx
 	}
-	return rd.text(value), exact
+	return rd.text(v.source), exact
 }
 
 func writeJSON(out []byte, s string) []byte { return append(out, s...) }
 
 // readInteger takes a number that is written as an integer of 32 bits; 3.0, 3e0
 // and "3" are read as 3, but are not the same text.
-func readInteger(rd *reader, value []byte) (int32, fit) {
-	number := value
-	if value[0] == '"' {
-		number, _ = rd.content(value)
+func readInteger(rd *reader, v value) (int32, fit) {
+	number := v.source
+	if v.source[0] == '"' {
+		number, _ = rd.content(v)
 	}
 	if n, err := strconv.ParseInt(string(number), 10, 32); err == nil {
-		if canonicalInteger(value) {
+		if canonicalInteger(v.source) {
 			return int32(n), exact
 		}
 		return int32(n), approx
 	}
-	x, err := strconv.ParseFloat(string(value), 64)
+	x, err := strconv.ParseFloat(string(v.source), 64)
 	if err == nil && x == math.Trunc(x) && math.MinInt32 <= x && x <= math.MaxInt32 {
 		return int32(x), approx
 	}
@@ -99,35 +99,35 @@ func readInteger(rd *reader, value []byte) (int32, fit) {
 
 // canonicalInteger tells whether the source text of an integer is the one that
 // formatting gives: no string, no -0. JSON itself has no +3 and no 007.
-func canonicalInteger(value []byte) bool { return value[0] != '"' && string(value) != "-0" }
+func canonicalInteger(source []byte) bool { return source[0] != '"' && string(source) != "-0" }
 
 func writeInteger(out []byte, n int32) []byte { return strconv.AppendInt(out, int64(n), 10) }
 
-func readBoolean(rd *reader, value []byte) (bool, fit) {
-	switch value[0] {
+func readBoolean(rd *reader, v value) (bool, fit) {
+	switch v.source[0] {
 	case 't':
 		return true, exact
 	case 'f':
 		return false, exact
 	}
-	return looseBoolean(rd, value)
+	return looseBoolean(rd, v)
 }
 
-func readYesNo(rd *reader, value []byte) (bool, fit) {
-	switch string(value) {
+func readYesNo(rd *reader, v value) (bool, fit) {
+	switch string(v.source) {
 	case `"YES"`:
 		return true, exact
 	case `"NO"`:
 		return false, exact
 	}
-	return looseBoolean(rd, value)
+	return looseBoolean(rd, v)
 }
 
 // looseBoolean understands true, "True", "yes" and the like.
-func looseBoolean(rd *reader, value []byte) (bool, fit) {
-	content := value
-	if value[0] == '"' {
-		content, _ = rd.content(value)
+func looseBoolean(rd *reader, v value) (bool, fit) {
+	content := v.source
+	if content[0] == '"' {
+		content, _ = rd.content(v)
 	}
 	switch s := string(content); {
 	case strings.EqualFold(s, "yes"), strings.EqualFold(s, "true"):
@@ -150,18 +150,16 @@ const (
 	utcLayout   = "2006-01-02T15:04:05.000Z"
 )
 
-func readLocalTime(rd *reader, value []byte) (time.Time, fit) {
-	return readTime(rd, value, localLayout)
-}
-func readUTCTime(rd *reader, value []byte) (time.Time, fit) { return readTime(rd, value, utcLayout) }
+func readLocalTime(rd *reader, v value) (time.Time, fit) { return readTime(rd, v, localLayout) }
+func readUTCTime(rd *reader, v value) (time.Time, fit)   { return readTime(rd, v, utcLayout) }
 
 // readTime takes a string in the layout; other common layouts are understood,
 // without a zone as UTC. What is finer than a millisecond is cut off.
-func readTime(rd *reader, value []byte, layout string) (time.Time, fit) {
-	if value[0] != '"' {
+func readTime(rd *reader, v value, layout string) (time.Time, fit) {
+	if v.source[0] != '"' {
 		return time.Time{}, unfit
 	}
-	content, _ := rd.content(value)
+	content, _ := rd.content(v)
 	if len(content) == len(layout) {
 		if t, ok := parseTime(content, layout); ok {
 			return t, exact

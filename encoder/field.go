@@ -61,13 +61,14 @@ func one[R, T any](name, column string, c conversion[T], at func(*R) **T) field[
 	return field[R]{
 		name: name, column: column, way: c.name,
 		read: func(rd *reader, _ string, r *R, source []byte) (int, bool) {
-			n := rawjson.Length(source)
-			*at(r) = nil // of several spellings the last one counts, whether it fits or not
-			v, fit := c.read(rd, source[:n])
+			v := valueAt(source)
+			got, fit := c.read(rd, v)
+			place := at(r)
+			*place = nil // of several spellings the last one counts, whether it fits or not
 			if fit != unfit {
-				*at(r) = c.place(rd).keep(v)
+				*place = c.place(rd).keep(got)
 			}
-			return n, fit == exact
+			return len(v.source), fit == exact
 		},
 		write: func(b *builder, r *R) bool {
 			v := *at(r)
@@ -83,11 +84,11 @@ func one[R, T any](name, column string, c conversion[T], at func(*R) **T) field[
 // list is a member whose value is an array of scalars. An element that does not
 // fit leaves its best reading, or the zero value, in its place.
 func list[R, T any](name, column string, c conversion[T], at func(*R) *[]T) field[R] {
-	return elements(name, column, "list of "+c.name, at, func(rd *reader, v *T, source []byte) (int, bool) {
-		n := rawjson.Length(source)
-		got, fit := c.read(rd, source[:n])
-		*v = got
-		return n, fit == exact
+	return elements(name, column, "list of "+c.name, at, func(rd *reader, element *T, source []byte) (int, bool) {
+		v := valueAt(source)
+		got, fit := c.read(rd, v)
+		*element = got
+		return len(v.source), fit == exact
 	}, func(b *builder, v *T) { b.out = c.write(b.out, *v) })
 }
 

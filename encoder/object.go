@@ -24,7 +24,8 @@ func (t *table[R]) readOrdinary(rd *reader, r *R, source []byte) (n int, ok bool
 	var seen fieldSet
 	i := rawjson.Space(source, 1)
 	for source[i] != '}' {
-		end := i + rawjson.Length(source[i:])
+		n, _ := rawjson.String(source[i:])
+		end := i + n
 		m := member{name: source[i:end]}
 		i = rawjson.Space(source, rawjson.Space(source, end)+1) // behind the colon
 		m.value = source[i:]

@@ -147,13 +147,28 @@ func (rd *reader) enter(name string) (up int) {
 
 func (rd *reader) leave(up int) { rd.path = rd.path[:up] }
 
-// content is what a quoted string says, valid until the next call; ok is false
-// when that is not text and U+FFFD stands in for a part of it.
-func (rd *reader) content(quoted []byte) (content []byte, ok bool) {
-	if inner, plain := rawjson.Plain(quoted); plain && utf8.Valid(inner) {
+// value is a JSON value: its source text, of a string also the form.
+type value struct {
+	source []byte
+	form   rawjson.Form
+}
+
+// valueAt is the value that the source text, found valid, begins with.
+func valueAt(source []byte) value {
+	if n, form := rawjson.String(source); n > 0 {
+		return value{source[:n], form}
+	}
+	return value{source: source[:rawjson.Length(source)]}
+}
+
+// content is what a string says, valid until the next call; ok is false when that
+// is not text and U+FFFD stands in for a part of it.
+func (rd *reader) content(v value) (content []byte, ok bool) {
+	inner := v.source[1 : len(v.source)-1]
+	if v.form == 0 || v.form == rawjson.Wide && utf8.Valid(inner) {
 		return inner, true
 	}
-	rd.scratch, ok = rawjson.AppendUnquote(rd.scratch[:0], quoted)
+	rd.scratch, ok = rawjson.AppendUnquote(rd.scratch[:0], v.source)
 	return rd.scratch, ok
 }
 

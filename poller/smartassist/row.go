@@ -58,60 +58,67 @@ type Row struct {
 	// Err is not nil when the row cannot be a conversation: [ErrBrokenJSON], [ErrNoObject],
 	// [ErrNoIdentity]. Such a row goes to the dead letters whole.
 	Err error
-}
 
-// valid is what a row must be: JSON, but broken characters and repeated
-// names are data to be kept, not reasons to refuse a conversation.
-func valid(raw []byte) bool {
-	return jsontext.Value(raw).IsValid(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	hash uint64 // of the content, nothing ignored; 0 when ParseRow did not make the row
 }
 
 // ParseRow reads a row. It never fails; see [Row.Err]. The row keeps raw.
 func ParseRow(raw []byte) Row {
-	raw = bytes.Trim(raw, " \t\r\n")
-	r := Row{Raw: raw}
+	r := Row{Raw: bytes.Trim(raw, " \t\r\n")}
+	s := scanners.Get().(*scanner)
+	defer s.free()
+	hash, ok := s.scan(r.Raw, Ignore{})
 	switch {
-	case !valid(raw):
+	case !ok:
 		r.Err = ErrBrokenJSON
-	case rawjson.KindOf(raw) != '{':
+	case r.Raw.Kind() != '{':
 		r.Err = ErrNoObject
 	default:
-		r.read()
+		r.hash = hash
+		r.read(&s.top)
 	}
 	return r
 }
 
-// read fills in the fields from Raw, which is a valid object.
-func (r *Row) read() {
-	var start, userID []byte
-	var name [64]byte
-	for quoted, value := range rawjson.Members(r.Raw) {
-		plain, ok := rawjson.Plain(quoted)
-		if !ok {
-			plain, _ = rawjson.AppendUnquote(name[:0], quoted)
-		}
-		switch string(plain) {
-		case "conversationId":
-			r.ConversationID = text(value)
-		case "sessionId":
-			r.SessionID = text(value)
-		case "channel":
-			r.Channel = text(value)
-		case "finalStatus":
-			r.FinalStatus = text(value)
-		case "sessionStartTime":
-			start = value
-		case "channelSpecificUserId":
-			userID = value
-		}
+// topMembers are the values, as source text, of the row's own members that the
+// worker must know; nil when absent, of a repeated one the last.
+type topMembers struct {
+	conversationID, sessionID, channel, finalStatus, sessionStart, userID []byte
+}
+
+func (m *topMembers) note(quoted, value []byte) {
+	var buf [64]byte
+	name, ok := rawjson.Plain(quoted)
+	if !ok {
+		name, _ = rawjson.AppendUnquote(buf[:0], quoted)
 	}
+	switch string(name) {
+	case "conversationId":
+		m.conversationID = value
+	case "sessionId":
+		m.sessionID = value
+	case "channel":
+		m.channel = value
+	case "finalStatus":
+		m.finalStatus = value
+	case "sessionStartTime":
+		m.sessionStart = value
+	case "channelSpecificUserId":
+		m.userID = value
+	}
+}
+
+// read fills in the fields.
+func (r *Row) read(m *topMembers) {
+	r.ConversationID, r.SessionID = text(m.conversationID), text(m.sessionID)
+	r.Channel, r.FinalStatus = text(m.channel), text(m.finalStatus)
 	if r.Identity() == "" {
 		r.Err = ErrNoIdentity
 	}
-	r.Start = startOf(text(start), r.SessionID)
+	r.Start = startOf(text(m.sessionStart), r.SessionID)
 	r.Kind = r.kind()
 	if r.Kind == Assist {
-		r.RelatedConversationID = related(text(userID))
+		r.RelatedConversationID = related(text(m.userID))
 	}
 }
 

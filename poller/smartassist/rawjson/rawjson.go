@@ -125,6 +125,9 @@ func nestedLength(b []byte) int {
 // stringLength is the length of the quoted string that b begins with, quotes
 // included; 0 when its end is missing.
 func stringLength(b []byte) int {
+	if n, _ := String(b); n > 0 {
+		return n // valid, as nearly all are
+	}
 	for i := 1; i < len(b); {
 		n := bytes.IndexByte(b[i:], '"')
 		if n < 0 {
@@ -148,7 +151,7 @@ func stringLength(b []byte) int {
 // white space, len(b) when there is none.
 func Space(b []byte, i int) int {
 	i = min(i, len(b))
-	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
+	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
 		i++
 	}
 	return i
