@@ -1,16 +1,16 @@
-// Package rawjson walks JSON text that was already found valid, without
-// copying it, without allocating and without checking it a second time.
+// Package rawjson reads JSON text where it lies: without copying it and without
+// allocating.
 //
-// The rows of the service are kept as they were received, and four questions
-// are asked of each: who is it, what is its content hash, what goes into which
-// field, what is left over. A decoder answers each of them by checking the text
-// again; here the text is checked once, at the door, by
-// [jsontext.Value.IsValid], and afterwards only walked.
+// The rows of the service are kept as they were received, and several questions
+// are asked of each: is it JSON, who is it, what is its content hash, what goes
+// into which field, what is left over. A decoder answers each of them by checking
+// the text again. Here a row is checked once, with [String] and [Number], by the
+// scan that also tells who it is and its hash; afterwards it is only walked.
 //
 // Valid means valid for jsontext with AllowInvalidUTF8 and AllowDuplicateNames:
 // the service's text is data to be kept, so broken characters and repeated
 // names are passed on, in the order received. On text that is not valid the
-// functions stay within bounds and end early; what they give is then
+// functions that walk stay within bounds and end early; what they give is then
 // unspecified.
 package rawjson
 
