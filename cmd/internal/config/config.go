@@ -122,7 +122,7 @@ func Load(lookup func(name string) (string, bool), environ []string) (*Config, e
 // reaching the cluster and naming its topics does not matter to them.
 func LoadForReading(lookup func(name string) (string, bool), environ []string) (*Config, error) {
 	return loadWhere(lookup, environ, func(p Problem) bool {
-		return strings.HasPrefix(p.Name, "KAFKA_") || p.Name == "TOPIC_PREFIX"
+		return strings.HasPrefix(p.Name, "KAFKA_") || strings.HasPrefix(p.Name, "TOPIC_")
 	})
 }
 

@@ -36,6 +36,7 @@ func (w *Worker) serveAdmin() (stop func(), err error) {
 		return nil, fmt.Errorf("ADMIN_ADDR %s: %w. Choose a free port", w.cfg.AdminAddr, err)
 	}
 	w.admin = l.Addr()
+	w.log.Info().Stringer("address", w.admin).Msg("admin port")
 	close(w.ready)
 	s := &http.Server{Handler: w.Admin(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	go func() {

@@ -14,6 +14,7 @@ import (
 // StateError says that the state cannot be used: by this version, or at all. Somebody has to decide what to do.
 type StateError struct{ Err error }
 
+// Error says what is wrong and what to do.
 func (e *StateError) Error() string { return e.Err.Error() }
 
 // Unwrap gives the cause.

@@ -100,8 +100,8 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 }
 
 // Run works until the context ends, and then drains: a commit that has begun is finished, within SHUTDOWN_TIMEOUT. It
-// returns nil when drained; an error only when this process cannot go on: the admin port is taken, another worker has
-// taken over, or topics or state are such that somebody has to decide.
+// returns nil when drained; an error only when this process cannot go on (the admin port is taken, another worker has
+// taken over, topics or state are such that somebody has to decide) or could not finish what it had begun.
 func (w *Worker) Run(ctx context.Context) error {
 	defer w.producer.Close()
 	defer w.client.Close()
@@ -120,13 +120,11 @@ func (w *Worker) Run(ctx context.Context) error {
 		err := w.session(ctx, hard)
 		w.role.Store(Starting)
 		switch {
-		case ctx.Err() != nil:
-			w.log.Info().Msg("drained")
-			return nil
-		case final(err):
+		case hard.Err() != nil:
+			return fmt.Errorf("drain was cut off after SHUTDOWN_TIMEOUT %s: %w. What became of the last commit the next start finds out", w.cfg.ShutdownTimeout, err)
+		case ctx.Err() == nil && final(err):
 			return err
-		}
-		if !w.pause(ctx, err) {
+		case ctx.Err() != nil || !w.pause(ctx, err):
 			w.log.Info().Msg("drained")
 			return nil
 		}
