@@ -48,21 +48,22 @@ type Plan struct {
 // re-read tiers stretch under pressure, all of them together since the most overdue one is next.
 func (p Plan) Next() (Task, bool) {
 	head, headDue := p.head()
-	settled, settledDue := p.settled()
-	rest := p.rest
+	settled, rest := p.settled, p.rest
 	if p.HeadOnly {
-		rest = func() (Task, bool) { return Task{}, false }
+		settled = func() (Task, bool) { return Task{}, false }
+		rest = settled
 	}
+	tail, tailDue := settled()
 	if p.Turn%10 == 9 {
 		if t, ok := rest(); ok {
 			return t, true
 		}
 	}
-	if headDue && (!settledDue || p.Turn%2 == 0) {
+	if headDue && (!tailDue || p.Turn%2 == 0) {
 		return head, true
 	}
-	if settledDue {
-		return settled, true
+	if tailDue {
+		return tail, true
 	}
 	return rest()
 }
@@ -205,7 +206,7 @@ func (p Plan) width(at time.Time) time.Duration {
 	if p.Widest != nil {
 		width = min(width, p.Widest(at))
 	}
-	return width
+	return max(time.Second, width.Truncate(time.Second)) // windows are whole seconds, and are asked for as such
 }
 
 // Tolerance is how far the instants of reading of two neighbours may lie apart for them to be scheduled as one: a

@@ -37,6 +37,8 @@ type world struct {
 	env     map[string]string
 	log     lockedBuffer
 	worker  *Worker
+	stops   []func() error
+	wire    *wire // the workers' way to the service and the brokers
 }
 
 // inWorld runs the test in a bubble of virtual time with a world of its own.
@@ -48,7 +50,11 @@ func inWorld(t *testing.T, c simulator.Config, env map[string]string, test func(
 			"KAFKA_COMPRESSION": "gzip", // zstd's codecs hold channels and are pooled across bubbles
 		}}
 		maps.Copy(w.env, env)
-		c.AccountID, c.JWT, c.Observe = account, "a.to.ken", w.journal.Observe
+		w.wire = newWire(w.network.DialContext)
+		c.AccountID, c.JWT = account, "a.to.ken"
+		if !c.Forgetful {
+			c.Observe = w.journal.Observe
+		}
 		if c.Seed == 0 {
 			c.Seed = 1
 		}
@@ -62,8 +68,17 @@ func inWorld(t *testing.T, c simulator.Config, env map[string]string, test func(
 			t.Fatal(err)
 		}
 		defer w.cluster.Close()
+		defer w.stopAll()
 		test(w)
 	})
+}
+
+// stopAll ends the workers that a failed test left, or the bubble could not end.
+func (w *world) stopAll() {
+	w.wire.cut("")
+	for _, stop := range w.stops {
+		_ = stop()
+	}
 }
 
 func (w *world) serve() (stop func()) {
@@ -88,13 +103,15 @@ func (w *world) config() *config.Config {
 func (w *world) start() (stop func() error) {
 	var err error
 	log := zerolog.New(&w.log).With().Timestamp().Logger()
-	if w.worker, err = New(w.config(), log, Network{Dial: w.network.DialContext, Listen: w.network.Listen}); err != nil {
+	if w.worker, err = New(w.config(), log, Network{Dial: w.wire.DialContext, Listen: w.network.Listen}); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- w.worker.Run(ctx) }()
-	return func() error { cancel(); return <-ended }
+	stop = sync.OnceValue(func() error { cancel(); return <-ended })
+	w.stops = append(w.stops, stop)
+	return stop
 }
 
 // run lets a worker work for so long and drains it.
