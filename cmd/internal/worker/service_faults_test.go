@@ -85,7 +85,7 @@ func TestServiceFaults(t *testing.T) {
 					t.Errorf("%v requests with outcome %s, want %d", n, category, times)
 				}
 				if err := stop(); err != nil {
-					t.Fatal(err)
+					w.t.Fatal(err)
 				}
 				w.logged("service cannot be read", 1)
 				w.logged("service can be read again", 1)

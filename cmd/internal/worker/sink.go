@@ -42,6 +42,7 @@ func (s sink) Commit(_ context.Context, b poller.Batch) error {
 	if err != nil {
 		return s.withRefused(err, b, d)
 	}
+	s.kafkaWorks()
 	s.metrics.committed(b, d, time.Since(begun))
 	return nil
 }

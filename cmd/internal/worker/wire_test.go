@@ -69,7 +69,7 @@ func newWire(dial func(context.Context, string, string) (net.Conn, error)) *wire
 // cut breaks every connection to the address ("" = all) and refuses new ones until mend.
 func (w *wire) cut(address string) {
 	w.mu.Lock()
-	w.away = func(to string) bool { return address == "" || to == address }
+	w.away = func(to string) bool { return address == "" || sameAddress(to, address) }
 	var broken []*wireConn
 	for c := range w.conns {
 		if w.away(c.to) {
@@ -140,7 +140,7 @@ func (c *wireConn) Close() error {
 
 // Write implements net.Conn.
 func (c *wireConn) Write(b []byte) (int, error) {
-	if c.to == kafkaAddr && len(b) > 8 && binary.BigEndian.Uint32(b) >= uint32(len(b)-4) && binary.BigEndian.Uint32(b) < 1<<28 {
+	if sameAddress(c.to, kafkaAddr) && len(b) > 8 && binary.BigEndian.Uint32(b) >= uint32(len(b)-4) && binary.BigEndian.Uint32(b) < 1<<28 {
 		c.loss = c.wire.fateOf(kmsg.Key(binary.BigEndian.Uint16(b[4:])))
 	}
 	if c.loss == lost {
@@ -165,6 +165,11 @@ func (c *wireConn) Read(b []byte) (int, error) {
 		return 0, errWire
 	}
 	return c.Conn.Read(b)
+}
+
+// sameAddress compares ports: the broker calls itself localhost.
+func sameAddress(a, b string) bool {
+	return a[strings.LastIndexByte(a, ':'):] == b[strings.LastIndexByte(b, ':'):]
 }
 
 // complete is the check that nothing that the service showed in time is missing.

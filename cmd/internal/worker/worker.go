@@ -90,7 +90,7 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	w.producer, err = producer.Open(producer.Config{
 		Brokers: cfg.Kafka.Brokers, ClientID: "convstream", Compression: cfg.Kafka.Compression,
 		TransactionalID: cfg.TopicPrefix + "convstream." + cfg.AccountID,
-		Dial:            network.Dial, Log: log,
+		Dial:            network.Dial, Log: log.Hook(unlessInTrouble{w}),
 	})
 	if err != nil {
 		return nil, err
@@ -143,7 +143,6 @@ func (w *Worker) session(ctx, hard context.Context) error {
 	p := poller.New(w.polling, meter{w}, sink{w, hard}, state)
 	w.poller.Store(p)
 	w.role.Store(Active)
-	w.kafkaWorks()
 	return p.Run(ctx)
 }
 
@@ -232,7 +231,18 @@ func (w *Worker) pause(ctx context.Context, err error) bool {
 	}
 }
 
-// kafkaWorks ends a time of trouble.
+// unlessInTrouble silences the producer's own lines while the Worker has said that nothing can be committed: every session
+// begins its attempts anew, and would tell of the same outage again.
+type unlessInTrouble struct{ *Worker }
+
+// Run implements zerolog.Hook.
+func (u unlessInTrouble) Run(e *zerolog.Event, _ zerolog.Level, _ string) {
+	if u.trouble.Load() != nil {
+		e.Discard()
+	}
+}
+
+// kafkaWorks ends a time of trouble: with a commit, since recovery alone may work while no commit does.
 func (w *Worker) kafkaWorks() {
 	if t := w.trouble.Swap(nil); t != nil {
 		w.log.Info().Dur("after", time.Since(t.Since)).Int("attempts", t.Attempts).Msg("recovered; committing again")
