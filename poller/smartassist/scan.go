@@ -24,7 +24,7 @@ type scanner struct {
 	top    topMembers
 }
 
-var scanners = sync.Pool{New: func() any { return new(scanner) }}
+var scanners = sync.Pool{New: func() any { return &scanner{buf: make([]byte, 0, 1<<10)} }}
 
 // free gives the scanner back, without what would keep the page alive.
 func (s *scanner) free() {
