@@ -95,11 +95,11 @@ func said(h http.Header, body []byte) error {
 	case code != 0:
 		return fmt.Errorf("code %d", code)
 	}
-	return sort(h, body)
+	return form(h, body)
 }
 
-// sort is what an answer is made of.
-func sort(h http.Header, body []byte) error {
+// form is what an answer is made of.
+func form(h http.Header, body []byte) error {
 	return fmt.Errorf("%d bytes of %s", len(body), contentType(h))
 }
 
@@ -197,7 +197,7 @@ func readPage(h http.Header, body []byte) (Page, error) {
 // noPage is the error for a 200 that is no page.
 func noPage(h http.Header, body []byte, category string) *Error {
 	e := &Error{Kind: BadAnswer, Category: category, Status: http.StatusOK}
-	e.Err = fmt.Errorf("%s: %w", whyNoPage[category], sort(h, body))
+	e.Err = fmt.Errorf("%s: %w", whyNoPage[category], form(h, body))
 	if category == CategoryCut || category == CategoryStructure {
 		return e // these hold rows, in which any text may stand
 	}

@@ -85,9 +85,9 @@ func everyVariable(t *testing.T) []variable {
 	return []variable{
 		{name: "SMARTASSIST_URL", get: func(c *Config) any { return c.URL }, unset: "required", good: "https://h:8443/base/", want: "https://h:8443/base",
 			bad: []string{"h", "ftp://h", "https://", "https://h:99999", "https://h:0", "http://h", "http://127.0.0.1.example", "https://u:p@h", "https://h?q=1", "https://h#f", "https://h\x7f"}},
-		{name: "SMARTASSIST_ACCOUNT_ID", get: func(c *Config) any { return c.AccountID }, unset: "required", good: " 5f_a.B-9 ", want: "5f_a.B-9",
-			bad: []string{"a/b", "a b", "..", "a?b", "ä", strings.Repeat("a", 101)}},
-		{name: "SMARTASSIST_STREAM_ID", get: func(c *Config) any { return c.StreamID }, unset: "", good: "st-1", want: "st-1"},
+		{name: "SMARTASSIST_ACCOUNT_ID", get: func(c *Config) any { return c.AccountID }, unset: "required", good: " 5f_a-B9 ", want: "5f_a-B9",
+			bad: []string{"a/b", "a b", "..", "a.b", "a?b", "ä", strings.Repeat("a", 101)}},
+		{name: "SMARTASSIST_STREAM_ID", get: func(c *Config) any { return c.StreamID }, unset: "", good: "st-1", want: "st-1", bad: []string{"st 1", "st\n1", "ä"}},
 		{name: "SMARTASSIST_JWT", get: func(c *Config) any { return c.JWT.Reveal() }, unset: "required", good: "a.b.c", want: "a.b.c", bad: []string{"a b", "a\nb", "ä"}},
 		{name: "SMARTASSIST_JWT_FILE", get: func(c *Config) any { return c.JWTFile }, unset: "", good: secret, want: secret,
 			bad: []string{missing, empty, folder, "/dev/null"}, with: []string{"SMARTASSIST_JWT", ""}},

@@ -22,14 +22,16 @@ func (c *Config) validate(p *problems) {
 	c.validateProcess(p)
 }
 
-// accountID keeps out what would change the request path, or a transactional id that ACLs name.
-var accountID = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$`)
+// serviceID keeps out what would change the request path, a header, or a transactional id that ACLs name.
+var serviceID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
 
 func (c *Config) validateService(p *problems) {
 	c.validateURL(p)
 	p.require(c.AccountID != "", "SMARTASSIST_ACCOUNT_ID", "required")
-	p.require(accountID.MatchString(c.AccountID), "SMARTASSIST_ACCOUNT_ID",
-		"%s is no account id; expected up to 100 letters, digits, '.', '_' and '-'", quote(c.AccountID))
+	p.require(serviceID.MatchString(c.AccountID), "SMARTASSIST_ACCOUNT_ID",
+		"%s is no account id; expected up to 100 letters, digits, '_' and '-'", quote(c.AccountID))
+	p.require(c.StreamID == "" || serviceID.MatchString(c.StreamID), "SMARTASSIST_STREAM_ID",
+		"%s is no stream id; expected up to 100 letters, digits, '_' and '-'", quote(c.StreamID))
 	within(p, "SMARTASSIST_REQUESTS_PER_MINUTE", c.RequestsPerMinute, 1, 60)
 	within(p, "SMARTASSIST_PAGE_LIMIT", c.PageLimit, 1, 100)
 	if c.CAFile != "" {
