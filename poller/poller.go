@@ -81,16 +81,14 @@ func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 	switch {
 	case state.Sequence == 0:
 		state.From = start
-	case state.Selection != cfg.Selection:
-		// What is asked for has changed: nothing is covered yet for the new selection. Nothing is lost between the two.
-		through := state.Coverage.Through(state.From)
-		state.From, state.Coverage = earlier(start, through), Coverage{}
+	case state.Asked != cfg.Selection:
+		state.reselect(Horizon(cfg.Tiers), now)
 		cfg.Log.Info().Time("from", state.From).Msg("stream, channels or queues have changed: reading anew from here")
 	}
 	if state.PagingOf != cfg.PagingOf {
 		state.Paging = Paging{}
 	}
-	state.Selection, state.PagingOf = cfg.Selection, cfg.PagingOf
+	state.Asked, state.PagingOf = cfg.Selection, cfg.PagingOf
 	p.reader = Reader{Source: source, Limit: cfg.PageLimit, Settle: cfg.Settle, Paging: state.Paging}
 	p.publishStatus(now)
 	return p
@@ -159,7 +157,7 @@ func (p *Poller) widest(at time.Time) time.Duration {
 // commit turns the read into a batch, commits it, and only then moves the memory.
 func (p *Poller) commit(ctx context.Context, plan Plan, task Task, read Read) error {
 	j := p.state.Seen.Judge(read.Rows, p.cfg.Deduplicate, p.cfg.Ignore, read.End, read.At)
-	batch := Batch{Read: read, Why: task.Why, Fresh: j.Fresh, Dead: j.Dead, Unchanged: j.Unchanged, Selection: p.cfg.Selection}
+	batch := Batch{Read: read, Why: task.Why, Fresh: j.Fresh, Dead: j.Dead, Unchanged: j.Unchanged, Selection: p.state.Selection()}
 	if p.state.Coverage.Covers(read.Window) {
 		batch.Late = j.New
 	}

@@ -122,7 +122,7 @@ func TestExpiredEndsWithTheLastWindowThatShowedTheRow(t *testing.T) {
 
 func TestStateSurvivesRestoring(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := State{Account: "a1", Ledger: Ledger{Sequence: rapid.Int64Range(1, 1<<40).Draw(t, "seq"), From: t0, Selection: "x",
+		s := State{Account: "a1", Ledger: Ledger{Sequence: rapid.Int64Range(1, 1<<40).Draw(t, "seq"), From: t0, Asked: "x",
 			Paging: Paging{Unit: UnitRows, Proven: 3, Examined: true}, PagingOf: "y"}}
 		s.Density = s.Density.Observe(window(0, 100), 70)
 		s.Coverage = s.Coverage.Add(Stretch{window(0, 50), at(300), false}).Add(Stretch{window(50, 51), at(300), true})

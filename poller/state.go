@@ -22,13 +22,31 @@ type State struct {
 
 // Ledger is the small part of the State: a value, written whole with every commit.
 type Ledger struct {
-	Sequence  int64     // of the last commit; 0 = none yet
-	From      time.Time // the wanted range begins here
-	Selection string    // hash of what is asked for; the coverage holds for this selection only
-	Coverage  Coverage
-	Density   Density
-	Paging    Paging
-	PagingOf  string // hash of the configuration under which Paging was learned
+	Sequence int64     // of the last commit; 0 = none yet
+	From     time.Time // the wanted range begins here
+	Asked    string    // hash of what is asked for; the coverage holds for this only
+	Changes  int       // how often it changed
+	Coverage Coverage
+	Density  Density
+	Paging   Paging
+	PagingOf string // hash of the configuration under which Paging was learned
+}
+
+// Selection names what the coverage holds for: the hash of what is asked for, and after a change also the number of the
+// change. What is asked for may change back; completeThrough of the selection must not go back with it.
+func (l *Ledger) Selection() string {
+	if l.Changes == 0 {
+		return l.Asked
+	}
+	return fmt.Sprintf("%s.%d", l.Asked, l.Changes)
+}
+
+// reselect begins the coverage anew, since something else is asked for: where the old one ends, so that nothing is lost
+// between the two, and as much earlier as changes are looked for and the memory reaches.
+func (l *Ledger) reselect(horizon time.Duration, now time.Time) {
+	from := earlier(l.Coverage.Through(l.From), now.Add(-horizon).UTC().Truncate(time.Second))
+	l.From, l.Coverage = later(l.From, from), Coverage{}
+	l.Changes++
 }
 
 // Format numbers of the records. A worker refuses a newer one: it must not skip what it does not understand.
@@ -39,14 +57,15 @@ const (
 
 // ledgerText is the Ledger as JSON: an operator may want to read it.
 type ledgerText struct {
-	Format    int        `json:"format"`
-	Sequence  int64      `json:"sequence"`
-	From      int64      `json:"from"` // Unix seconds, as all instants here
-	Selection string     `json:"selection"`
-	Coverage  [][4]int64 `json:"coverage"` // start, end, read at, 1 = partial
-	Density   Density    `json:"density"`
-	Paging    Paging     `json:"paging"`
-	PagingOf  string     `json:"pagingOf"`
+	Format   int        `json:"format"`
+	Sequence int64      `json:"sequence"`
+	From     int64      `json:"from"` // Unix seconds, as all instants here
+	Asked    string     `json:"asked"`
+	Changes  int        `json:"changes"`
+	Coverage [][4]int64 `json:"coverage"` // start, end, read at, 1 = partial
+	Density  Density    `json:"density"`
+	Paging   Paging     `json:"paging"`
+	PagingOf string     `json:"pagingOf"`
 }
 
 // Keys begin with the account id: several accounts may share a topic.
@@ -71,7 +90,7 @@ func (s *State) Records(next Ledger, changes []Remembered) []Record {
 
 func (l Ledger) encode() []byte {
 	text := ledgerText{
-		Format: ledgerFormat, Sequence: l.Sequence, From: l.From.Unix(), Selection: l.Selection,
+		Format: ledgerFormat, Sequence: l.Sequence, From: l.From.Unix(), Asked: l.Asked, Changes: l.Changes,
 		Density: l.Density, Paging: l.Paging, PagingOf: l.PagingOf,
 	}
 	for _, c := range l.Coverage.Stretches() {
@@ -128,7 +147,7 @@ func (l *Ledger) restore(value []byte) error {
 		return fmt.Errorf("state ledger: format %d, this version knows up to %d; a newer version wrote it, run that", text.Format, ledgerFormat)
 	}
 	*l = Ledger{
-		Sequence: text.Sequence, From: unix(text.From), Selection: text.Selection,
+		Sequence: text.Sequence, From: unix(text.From), Asked: text.Asked, Changes: text.Changes,
 		Density: text.Density, Paging: text.Paging, PagingOf: text.PagingOf,
 	}
 	for _, c := range text.Coverage {

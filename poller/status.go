@@ -46,7 +46,7 @@ func (p *Poller) Status() Status { return *p.status.Load() }
 
 func (p *Poller) publishStatus(now time.Time) {
 	s := &Status{
-		Sequence: p.state.Sequence, Selection: p.state.Selection,
+		Sequence: p.state.Sequence, Selection: p.state.Selection(),
 		CompleteFrom: p.state.From, CompleteThrough: p.state.Coverage.Through(p.state.From),
 		HeadRead: p.headRead, Stretches: len(p.state.Coverage.Stretches()), Remembered: p.state.Seen.Len(),
 		RowsPerSecond: p.state.Density.Mean, Paging: p.reader.Paging, Partial: []Window{},

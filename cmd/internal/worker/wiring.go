@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,7 +38,7 @@ func pollingConfig(cfg *config.Config, log zerolog.Logger) (poller.Config, error
 		tiers[i] = poller.Tier(t)
 	}
 	return poller.Config{
-		Selection: hash(append([]string{cfg.StreamID, "channels"}, append(cfg.Channels, append([]string{"queues"}, cfg.Queues...)...)...)...),
+		Selection: hash(cfg.StreamID, fmt.Sprintf("%q", slices.Sorted(slices.Values(cfg.Channels))), fmt.Sprintf("%q", slices.Sorted(slices.Values(cfg.Queues)))),
 		PagingOf:  hash(cfg.URL, cfg.StreamID, strconv.Itoa(cfg.PageLimit)),
 		StartFrom: cfg.StartFrom.Ago, StartAt: cfg.StartFrom.At,
 		PageLimit: cfg.PageLimit, Interval: cfg.PollInterval, Settle: cfg.Settle, Tiers: tiers,
