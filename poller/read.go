@@ -86,8 +86,12 @@ func (r *Reader) Read(ctx context.Context, w Window) (Read, error) {
 		splittable := w.Len() >= 2*time.Second && !(outside && r.Paging.IgnoresTime)
 		if !splittable || !full || outside || r.Paging.ShortUnsafe {
 			switch end, err := r.walk(ctx, c, page); {
-			case err != nil || end != capped:
+			case err != nil || end == ended:
 				return c.read(end == ended, ""), err
+			case end == unsteady && c.settled():
+				return c.read(false, "its pages moved during each of several readings"), nil
+			case end == unsteady:
+				return c.read(false, ""), nil // it would not have counted anyway
 			case !splittable:
 				return c.read(false, "the service gives no more than the first pages, and halves would return the same"), nil
 			}

@@ -19,7 +19,7 @@ const (
 	ByConversation Deduplicate = "conversation"
 )
 
-// Change says why a revision is published.
+// Why a revision is published: the values of Revision.Change.
 const (
 	First   = "new"     // the first revision
 	Changed = "changed" // the content differs from the last published one
@@ -155,12 +155,17 @@ type Judgement struct {
 // instant of the read. The memory does not change.
 func (s *Seen) Judge(rows []smartassist.Row, mode Deduplicate, ignore smartassist.Ignore, shownUntil, now time.Time) Judgement {
 	j := judge{Seen: s, mode: mode, shown: quanta(shownUntil), now: now, pending: map[Key]int{}}
-	for _, row := range rows {
-		if row.Err != nil {
-			j.dead(row)
-			continue
+	// Contacts last: one that grew out of a bot session must find it, wherever in the answer it stood.
+	for _, contacts := range []bool{false, true} {
+		for _, row := range rows {
+			switch isContact := row.Err == nil && row.Kind == smartassist.Contact; {
+			case isContact != contacts:
+			case row.Err != nil:
+				j.dead(row)
+			default:
+				j.row(row, row.Fingerprint(ignore))
+			}
 		}
-		j.row(row, row.Fingerprint(ignore))
 	}
 	return j.Judgement
 }

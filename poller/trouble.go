@@ -32,6 +32,7 @@ type trouble struct {
 // failed notes that a window could not be read. Trouble with a window in the past does not hold back the head.
 func (p *Poller) failed(task Task, err error) {
 	now := time.Now()
+	p.turn++ // what failed lets others go first
 	if task.Why == Head {
 		p.head.fail(now)
 	} else {

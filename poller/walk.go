@@ -12,7 +12,7 @@ type ending int
 const (
 	ended    ending = iota // at a page that brought nothing new, for certain
 	unsteady               // the pages moved under the walk, or two walks did not agree: to be read again
-	capped                 // the service would not go on to a further page
+	capped                 // the service would not go on to a further page: a cap on the offset, or it is refused
 )
 
 // walk reads a window page after page until a page brings nothing new. page is its page 0, already collected.
@@ -52,6 +52,9 @@ func (r *Reader) learnUnit(ctx context.Context, c *collector, page0 smartassist.
 		return nil
 	}
 	page1, err := c.page(ctx, 1)
+	if refused(err) {
+		return nil // then it cannot be found out
+	}
 	if err != nil {
 		return err
 	}
@@ -92,7 +95,7 @@ func (p *pass) run(ctx context.Context, page smartassist.Page) (ending, error) {
 	for offset := 0; ; {
 		offset += p.step(page)
 		next, err := p.collector.page(ctx, offset)
-		if refused(err) && offset > offsetCap {
+		if refused(err) {
 			return capped, nil
 		}
 		if err != nil {
