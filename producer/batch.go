@@ -63,7 +63,7 @@ func (p *packer) pack(indexes []int) error {
 		size, end := batchOverhead, start
 		for end < len(indexes) {
 			size += sizeBound(p.records[indexes[end]])
-			if size > p.limit && end > start {
+			if end > start && (size > p.limit || p.records[indexes[end]].Alone || p.records[indexes[start]].Alone) {
 				break
 			}
 			end++
@@ -145,5 +145,5 @@ func sizeBound(r Record) int {
 
 var murmur2 = kafka.Murmur2Balancer{Consistent: true}
 
-// choose says to which of n partitions a key belongs.
+// choose says to which of the partitions a key belongs.
 func choose(key []byte, ids []int) int { return murmur2.Balance(kafka.Message{Key: key}, ids...) }

@@ -69,8 +69,10 @@ type Record struct {
 	// Key decides the partition, as the Java client's murmur2 does; nil counts as empty.
 	Key, Value []byte
 	Headers    []Header // in this order
-	Time       time.Time
 	// Time is kept to the millisecond; zero, or before 1970, means the time of publishing.
+	Time time.Time
+	// Alone puts the record into a batch of its own, so that a refusal names no other.
+	Alone bool
 }
 
 // Header is one header of a record.

@@ -2,8 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/convstream/convstream/cmd/internal/config"
@@ -40,9 +38,11 @@ func (s sink) Commit(_ context.Context, b poller.Batch) error {
 	})
 	s.turn()
 	if err != nil {
-		return s.withRefused(err, b, d)
+		s.noteRefused(err, b, d)
+		return err
 	}
 	s.kafkaWorks()
+	s.forgetRefused(b)
 	s.metrics.committed(b, d, time.Since(begun))
 	return nil
 }
@@ -56,8 +56,8 @@ func (s sink) draft(b poller.Batch) (*draft, error) {
 		ByTopic: map[string]int64{},
 	}}
 	for i, r := range b.Fresh {
-		if why := s.refused[refusalOf(r)]; why != "" {
-			s.deadLetter(b, d, r.Row, why)
+		if s.refused[contentOf(r)] == refused {
+			s.deadLetter(b, d, r.Row, "the broker does not take the record")
 			continue
 		}
 		if err := s.conversation(b, d, r, i); err != nil {
@@ -84,6 +84,7 @@ func (s sink) conversation(b poller.Batch, d *draft, r poller.Revision, i int) e
 	if s.cfg.RecordTimestamp == config.AtStart {
 		record.Time = s.recordTime(m)
 	}
+	record.Alone = s.refused[contentOf(r)] == suspected
 	d.records = append(d.records, record)
 	d.revisions = append(d.revisions, i)
 	d.unmapped = append(d.unmapped, m.Unmapped...)
@@ -137,38 +138,4 @@ func recordOf(m encoder.Message) producer.Record {
 		headers[i] = producer.Header(h)
 	}
 	return producer.Record{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: headers}
-}
-
-// refusal names a content of a conversation that the broker does not take.
-type refusal struct {
-	identity    string
-	fingerprint uint64
-}
-
-func refusalOf(r poller.Revision) refusal { return refusal{r.Row.Identity(), r.Fingerprint} }
-
-// refusedRow is a commit's error together with the row that is to blame.
-type refusedRow struct {
-	error
-	refusal refusal
-	why     string
-}
-
-// Unwrap gives the commit's error.
-func (e refusedRow) Unwrap() error { return e.error }
-
-// withRefused adds to the error which row the broker refused, where it is a single one.
-func (s sink) withRefused(err error, b poller.Batch, d *draft) error {
-	r, ok := errors.AsType[*producer.RefusedError](err)
-	if !ok || len(r.Records) != 1 || d.revisions[r.Records[0]] < 0 {
-		return err
-	}
-	return refusedRow{err, refusalOf(b.Fresh[d.revisions[r.Records[0]]]), fmt.Sprintf("the broker does not take the record: %v", r.Err)}
-}
-
-// noteRefusal makes the next session put the refused row into the dead letters.
-func (w *Worker) noteRefusal(err error) {
-	if r, ok := errors.AsType[refusedRow](err); ok {
-		w.refused[r.refusal] = r.why
-	}
 }

@@ -55,7 +55,7 @@ type Worker struct {
 	metrics  *metrics
 	polling  poller.Config
 	topics   []producer.Topic
-	refused  map[refusal]string // rows that a broker will not take: they go to the dead letters
+	refused  map[content]verdict // what a broker would not take
 
 	role    atomic.Value // Role
 	poller  atomic.Pointer[poller.Poller]
@@ -70,7 +70,7 @@ type Worker struct {
 func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, error) {
 	w := &Worker{
 		cfg: cfg, log: log, network: network, started: time.Now(),
-		refused: map[refusal]string{}, ready: make(chan struct{}),
+		refused: map[content]verdict{}, ready: make(chan struct{}),
 	}
 	w.role.Store(Starting)
 	w.turn()
@@ -220,7 +220,6 @@ func (w *Worker) pause(ctx context.Context, err error) bool {
 		w.log.Warn().Err(err).Str("category", category).Msg("nothing can be committed; recovering until it can")
 	}
 	w.metrics.sessionFailures.WithLabelValues(category).Inc()
-	w.noteRefusal(err)
 	timer := time.NewTimer(min(30*time.Second, time.Second<<min(t.Attempts-1, 6)))
 	defer timer.Stop()
 	select {
