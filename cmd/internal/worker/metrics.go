@@ -45,9 +45,9 @@ func newMetrics(w *Worker) *metrics {
 		m.registry.MustRegister(c)
 		return c
 	}
-	m.requests = vector("requests_total", "Requests to the service, by outcome: ok or the kind of failure.", "outcome")
+	m.requests = vector("requests_total", "Requests to the service, by outcome: ok or the category of failure.", "outcome")
 	m.rows = vector("rows_total", "Rows of committed reads: published, unchanged or dead_lettered.", "result")
-	m.published = vector("published_total", "Records committed, by topic.", "topic")
+	m.published = vector("published_total", "Rows committed, by topic; the dead-letter topic included.", "topic")
 	m.late = counter("late_rows_total", "Rows first met in a window that was covered before.")
 	m.reads = vector("reads_total", "Committed reads, by reason: head, settled, reread or gap.", "why")
 	m.recoveries = counter("recoveries_total", "Times the state was recovered from its topic; 1 after a start without trouble.")

@@ -34,7 +34,7 @@ func TestReadmeListsTheMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	form := regexp.MustCompile(`fqName: "(convstream_\w+)", help: "(.*)", constLabels`)
+	form := regexp.MustCompile(`fqName: "(convstream_\w+)", help: "([^"]*)"`)
 	exported := map[string]bool{}
 	for d := range descs {
 		if m := form.FindStringSubmatch(d.String()); m != nil {
