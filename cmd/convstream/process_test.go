@@ -189,12 +189,6 @@ func newWorld(t *testing.T, c simulator.Config, env map[string]string) *world {
 	return w
 }
 
-func (w *world) with(name, value string) map[string]string {
-	env := maps.Clone(w.env)
-	env[name] = value
-	return env
-}
-
 // drain ends a worker as an orchestrator does.
 func (w *world) drain(p *process) {
 	w.t.Helper()

@@ -81,5 +81,8 @@ type quiet struct {
 	cause error
 }
 
+// Error is the text that stands in for the cause's.
 func (q *quiet) Error() string { return q.text }
+
+// Unwrap gives the cause, for errors.Is.
 func (q *quiet) Unwrap() error { return q.cause }

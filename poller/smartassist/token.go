@@ -25,6 +25,7 @@ func StaticJWT(token Secret) TokenSource { return staticJWT{token} }
 
 type staticJWT struct{ secret Secret }
 
+// Token implements TokenSource.
 func (s staticJWT) Token() (string, error) {
 	token, err := s.secret.Read()
 	if err == nil && strings.ContainsAny(token, " \t") {
@@ -33,6 +34,7 @@ func (s staticJWT) Token() (string, error) {
 	return token, err
 }
 
+// Refused implements TokenSource.
 func (s staticJWT) Refused() { s.secret.Reload() }
 
 // How long the tokens that we sign live. The documented sample tokens carry
@@ -73,6 +75,7 @@ type appClaims struct {
 	AppID string `json:"appId"`
 }
 
+// Token implements TokenSource.
 func (s signedJWT) Token() (string, error) {
 	key, err := s.secret.Read()
 	if err != nil {
@@ -105,6 +108,7 @@ func (s *signedToken) renew(clientID, key string) (string, error) {
 	return token, nil
 }
 
+// Refused implements TokenSource.
 func (s signedJWT) Refused() {
 	s.secret.Reload()
 	current := s.current()
