@@ -8,7 +8,7 @@ import (
 // Stretch is a piece of the coverage: a window and when it was last read.
 type Stretch struct {
 	Window
-	ReadAt  time.Time // no part of the window was last read earlier than this
+	ReadAt  time.Time // by our clock; no part of the window was last read earlier than this
 	Partial bool      // it could not be read whole: what came was published, but completeThrough stops here
 }
 

@@ -186,8 +186,9 @@ func (p *Poller) next(read Read) Ledger {
 	settledUpTo := read.At.Add(-p.cfg.Settle).Truncate(time.Second)
 	covered := Window{read.Start, earlier(read.End, settledUpTo)}
 	if read.Proven || read.Partial != "" {
-		next.Coverage = next.Coverage.Add(Stretch{covered, read.At.Truncate(time.Second), !read.Proven})
-		next.Coverage = next.Coverage.Compact(Tolerance(p.cfg.Tiers, read.At))
+		ours := read.At.Add(read.Behind) // the schedule goes by our clock
+		next.Coverage = next.Coverage.Add(Stretch{covered, ours.UTC().Truncate(time.Second), !read.Proven})
+		next.Coverage = next.Coverage.Compact(Tolerance(p.cfg.Tiers, ours))
 	}
 	return next
 }
