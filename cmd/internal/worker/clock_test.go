@@ -1,0 +1,49 @@
+package worker
+
+import (
+	"testing"
+	"time"
+
+	"github.com/convstream/convstream/cmd/internal/verify"
+	"github.com/convstream/convstream/poller/simulator"
+)
+
+// TestClocksApart: the service's clock is half an hour behind ours, or ahead. Coverage may be claimed by the earlier one
+// only, nothing may be lost or come twice, and no more may be asked than where the clocks agree.
+func TestClocksApart(t *testing.T) {
+	requests := map[time.Duration]int{}
+	for _, skew := range []time.Duration{0, -30 * time.Minute, 30 * time.Minute} {
+		t.Run(skew.String(), func(t *testing.T) {
+			c := simulator.Config{Skew: skew, History: 3 * time.Hour, PerMinute: 1}
+			inWorld(t, c, map[string]string{"START_FROM": "2h", "POLL_INTERVAL": "1m"}, func(w *world) {
+				stop := w.start()
+				time.Sleep(6 * time.Hour)
+				w.aheadOf(min(skew, 0))
+				if err := stop(); err != nil {
+					t.Fatal(err)
+				}
+				r := w.verify(w.complete, func(r *verify.Report) { r.CheckClaims(2 * time.Minute) })
+				requests[skew] = w.service.Stats().Requests
+				t.Logf("%s; %d requests", describe(r), requests[skew])
+				if requests[skew] > 2*requests[0] {
+					t.Errorf("%d requests, %d where the clocks agree", requests[skew], requests[0])
+				}
+				w.withinBudget()
+				w.logged("service cannot be read", 0)
+			})
+		})
+	}
+}
+
+// aheadOf holds the status against the earlier of the two clocks, which is so far from ours.
+func (w *world) aheadOf(earlier time.Duration) {
+	w.t.Helper()
+	s, now := w.worker.poller.Load().Status(), time.Now()
+	settled := now.Add(earlier - 2*time.Minute)
+	if s.CompleteThrough.After(settled) || s.CompleteThrough.Before(settled.Add(-3*time.Minute)) {
+		w.t.Errorf("at %v complete through %v, want just before %v", now, s.CompleteThrough, settled)
+	}
+	if age := now.Sub(s.HeadRead); age > 2*time.Minute {
+		w.t.Errorf("the head was read %v ago", age)
+	}
+}
