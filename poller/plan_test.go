@@ -155,3 +155,43 @@ func TestDensityIsNotMisledByOneFullSecond(t *testing.T) {
 		t.Fatalf("one second with 1,300 rows made windows shrink from %v to %v", before, after)
 	}
 }
+
+// TestWidthsAreWholeSeconds: a window is asked for in whole seconds, so no task may hold a fraction, whatever the limit on
+// its width is. A quarter of what failed, doubled, soon is one.
+func TestWidthsAreWholeSeconds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		i := newIdeal(rapid.Float64Range(0.01, 5).Draw(t, "rows"), 30, 3*time.Hour)
+		i.Widest = func(time.Time) time.Duration {
+			return time.Duration(rapid.Int64Range(0, int64(10*time.Minute)).Draw(t, "widest"))
+		}
+		met := map[Why]bool{}
+		i.run(30*time.Minute, func(task Task) {
+			met[task.Why] = true
+			if task.Empty() || !task.Start.Equal(task.Start.Truncate(time.Second)) || !task.End.Equal(task.End.Truncate(time.Second)) {
+				t.Fatalf("%s %v to %v", task.Why, task.Start, task.End)
+			}
+		})
+		if !met[Gap] {
+			t.Fatal("no gap was read: the test shows nothing")
+		}
+	})
+}
+
+// TestHeadOnlyHoldsBackAllOthers: while windows other than the head are in trouble, none of them comes up, not even as a
+// tenth task, and the head does.
+func TestHeadOnlyHoldsBackAllOthers(t *testing.T) {
+	i := newIdeal(2, 60, time.Hour) // so busy that what has settled has tasks of its own
+	i.run(20*time.Minute, func(Task) {})
+	if i.requests[Settled] == 0 || i.requests[Reread] == 0 || i.requests[Gap] == 0 {
+		t.Fatalf("requests %v: a kind is missing, the test shows nothing", i.requests)
+	}
+	i.HeadOnly, i.requests = true, map[Why]int{}
+	i.run(10*time.Minute, func(task Task) {
+		if task.Why != Head {
+			t.Fatalf("%s %v although only the head is to be read", task.Why, task.Window)
+		}
+	})
+	if i.requests[Head] < 20 {
+		t.Fatalf("%d head reads in ten minutes, want one every 30 s", i.requests[Head])
+	}
+}
