@@ -1,7 +1,6 @@
 package encoder
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -13,18 +12,18 @@ import (
 // with XX its value in hex (Python calls this surrogateescape). An escape of that
 // range that the text has itself, \udc80 to \udcff in lower case, becomes upper
 // case, which means the same in JSON.
-func escapeBroken(text []byte) []byte {
-	if utf8.Valid(text) && !bytes.Contains(text, []byte(`\udc`)) {
+func escapeBroken(text string) string {
+	if utf8.ValidString(text) && !strings.Contains(text, `\udc`) {
 		return text
 	}
 	out := make([]byte, 0, len(text)+16)
 	for i := 0; i < len(text); {
-		switch r, n := utf8.DecodeRune(text[i:]); {
+		switch r, n := utf8.DecodeRuneInString(text[i:]); {
 		case r == utf8.RuneError && n == 1:
 			out = fmt.Appendf(out, `\udc%02x`, text[i])
 			i++
 		case isByteEscape(text[i:]):
-			out = append(append(out, `\u`...), bytes.ToUpper(text[i+2:i+6])...)
+			out = append(append(out, `\u`...), strings.ToUpper(text[i+2:i+6])...)
 			i += 6
 		case r == '\\' && i+1 < len(text) && text[i+1] < utf8.RuneSelf:
 			out = append(out, text[i:i+2]...)
@@ -34,7 +33,7 @@ func escapeBroken(text []byte) []byte {
 			i += n
 		}
 	}
-	return out
+	return string(out)
 }
 
 // restoreBroken is the inverse of escapeBroken; see there.
@@ -47,7 +46,7 @@ func restoreBroken(out []byte, text string) []byte {
 		out = append(out, text[:i]...)
 		text = text[i:]
 		n := 2
-		if isByteEscape([]byte(text[:min(6, len(text))])) {
+		if isByteEscape(text) {
 			out = append(out, unhex(text[4])<<4|unhex(text[5]))
 			n = 6
 		} else {
@@ -58,8 +57,8 @@ func restoreBroken(out []byte, text string) []byte {
 }
 
 // isByteEscape tells whether b begins with \udc80 to \udcff in lower case.
-func isByteEscape(b []byte) bool {
-	return len(b) >= 6 && string(b[:4]) == `\udc` && isLowerHex(b[4]) && b[4] >= '8' && isLowerHex(b[5])
+func isByteEscape(b string) bool {
+	return len(b) >= 6 && b[:4] == `\udc` && isLowerHex(b[4]) && b[4] >= '8' && isLowerHex(b[5])
 }
 
 func isLowerHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' }

@@ -19,7 +19,7 @@ func TestEscapeBroken(t *testing.T) {
 		{`"\udc7f\uDC80\udC80"`, `"\udc7f\uDC80\udC80"`},
 		{"\"\\ud83d\x80\"", `"\ud83d\udc80"`}, // decoded by others this is one character: the bytes are what we restore
 	} {
-		got := string(escapeBroken([]byte(test.text)))
+		got := escapeBroken(test.text)
 		if got != test.escaped {
 			t.Errorf("%q: escaped %q, want %q", test.text, got, test.escaped)
 		}
@@ -33,13 +33,13 @@ func TestEscapeBroken(t *testing.T) {
 // but for the case of hex digits.
 func TestEscapeBrokenIsReversible(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		text := []byte(valueText(t, 3))
+		text := valueText(t, 3)
 		escaped := escapeBroken(text)
-		if !utf8.Valid(escaped) || !jsontext.Value(escaped).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) {
+		if !utf8.ValidString(escaped) || !jsontext.Value(escaped).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) {
 			t.Fatalf("%q: escaped %q", text, escaped)
 		}
-		back := restoreBroken(nil, string(escaped))
-		if !strings.EqualFold(string(back), string(text)) || !EqualJSON(back, text) {
+		back := restoreBroken(nil, escaped)
+		if !strings.EqualFold(string(back), text) || !EqualJSON(back, []byte(text)) {
 			t.Fatalf("%q: escaped %q, restored %q", text, escaped, back)
 		}
 	})

@@ -1,7 +1,6 @@
 package encoder
 
 import (
-	"bytes"
 	"math"
 	"strconv"
 	"strings"
@@ -50,13 +49,13 @@ func readText(rd *reader, v value) (string, fit) {
 	case '"':
 		content, ok := rd.content(v)
 		if !ok {
-			return rd.text(content), approx
+			return content, approx
 		}
-		return rd.text(content), exact
+		return content, exact
 	case '{', '[', 'n':
 		return "", unfit
 	}
-	return rd.text(v.source), approx
+	return v.source, approx
 }
 
 func writeText(out []byte, s string) []byte {
@@ -69,10 +68,10 @@ func readJSON(rd *reader, v value) (string, fit) {
 	switch {
 	case v.source[0] == 'n':
 		return "", unfit
-	case !utf8.Valid(v.source):
-		return rd.text(bytes.ToValidUTF8(v.source, []byte("\uFFFD"))), approx
+	case !utf8.ValidString(v.source):
+		return strings.ToValidUTF8(v.source, "\uFFFD"), approx
 	}
-	return rd.text(v.source), exact
+	return v.source, exact
 }
 
 func writeJSON(out []byte, s string) []byte { return append(out, s...) }
@@ -84,13 +83,13 @@ func readInteger(rd *reader, v value) (int32, fit) {
 	if v.source[0] == '"' {
 		number, _ = rd.content(v)
 	}
-	if n, err := strconv.ParseInt(string(number), 10, 32); err == nil {
+	if n, err := strconv.ParseInt(number, 10, 32); err == nil {
 		if canonicalInteger(v.source) {
 			return int32(n), exact
 		}
 		return int32(n), approx
 	}
-	x, err := strconv.ParseFloat(string(v.source), 64)
+	x, err := strconv.ParseFloat(v.source, 64)
 	if err == nil && x == math.Trunc(x) && math.MinInt32 <= x && x <= math.MaxInt32 {
 		return int32(x), approx
 	}
@@ -99,7 +98,7 @@ func readInteger(rd *reader, v value) (int32, fit) {
 
 // canonicalInteger tells whether the source text of an integer is the one that
 // formatting gives: no string, no -0. JSON itself has no +3 and no 007.
-func canonicalInteger(source []byte) bool { return source[0] != '"' && string(source) != "-0" }
+func canonicalInteger(source string) bool { return source[0] != '"' && source != "-0" }
 
 func writeInteger(out []byte, n int32) []byte { return strconv.AppendInt(out, int64(n), 10) }
 
@@ -114,7 +113,7 @@ func readBoolean(rd *reader, v value) (bool, fit) {
 }
 
 func readYesNo(rd *reader, v value) (bool, fit) {
-	switch string(v.source) {
+	switch v.source {
 	case `"YES"`:
 		return true, exact
 	case `"NO"`:
@@ -129,10 +128,10 @@ func looseBoolean(rd *reader, v value) (bool, fit) {
 	if content[0] == '"' {
 		content, _ = rd.content(v)
 	}
-	switch s := string(content); {
-	case strings.EqualFold(s, "yes"), strings.EqualFold(s, "true"):
+	switch {
+	case strings.EqualFold(content, "yes"), strings.EqualFold(content, "true"):
 		return true, approx
-	case strings.EqualFold(s, "no"), strings.EqualFold(s, "false"):
+	case strings.EqualFold(content, "no"), strings.EqualFold(content, "false"):
 		return false, approx
 	}
 	return false, unfit
@@ -169,7 +168,7 @@ func readTime(rd *reader, v value, layout string) (time.Time, fit) {
 		return time.Time{}, unfit
 	}
 	for _, loose := range [...]string{time.RFC3339, localLayout, time.DateTime} {
-		t, err := time.Parse(loose, string(content)) // takes a fraction of a second, too
+		t, err := time.Parse(loose, content) // takes a fraction of a second, too
 		if t = t.UTC().Truncate(time.Millisecond); err == nil && inYears(t) {
 			return t, approx
 		}
@@ -192,11 +191,11 @@ func inYears(t time.Time) bool { return t.Year() >= 1 && t.Year() <= 9999 }
 // parseTime reads text that is byte for byte what the layout, one of the two
 // above and of the same length, gives for some time. It is strict where
 // time.Parse is lenient, which makes formatting its inverse.
-func parseTime(text []byte, layout string) (time.Time, bool) {
+func parseTime(text, layout string) (time.Time, bool) {
 	var parts [7]int // year, month, day, hour, minute, second, millisecond
 	part := 0
-	for i, c := range text {
-		switch l := layout[i]; {
+	for i := range len(text) {
+		switch c, l := text[i], layout[i]; {
 		case l >= '0' && l <= '9':
 			if c < '0' || c > '9' {
 				return time.Time{}, false

@@ -124,9 +124,9 @@ func (e *Encoder) Conversation(r Revision) (Message, error) {
 	case !inYears(r.ObservedAt.UTC()):
 		return Message{}, fmt.Errorf("encode conversation: observed in year %d, want 1 to 9999", r.ObservedAt.UTC().Year())
 	}
-	rd := newReader(r.Row.Raw)
+	rd := newReader()
 	defer rd.free()
-	rd.row(r.Row.Raw)
+	rd.row(string(r.Row.Raw))
 	e.describe(&rd.record, r)
 	value, err := conversationFormat.encode(&rd.record)
 	if err != nil {

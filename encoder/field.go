@@ -18,7 +18,7 @@ type field[R any] struct {
 
 	// read fills in the field, of that path, from the value that the source text begins with, n bytes of it.
 	// exact tells that write gives back that very value, so that its text need not be kept.
-	read func(rd *reader, path string, r *R, source []byte) (n int, exact bool)
+	read func(rd *reader, path string, r *R, source string) (n int, exact bool)
 	// write appends the member's JSON text; it reports false, and appends nothing, when the field is null.
 	write func(b *builder, r *R) bool
 }
@@ -26,7 +26,7 @@ type field[R any] struct {
 // shape is an object that is read into, and written from, a record R. The source
 // begins with the object and may go on behind it; n is the object's length.
 type shape[R any] interface {
-	readObject(rd *reader, r *R, source []byte) (n int, exact bool)
+	readObject(rd *reader, r *R, source string) (n int, exact bool)
 	writeObject(b *builder, r *R)
 }
 
@@ -60,7 +60,7 @@ func newTable[R any](path string, fields []field[R]) *table[R] {
 func one[R, T any](name, column string, c conversion[T], at func(*R) **T) field[R] {
 	return field[R]{
 		name: name, column: column, way: c.name,
-		read: func(rd *reader, _ string, r *R, source []byte) (int, bool) {
+		read: func(rd *reader, _ string, r *R, source string) (int, bool) {
 			v := valueAt(source)
 			got, fit := c.read(rd, v)
 			place := at(r)
@@ -84,7 +84,7 @@ func one[R, T any](name, column string, c conversion[T], at func(*R) **T) field[
 // list is a member whose value is an array of scalars. An element that does not
 // fit leaves its best reading, or the zero value, in its place.
 func list[R, T any](name, column string, c conversion[T], at func(*R) *[]T) field[R] {
-	return elements(name, column, "list of "+c.name, at, func(rd *reader, element *T, source []byte) (int, bool) {
+	return elements(name, column, "list of "+c.name, at, func(rd *reader, element *T, source string) (int, bool) {
 		v := valueAt(source)
 		got, fit := c.read(rd, v)
 		*element = got
@@ -95,7 +95,7 @@ func list[R, T any](name, column string, c conversion[T], at func(*R) *[]T) fiel
 // objects is a member whose value is an array of objects. An element that is no
 // object leaves an empty record in its place.
 func objects[R, E any](name, column string, s shape[E], at func(*R) *[]E) field[R] {
-	return elements(name, column, "list of objects", at, func(rd *reader, e *E, source []byte) (int, bool) {
+	return elements(name, column, "list of objects", at, func(rd *reader, e *E, source string) (int, bool) {
 		if source[0] != '{' {
 			return rawjson.Length(source), false
 		}
@@ -106,11 +106,11 @@ func objects[R, E any](name, column string, s shape[E], at func(*R) *[]E) field[
 // elements is a member whose value is an array: as many elements in the field as
 // in the source, those that are not exact kept under their index.
 func elements[R, E any](name, column, way string, at func(*R) *[]E,
-	read func(rd *reader, e *E, source []byte) (n int, exact bool), write func(b *builder, e *E),
+	read func(rd *reader, e *E, source string) (n int, exact bool), write func(b *builder, e *E),
 ) field[R] {
 	return field[R]{
 		name: name, column: column, way: way,
-		read: func(rd *reader, path string, r *R, source []byte) (int, bool) {
+		read: func(rd *reader, path string, r *R, source string) (int, bool) {
 			*at(r) = nil
 			if source[0] != '[' {
 				return rawjson.Length(source), false
@@ -143,7 +143,7 @@ func elements[R, E any](name, column, way string, at func(*R) *[]E,
 
 // next is where the next element or member begins, or the closing bracket: i is
 // behind the one before.
-func next(source []byte, i int) int {
+func next(source string, i int) int {
 	if i = rawjson.Space(source, i); source[i] == ',' {
 		i = rawjson.Space(source, i+1)
 	}
@@ -154,7 +154,7 @@ func next(source []byte, i int) int {
 func object[R, E any](name, column string, s shape[E], at func(*R) **E) field[R] {
 	return field[R]{
 		name: name, column: column, way: "object",
-		read: func(rd *reader, _ string, r *R, source []byte) (int, bool) {
+		read: func(rd *reader, _ string, r *R, source string) (int, bool) {
 			*at(r) = nil
 			if source[0] != '{' {
 				return rawjson.Length(source), false
@@ -181,7 +181,7 @@ func lift[R, E any](column string, fields []field[E], at func(*R) *E) []field[R]
 	for _, f := range fields {
 		lifted = append(lifted, field[R]{
 			name: f.name, column: column + "." + f.column, way: f.way,
-			read: func(rd *reader, path string, r *R, source []byte) (int, bool) {
+			read: func(rd *reader, path string, r *R, source string) (int, bool) {
 				return f.read(rd, path, at(r), source)
 			},
 			write: func(b *builder, r *R) bool {
@@ -205,7 +205,7 @@ type destinations struct{}
 // itself; any other has its agent in a member.
 const segmentType = "AgentSegment"
 
-func (destinations) readObject(rd *reader, d *Destination, source []byte) (int, bool) {
+func (destinations) readObject(rd *reader, d *Destination, source string) (int, bool) {
 	if !isSegment(source) {
 		return queueEntryFields.readObject(rd, d, source)
 	}
@@ -223,7 +223,7 @@ func (destinations) writeObject(b *builder, d *Destination) {
 
 // isSegment foretells whether reading the object at the source's start will leave segmentType in
 // DestinationType: rebuilding has only the record to go by.
-func isSegment(source []byte) bool {
+func isSegment(source string) bool {
 	segment := false
 	for name, value := range rawjson.Members(source) {
 		spelling := spellingOf(name, "destinationType")

@@ -216,7 +216,7 @@ func TestEveryFieldKeepsWhatDoesNotFit(t *testing.T) {
 				t.Errorf("%q: %v", row, err)
 				continue
 			}
-			if got := c.Unmapped[parent+"/"+name]; got != string(escapeBroken([]byte(odd))) {
+			if got := c.Unmapped[parent+"/"+name]; got != escapeBroken(odd) {
 				t.Errorf("%q: kept %q", row, c.Unmapped)
 			}
 			if diff := cmp.Diff([]string{"unknown", path}, m.Unmapped); diff != "" {

@@ -5,7 +5,7 @@ import "github.com/convstream/convstream/poller/smartassist/rawjson"
 // readObject reads an object's members into r. It reports false when the object
 // must be kept whole. Nearly all objects are ordinary and read in one pass over
 // their text; the others are read again, with care.
-func (t *table[R]) readObject(rd *reader, r *R, source []byte) (n int, exact bool) {
+func (t *table[R]) readObject(rd *reader, r *R, source string) (n int, exact bool) {
 	misfits, unknown, kept := len(rd.misfits), len(rd.unknown), len(rd.kept)
 	if n, ok := t.readOrdinary(rd, r, source); ok {
 		return n, true
@@ -20,7 +20,7 @@ func (t *table[R]) readObject(rd *reader, r *R, source []byte) (n int, exact boo
 
 // readOrdinary reads an object in which no name comes twice, not even in two
 // spellings. It gives up, false, when it meets another.
-func (t *table[R]) readOrdinary(rd *reader, r *R, source []byte) (n int, ok bool) {
+func (t *table[R]) readOrdinary(rd *reader, r *R, source string) (n int, ok bool) {
 	var seen fieldSet
 	i := rawjson.Space(source, 1)
 	for source[i] != '}' {
@@ -49,7 +49,7 @@ func (t *table[R]) readOrdinary(rd *reader, r *R, source []byte) (n int, ok bool
 
 // readOdd reads an object in which names come twice, in one spelling or in several,
 // or are no text. It reports false when the object must be kept whole.
-func (t *table[R]) readOdd(rd *reader, r *R, object []byte) bool {
+func (t *table[R]) readOdd(rd *reader, r *R, object string) bool {
 	base := len(rd.members)
 	canonicals, variants, whole := t.collect(rd, object)
 	if whole {
@@ -98,7 +98,7 @@ func (t *table[R]) readMember(rd *reader, r *R, m member, disputed, wanted bool)
 // collect puts the object's members on the stack, with their fields. whole tells
 // that the members cannot each be kept under a pointer of its own, because two
 // have one name or a name is no text.
-func (t *table[R]) collect(rd *reader, object []byte) (canonicals, variants fieldSet, whole bool) {
+func (t *table[R]) collect(rd *reader, object string) (canonicals, variants fieldSet, whole bool) {
 	base := len(rd.members)
 	others := 0
 	for name, value := range rawjson.Members(object) {
@@ -141,8 +141,8 @@ func repeated(members []member) bool {
 }
 
 // find looks a quoted name up.
-func (t *table[R]) find(name []byte) (field int, s spelling) {
-	if i := t.slots.find(name); i >= 0 && t.fields[i].name == string(name[1:len(name)-1]) {
+func (t *table[R]) find(name string) (field int, s spelling) {
+	if i := t.slots.find(name); i >= 0 && t.fields[i].name == name[1:len(name)-1] {
 		return i, canonical
 	}
 	decoded, ok := rawjson.Unquote(name)
@@ -161,7 +161,7 @@ func (t *table[R]) find(name []byte) (field int, s spelling) {
 
 // member is a member of an object that is being read.
 type member struct {
-	name, value []byte // source text, the name quoted; of the ordinary object's value only the start counts
+	name, value string // source text, the name quoted; of the ordinary object's value only the start counts
 	field       int    // in the table; -1 for none
 	spelling    spelling
 }

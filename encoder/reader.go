@@ -25,7 +25,6 @@ type reader struct {
 
 	members []member // a stack: the members of the objects around
 	scratch []byte
-	buffer  strings.Builder // the characters of all strings of the record, in one piece of memory
 	strings arena[string]
 	ints    arena[int32]
 	bools   arena[bool]
@@ -38,11 +37,7 @@ var readers = sync.Pool{New: func() any { return &reader{unmapped: map[string]st
 // into the pool.
 const maxPooled = 1 << 10
 
-func newReader(row []byte) *reader {
-	rd := readers.Get().(*reader)
-	rd.buffer.Grow(len(row))
-	return rd
-}
+func newReader() *reader { return readers.Get().(*reader) }
 
 func (rd *reader) free() {
 	rd.record = Conversation{}
@@ -53,7 +48,6 @@ func (rd *reader) free() {
 	clear(rd.members[:cap(rd.members)])
 	rd.misfits, rd.unknown, rd.kept, rd.path, rd.silent = nil, nil, rd.kept[:0], rd.path[:0], 0
 	rd.members = rd.members[:0]
-	rd.buffer.Reset()
 	rd.strings.reset()
 	rd.ints.reset()
 	rd.bools.reset()
@@ -61,8 +55,9 @@ func (rd *reader) free() {
 	readers.Put(rd)
 }
 
-// row reads a whole row.
-func (rd *reader) row(row []byte) {
+// row reads a whole row. The strings of the record are parts of it, where the row
+// has them as they are: one piece of memory for nearly all.
+func (rd *reader) row(row string) {
 	rd.record.Unmapped = rd.unmapped
 	if _, exact := conversationFields.readObject(rd, &rd.record, row); !exact {
 		rd.keep("", row)
@@ -70,7 +65,7 @@ func (rd *reader) row(row []byte) {
 }
 
 // keep puts the source text of the value the reading is at into unmapped.
-func (rd *reader) keep(path string, value []byte) {
+func (rd *reader) keep(path, value string) {
 	if rd.silent > 0 {
 		return
 	}
@@ -78,9 +73,9 @@ func (rd *reader) keep(path string, value []byte) {
 		path = unknownPath
 	}
 	rd.misfits = append(rd.misfits, path)
-	pointer := rd.text(rd.path)
+	pointer := string(rd.path)
 	rd.kept = append(rd.kept, pointer)
-	rd.unmapped[pointer] = rd.text(escapeBroken(value))
+	rd.unmapped[pointer] = escapeBroken(value)
 }
 
 const (
@@ -92,7 +87,7 @@ const (
 
 // keepUnknown keeps a member that no table knows. It reports false, and keeps
 // nothing, when there was one of that name before.
-func (rd *reader) keepUnknown(path string, name, value []byte) bool {
+func (rd *reader) keepUnknown(path, name, value string) bool {
 	if rd.silent > 0 {
 		return true
 	}
@@ -149,34 +144,27 @@ func (rd *reader) leave(up int) { rd.path = rd.path[:up] }
 
 // value is a JSON value: its source text, of a string also the form.
 type value struct {
-	source []byte
+	source string
 	form   rawjson.Form
 }
 
 // valueAt is the value that the source text, found valid, begins with.
-func valueAt(source []byte) value {
+func valueAt(source string) value {
 	if n, form := rawjson.String(source); n > 0 {
 		return value{source[:n], form}
 	}
 	return value{source: source[:rawjson.Length(source)]}
 }
 
-// content is what a string says, valid until the next call; ok is false when that
+// content is what a string says; ok is false when that
 // is not text and U+FFFD stands in for a part of it.
-func (rd *reader) content(v value) (content []byte, ok bool) {
+func (rd *reader) content(v value) (content string, ok bool) {
 	inner := v.source[1 : len(v.source)-1]
-	if v.form == 0 || v.form == rawjson.Wide && utf8.Valid(inner) {
+	if v.form == 0 || v.form == rawjson.Wide && utf8.ValidString(inner) {
 		return inner, true
 	}
 	rd.scratch, ok = rawjson.AppendUnquote(rd.scratch[:0], v.source)
-	return rd.scratch, ok
-}
-
-// text makes a string of b in the row's one piece of memory.
-func (rd *reader) text(b []byte) string {
-	start := rd.buffer.Len()
-	rd.buffer.Write(b)
-	return rd.buffer.String()[start:]
+	return string(rd.scratch), ok
 }
 
 // arena gives out places for values of one type, a block at a time. A record

@@ -68,9 +68,9 @@ func checkPassage(t fataler, e *Encoder, row []byte) *Conversation {
 func checkSame(t fataler, e *Encoder, row []byte, decoded *Conversation) {
 	t.Helper()
 	parsed := smartassist.ParseRow(row)
-	rd := newReader(parsed.Raw)
+	rd := newReader()
 	defer rd.free()
-	rd.row(parsed.Raw)
+	rd.row(string(parsed.Raw))
 	e.describe(&rd.record, firstRevision(parsed))
 	noUnmapped := cmp.FilterValues(func(_, _ map[string]string) bool { return true }, cmpopts.EquateEmpty())
 	if diff := cmp.Diff(&rd.record, decoded, noUnmapped); diff != "" {

@@ -17,7 +17,7 @@ func newNameSlots(n int, name func(int) string) nameSlots {
 		}
 		free := true
 		for i := 0; i < n && free; i++ {
-			slot := s.slot([]byte(`"` + name(i) + `"`))
+			slot := s.slot(`"` + name(i) + `"`)
 			free = s.index[slot] < 0
 			s.index[slot] = int8(i)
 		}
@@ -29,9 +29,9 @@ func newNameSlots(n int, name func(int) string) nameSlots {
 }
 
 // find gives the index of the only name that may equal the quoted one, or -1.
-func (s *nameSlots) find(quoted []byte) int { return int(s.index[s.slot(quoted)]) }
+func (s *nameSlots) find(quoted string) int { return int(s.index[s.slot(quoted)]) }
 
-func (s *nameSlots) slot(quoted []byte) uint8 {
+func (s *nameSlots) slot(quoted string) uint8 {
 	n := len(quoted) // at least 2: the quotes
 	h := uint32(n) | uint32(quoted[1])<<8 | uint32(quoted[n/2])<<16 | uint32(quoted[n-2])<<24
 	return uint8(h * (s.seed*2654435769 | 1) >> 24)

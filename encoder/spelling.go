@@ -17,8 +17,8 @@ const (
 )
 
 // spellingOf compares a quoted name.
-func spellingOf(quoted []byte, name string) spelling {
-	if plain, ok := rawjson.Plain(quoted); ok && string(plain) == name {
+func spellingOf(quoted, name string) spelling {
+	if plain, ok := rawjson.Plain(quoted); ok && plain == name {
 		return canonical
 	}
 	decoded, ok := rawjson.Unquote(quoted)

@@ -1,9 +1,6 @@
 package rawjson
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
+import "math/bits"
 
 // Form tells what stands between a valid string's source text and its content:
 // nothing, for the zero value.
@@ -20,14 +17,14 @@ const lows, highs = 0x0101010101010101, 0x8080808080808080
 // String checks the quoted string that b begins with. n is its length, quotes
 // included; 0 when there is none, it is not valid or does not end within b. It
 // is what a row's text consists of, and so is read eight bytes at a time.
-func String(b []byte) (n int, form Form) {
+func String[T Text](b T) (n int, form Form) {
 	if len(b) == 0 || b[0] != '"' {
 		return 0, 0
 	}
 	var wide uint64 // the highest bit of any byte
 	for n = 1; n < len(b); {
 		if len(b)-n >= 8 {
-			w := binary.LittleEndian.Uint64(b[n:])
+			w := word(b[n : n+8])
 			// The highest bit of the first byte that is a control character, a quote or a backslash.
 			// Behind it bits may be set for no reason: subtracting borrows.
 			stop := ((w - lows*' ') | (w ^ lows*'"' - lows) | (w ^ lows*'\\' - lows)) &^ w & highs
@@ -62,9 +59,16 @@ func String(b []byte) (n int, form Form) {
 	return 0, 0
 }
 
+// word is eight bytes, the first one lowest.
+func word[T Text](b T) uint64 {
+	_ = b[7]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+}
+
 // escape is the length of the escape that b begins with, 0 when it is none.
 // Whether surrogates come in pairs is not JSON's question.
-func escape(b []byte) int {
+func escape[T Text](b T) int {
 	if len(b) < 2 {
 		return 0
 	}

@@ -15,21 +15,23 @@
 package rawjson
 
 import (
-	"bytes"
 	"iter"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// Text is JSON text as it was received, or a string of it, whose parts cost nothing to keep.
+type Text interface{ ~[]byte | ~string }
+
 // Members gives the members of a JSON object in source order, repeated names
 // included. The name is quoted source text (see [Unquote]), the value source
 // text without surrounding white space; both are parts of object. Text that is
 // no object has no members.
-func Members(object []byte) iter.Seq2[[]byte, []byte] {
-	return func(yield func(name, value []byte) bool) { members(object, yield) }
+func Members[T Text](object T) iter.Seq2[T, T] {
+	return func(yield func(name, value T) bool) { members(object, yield) }
 }
 
-func members(b []byte, yield func(name, value []byte) bool) {
+func members[T Text](b T, yield func(name, value T) bool) {
 	i := Space(b, 0)
 	if i >= len(b) || b[i] != '{' {
 		return
@@ -42,7 +44,7 @@ func members(b []byte, yield func(name, value []byte) bool) {
 			return
 		}
 		n := Length(b[start:])
-		if n == 0 || !yield(b[i:end:end], b[start:start+n:start+n]) {
+		if n == 0 || !yield(b[i:end], b[start:start+n]) {
 			return
 		}
 		i = Space(b, start+n)
@@ -55,18 +57,18 @@ func members(b []byte, yield func(name, value []byte) bool) {
 // Elements gives the elements of a JSON array in order, as source text without
 // surrounding white space, parts of array. Text that is no array has no
 // elements.
-func Elements(array []byte) iter.Seq[[]byte] {
-	return func(yield func(value []byte) bool) { elements(array, yield) }
+func Elements[T Text](array T) iter.Seq[T] {
+	return func(yield func(value T) bool) { elements(array, yield) }
 }
 
-func elements(b []byte, yield func(value []byte) bool) {
+func elements[T Text](b T, yield func(value T) bool) {
 	i := Space(b, 0)
 	if i >= len(b) || b[i] != '[' {
 		return
 	}
 	for i = Space(b, i+1); i < len(b) && b[i] != ']'; i = Space(b, i+1) {
 		n := Length(b[i:])
-		if n == 0 || !yield(b[i:i+n:i+n]) {
+		if n == 0 || !yield(b[i:i+n]) {
 			return
 		}
 		i = Space(b, i+n)
@@ -82,7 +84,7 @@ func elements(b []byte, yield func(value []byte) bool) {
 // Length is the one function here that may be asked about broken text: a value
 // that is broken inside (a bad escape, a control character, a bare word) has
 // the length that its brackets and quotes give it.
-func Length(b []byte) int {
+func Length[T Text](b T) int {
 	if len(b) == 0 {
 		return 0
 	}
@@ -92,8 +94,8 @@ func Length(b []byte) int {
 	case '{', '[':
 		return nestedLength(b)
 	}
-	for i, c := range b {
-		switch c {
+	for i := range len(b) {
+		switch b[i] {
 		case ',', ']', '}', ':', ' ', '\t', '\r', '\n':
 			return i
 		}
@@ -101,7 +103,7 @@ func Length(b []byte) int {
 	return len(b)
 }
 
-func nestedLength(b []byte) int {
+func nestedLength[T Text](b T) int {
 	depth := 0
 	for i := 0; i < len(b); i++ {
 		switch b[i] {
@@ -124,12 +126,12 @@ func nestedLength(b []byte) int {
 
 // stringLength is the length of the quoted string that b begins with, quotes
 // included; 0 when its end is missing.
-func stringLength(b []byte) int {
+func stringLength[T Text](b T) int {
 	if n, _ := String(b); n > 0 {
 		return n // valid, as nearly all are
 	}
 	for i := 1; i < len(b); {
-		n := bytes.IndexByte(b[i:], '"')
+		n := indexByte(b[i:], '"')
 		if n < 0 {
 			return 0
 		}
@@ -147,9 +149,18 @@ func stringLength(b []byte) int {
 	return 0
 }
 
+func indexByte[T Text](b T, c byte) int {
+	for i := range len(b) {
+		if b[i] == c {
+			return i
+		}
+	}
+	return -1
+}
+
 // Space is the index of the first byte of b from i on that is no JSON
 // white space, len(b) when there is none.
-func Space(b []byte, i int) int {
+func Space[T Text](b T, i int) int {
 	i = min(i, len(b))
 	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
 		i++

@@ -12,16 +12,18 @@ import (
 // then stands in place of each, so s is always valid UTF-8 but the source text
 // cannot be had back from it. Something that is no quoted string gives "",
 // false.
-func Unquote(quoted []byte) (s string, exact bool) {
-	if inner, ok := Plain(quoted); ok && utf8.Valid(inner) {
-		return string(inner), true
+func Unquote[T Text](quoted T) (s string, exact bool) {
+	if inner, ok := Plain(quoted); ok {
+		if s = string(inner); utf8.ValidString(s) {
+			return s, true
+		}
 	}
 	b, exact := AppendUnquote(nil, quoted)
 	return string(b), exact
 }
 
 // AppendUnquote appends the decoded string to dst; see [Unquote].
-func AppendUnquote(dst, quoted []byte) (b []byte, exact bool) {
+func AppendUnquote[T Text](dst []byte, quoted T) (b []byte, exact bool) {
 	n := len(dst)
 	b, err := jsontext.AppendUnquote(dst, quoted)
 	if err != nil && !utf8.Valid(b[n:]) {
@@ -32,10 +34,10 @@ func AppendUnquote(dst, quoted []byte) (b []byte, exact bool) {
 
 // Plain gives the part between the quotes when nothing in it is escaped, so
 // that it is the string's content byte for byte (valid UTF-8 or not).
-func Plain(quoted []byte) (inner []byte, ok bool) {
+func Plain[T Text](quoted T) (inner T, ok bool) {
 	if len(quoted) < 2 || quoted[0] != '"' {
-		return nil, false
+		return quoted[:0], false
 	}
 	inner = quoted[1 : len(quoted)-1]
-	return inner, bytes.IndexByte(inner, '\\') < 0
+	return inner, indexByte(inner, '\\') < 0
 }
