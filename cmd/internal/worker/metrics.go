@@ -58,7 +58,19 @@ func newMetrics(w *Worker) *metrics {
 	})
 	m.registry.MustRegister(m.commitSeconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.gauges(w)
+	m.begin(w)
 	return m
+}
+
+// begin shows the counts of rows as zero from the start: where a series comes into being with its first dead letter, an
+// alert on its increase misses that one.
+func (m *metrics) begin(w *Worker) {
+	for _, topic := range append(w.encoder.Topics(), w.encoder.DeadLetterTopic()) {
+		m.published.WithLabelValues(topic)
+	}
+	for _, result := range []string{"published", "unchanged", "dead_lettered"} {
+		m.rows.WithLabelValues(result)
+	}
 }
 
 // gauges are read from the Worker when somebody asks.
