@@ -15,6 +15,7 @@ type field[R any] struct {
 	path   string // the schema's, from the conversation on: a bounded name for metrics
 	token  string // the last step of the member's JSON pointer: "/" and the name
 	way    string // the way back to JSON, as the schema's docs name it
+	scalar bool   // nothing below the member is kept by itself
 
 	// read fills in the field, of that path, from the value that the source text begins with, n bytes of it.
 	// exact tells that write gives back that very value, so that its text need not be kept.
@@ -59,7 +60,7 @@ func newTable[R any](path string, fields []field[R]) *table[R] {
 // one is a member whose value is a scalar.
 func one[R, T any](name, column string, c conversion[T], at func(*R) **T) field[R] {
 	return field[R]{
-		name: name, column: column, way: c.name,
+		name: name, column: column, way: c.name, scalar: true,
 		read: func(rd *reader, _ string, r *R, source string) (int, bool) {
 			v := valueAt(source)
 			got, fit := c.read(rd, v)
@@ -84,7 +85,7 @@ func one[R, T any](name, column string, c conversion[T], at func(*R) **T) field[
 // list is a member whose value is an array of scalars. An element that does not
 // fit leaves its best reading, or the zero value, in its place.
 func list[R, T any](name, column string, c conversion[T], at func(*R) *[]T) field[R] {
-	return elements(name, column, "list of "+c.name, at, func(rd *reader, element *T, source string) (int, bool) {
+	return elements(name, column, "list of "+c.name, at, c.place, func(rd *reader, element *T, source string) (int, bool) {
 		v := valueAt(source)
 		got, fit := c.read(rd, v)
 		*element = got
@@ -94,8 +95,8 @@ func list[R, T any](name, column string, c conversion[T], at func(*R) *[]T) fiel
 
 // objects is a member whose value is an array of objects. An element that is no
 // object leaves an empty record in its place.
-func objects[R, E any](name, column string, s shape[E], at func(*R) *[]E) field[R] {
-	return elements(name, column, "list of objects", at, func(rd *reader, e *E, source string) (int, bool) {
+func objects[R, E any](name, column string, s shape[E], place func(*reader) *arena[E], at func(*R) *[]E) field[R] {
+	return elements(name, column, "list of objects", at, place, func(rd *reader, e *E, source string) (int, bool) {
 		if source[0] != '{' {
 			return rawjson.Length(source), false
 		}
@@ -105,7 +106,7 @@ func objects[R, E any](name, column string, s shape[E], at func(*R) *[]E) field[
 
 // elements is a member whose value is an array: as many elements in the field as
 // in the source, those that are not exact kept under their index.
-func elements[R, E any](name, column, way string, at func(*R) *[]E,
+func elements[R, E any](name, column, way string, at func(*R) *[]E, place func(*reader) *arena[E],
 	read func(rd *reader, e *E, source string) (n int, exact bool), write func(b *builder, e *E),
 ) field[R] {
 	return field[R]{
@@ -115,19 +116,19 @@ func elements[R, E any](name, column, way string, at func(*R) *[]E,
 			if source[0] != '[' {
 				return rawjson.Length(source), false
 			}
-			all := []E{} // not nil: that would be an absent array
+			a := place(rd) // nobody else takes a place there meanwhile: no E is within an E
+			start := len(*a)
 			i := rawjson.Space(source, 1)
 			for source[i] != ']' {
-				all = append(all, *new(E))
-				up := rd.enterElement(len(all) - 1)
-				n, exact := read(rd, &all[len(all)-1], source[i:])
+				up := rd.enterElement(len(*a) - start)
+				n, exact := read(rd, a.keep(*new(E)), source[i:])
 				if !exact {
 					rd.keep(path, source[i:i+n])
 				}
 				rd.leave(up)
 				i = next(source, i+n)
 			}
-			*at(r) = all
+			*at(r) = a.since(start)
 			return i + 1, true
 		},
 		write: func(b *builder, r *R) bool {
@@ -151,7 +152,7 @@ func next(source string, i int) int {
 }
 
 // object is a member whose value is an object.
-func object[R, E any](name, column string, s shape[E], at func(*R) **E) field[R] {
+func object[R, E any](name, column string, s shape[E], place func(*reader) *arena[E], at func(*R) **E) field[R] {
 	return field[R]{
 		name: name, column: column, way: "object",
 		read: func(rd *reader, _ string, r *R, source string) (int, bool) {
@@ -159,7 +160,7 @@ func object[R, E any](name, column string, s shape[E], at func(*R) **E) field[R]
 			if source[0] != '{' {
 				return rawjson.Length(source), false
 			}
-			e := new(E)
+			e := place(rd).keep(*new(E))
 			*at(r) = e
 			return s.readObject(rd, e, source)
 		},
@@ -180,7 +181,7 @@ func lift[R, E any](column string, fields []field[E], at func(*R) *E) []field[R]
 	var lifted []field[R]
 	for _, f := range fields {
 		lifted = append(lifted, field[R]{
-			name: f.name, column: column + "." + f.column, way: f.way,
+			name: f.name, column: column + "." + f.column, way: f.way, scalar: f.scalar,
 			read: func(rd *reader, path string, r *R, source string) (int, bool) {
 				return f.read(rd, path, at(r), source)
 			},
@@ -209,7 +210,7 @@ func (destinations) readObject(rd *reader, d *Destination, source string) (int, 
 	if !isSegment(source) {
 		return queueEntryFields.readObject(rd, d, source)
 	}
-	d.Agent = new(AgentSegment)
+	d.Agent = rd.segments.keep(AgentSegment{})
 	return segmentFields.readObject(rd, d, source)
 }
 

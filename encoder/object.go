@@ -77,6 +77,15 @@ func (t *table[R]) readOdd(rd *reader, r *R, object string) bool {
 // that.
 func (t *table[R]) readMember(rd *reader, r *R, m member, disputed, wanted bool) (n int) {
 	f := &t.fields[m.field]
+	if f.scalar && wanted && !disputed {
+		n, exact := f.read(rd, f.path, r, m.value)
+		if !exact {
+			up := rd.enterMember(m, f.token)
+			rd.keep(f.path, m.value[:n])
+			rd.leave(up)
+		}
+		return n // all that most members come to: where they are was not asked
+	}
 	up := rd.enterMember(m, f.token)
 	n, exact := len(m.value), true
 	if disputed {

@@ -29,6 +29,15 @@ type reader struct {
 	ints    arena[int32]
 	bools   arena[bool]
 	times   arena[time.Time]
+
+	customers     arena[Customer]
+	campaigns     arena[Campaign]
+	tags          arena[Tag]
+	destinations  arena[Destination]
+	segments      arena[AgentSegment]
+	consulting    arena[ConsultingAgent]
+	joined        arena[JoinedUser]
+	nonResponding arena[NonRespondingAgent]
 }
 
 var readers = sync.Pool{New: func() any { return &reader{unmapped: map[string]string{}} }}
@@ -52,6 +61,14 @@ func (rd *reader) free() {
 	rd.ints.reset()
 	rd.bools.reset()
 	rd.times.reset()
+	rd.customers.reset()
+	rd.campaigns.reset()
+	rd.tags.reset()
+	rd.destinations.reset()
+	rd.segments.reset()
+	rd.consulting.reset()
+	rd.joined.reset()
+	rd.nonResponding.reset()
 	readers.Put(rd)
 }
 
@@ -167,21 +184,29 @@ func (rd *reader) content(v value) (content string, ok bool) {
 	return string(rd.scratch), ok
 }
 
-// arena gives out places for values of one type, a block at a time. A record
-// points at some fifty of them, and lives only until it is encoded.
+// arena gives out places for values of one type. They are good until the record
+// is encoded, even when the arena grows: the places given before stay where they
+// are, and nobody writes to a place once its value is read.
 type arena[T any] []T
 
-const arenaBlock = 64
-
 func (a *arena[T]) keep(v T) *T {
-	if len(*a) == cap(*a) {
-		*a = make([]T, 0, arenaBlock) // pointers into the block before stay good
-	}
 	*a = append(*a, v)
 	return &(*a)[len(*a)-1]
 }
 
+// since is the slice of the values kept from start on. It is not nil: that would
+// be an absent array.
+func (a *arena[T]) since(start int) []T {
+	if start == len(*a) {
+		return []T{}
+	}
+	return (*a)[start:len(*a):len(*a)]
+}
+
 func (a *arena[T]) reset() {
+	if cap(*a) > maxPooled {
+		*a = nil
+	}
 	clear(*a)
 	*a = (*a)[:0]
 }
