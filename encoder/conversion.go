@@ -192,23 +192,26 @@ func inYears(t time.Time) bool { return t.Year() >= 1 && t.Year() <= 9999 }
 // above and of the same length, gives for some time. It is strict where
 // time.Parse is lenient, which makes formatting its inverse.
 func parseTime(text, layout string) (time.Time, bool) {
-	var parts [7]int // year, month, day, hour, minute, second, millisecond
-	part := 0
-	for i := range len(text) {
-		switch c, l := text[i], layout[i]; {
-		case l >= '0' && l <= '9':
-			if c < '0' || c > '9' {
-				return time.Time{}, false
-			}
-			parts[part] = parts[part]*10 + int(c-'0')
-		case c != l:
-			return time.Time{}, false
-		default:
-			part++
+	// Whether there is a digit where one belongs is asked once, at the end.
+	digits := true
+	number := func(i, n int) (x int) {
+		for _, c := range []byte(text[i : i+n]) {
+			digits = digits && '0' <= c && c <= '9'
+			x = x*10 + int(c) - '0'
 		}
+		return x
 	}
-	year, month, day, hour, minute, second := parts[0], parts[1], parts[2], parts[3], parts[4], parts[5]
-	t := time.Date(year, time.Month(month), day, hour, minute, second, parts[6]*1e6, time.UTC)
-	ok := year >= 1 && month >= 1 && month <= 12 && t.Day() == day && hour < 24 && minute < 60 && second < 60
-	return t, ok
+	marks := text[4] == '-' && text[7] == '-' && text[10] == 'T' && text[13] == ':' && text[16] == ':'
+	year, month, day := number(0, 4), number(5, 2), number(8, 2)
+	hour, minute, second := number(11, 2), number(14, 2), number(17, 2)
+	millisecond := 0
+	if layout == utcLayout {
+		marks = marks && text[19] == '.' && text[23] == 'Z'
+		millisecond = number(20, 3)
+	}
+	if !digits || !marks || year < 1 || month < 1 || month > 12 || hour > 23 || minute > 59 || second > 59 {
+		return time.Time{}, false
+	}
+	t := time.Date(year, time.Month(month), day, hour, minute, second, millisecond*1e6, time.UTC)
+	return t, day >= 1 && (day <= 28 || t.Day() == day)
 }

@@ -132,12 +132,12 @@ func (e *Encoder) Conversation(r Revision) (Message, error) {
 	if err != nil {
 		return Message{}, fmt.Errorf("encode conversation: %w", err)
 	}
-	key := []byte(rd.record.ID)
+	event := revisionEvent(r, rd.record.ID)
 	m := Message{
 		Topic:    e.Topic(r.Row.Channel),
-		Key:      key,
+		Key:      event.subject,
 		Value:    value,
-		Headers:  e.headers(revisionEvent(r, key)),
+		Headers:  e.headers(event),
 		Unmapped: rd.misfits,
 		Unknown:  rd.unknown,
 	}
@@ -147,9 +147,12 @@ func (e *Encoder) Conversation(r Revision) (Message, error) {
 	return m, nil
 }
 
-// revisionEvent has ce_id identity:revision:fingerprint.
-func revisionEvent(r Revision, key []byte) event {
-	id := append(make([]byte, 0, len(key)+len(":2147483647:0123456789abcdef")), key...)
+// revisionEvent has ce_id identity:revision:fingerprint, of which the first part
+// is the subject. Behind it there is room for the time.
+func revisionEvent(r Revision, identity string) event {
+	const room = len(":2147483647:0123456789abcdef") + len(time.RFC3339Nano)
+	id := append(make([]byte, 0, len(identity)+room), identity...)
+	key := slices.Clip(id)
 	id = strconv.AppendInt(append(id, ':'), int64(r.Number), 10)
 	id = appendFingerprint(append(id, ':'), r.Fingerprint)
 	return event{id: id, typ: typeConversation, subject: key, time: r.ObservedAt, contentType: contentAvro}

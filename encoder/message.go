@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -48,12 +49,12 @@ type event struct {
 	contentType []byte
 }
 
-// headers leaves room for a few more.
+// headers writes the time behind the id, into the same memory when there is room.
 func (e *Encoder) headers(v event) []Header {
-	at := appendEventTime(make([]byte, 0, len(time.RFC3339Nano)), v.time)
-	hs := append(make([]Header, 0, 11),
+	at := appendEventTime(v.id[len(v.id):], v.time)
+	hs := append(make([]Header, 0, 7),
 		Header{"ce_specversion", specVersion},
-		Header{"ce_id", v.id},
+		Header{"ce_id", slices.Clip(v.id)},
 		Header{"ce_source", e.source},
 		Header{"ce_type", v.typ},
 		Header{"ce_time", at},
