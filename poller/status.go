@@ -38,6 +38,8 @@ func (s Seconds) MarshalText() ([]byte, error) { return []byte(s.String()), nil 
 type Trouble struct {
 	Since    time.Time `json:"since"`
 	Category string    `json:"category"`
+	Error    string    `json:"error"`
+	Hint     string    `json:"hint"` // what the operator can do; "" where it is only to wait
 	Attempts int       `json:"attempts"`
 }
 
@@ -57,7 +59,7 @@ func (p *Poller) publishStatus(now time.Time) {
 		}
 	}
 	if !p.trouble.since.IsZero() {
-		s.Trouble = &Trouble{p.trouble.since, p.trouble.category, p.trouble.attempts}
+		s.Trouble = &Trouble{p.trouble.since, p.trouble.category, p.trouble.text, p.trouble.hint, p.trouble.attempts}
 	}
 	s.Rereads = p.rereads(now)
 	p.status.Store(s)

@@ -24,9 +24,10 @@ func (b *backoff) wait(now time.Time) time.Duration { return max(0, b.until.Sub(
 
 // trouble is a time in which the service could not be read. It is logged on the way in and on the way out.
 type trouble struct {
-	since    time.Time
-	category string
-	attempts int
+	since      time.Time
+	category   string
+	text, hint string // of the last failure
+	attempts   int
 }
 
 // failed notes that a window could not be read. Trouble with a window in the past does not hold back the head.
@@ -43,6 +44,7 @@ func (p *Poller) failed(task Task, err error) {
 	}
 	category, hint := explain(err)
 	p.trouble.attempts++
+	p.trouble.text, p.trouble.hint = err.Error(), hint
 	if p.trouble.since.IsZero() {
 		p.trouble.since = now
 	}

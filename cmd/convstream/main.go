@@ -74,6 +74,9 @@ func dispatch(ctx context.Context, args []string, t terminal) int {
 	if err == nil {
 		return exitDone
 	}
+	if errors.Is(err, errLogged) {
+		return exitFailed
+	}
 	fmt.Fprintf(t.err, "convstream: %v\n", err)
 	_, wrongConfig := errors.AsType[*config.Error](err)
 	if wrongConfig || errors.Is(err, errUsage) {
@@ -83,6 +86,9 @@ func dispatch(ctx context.Context, args []string, t terminal) int {
 }
 
 func asksForHelp(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
+
+// errLogged is a failure that the log has told of, in the log's own format.
+var errLogged = errors.New("see the log")
 
 // errUsage marks errors of the command line.
 var errUsage = errors.New("see 'convstream help'")

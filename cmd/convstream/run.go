@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 
@@ -23,11 +22,12 @@ func run(ctx context.Context, args []string, t terminal) error {
 	log.Info().Str("version", version).Str("commit", commit).Str("account", cfg.AccountID).Str("service", cfg.URL).
 		Strs("brokers", cfg.Kafka.Brokers).Str("prefix", cfg.TopicPrefix).Msg("convstream starts")
 	w, err := worker.New(cfg, log, worker.Network{})
-	if err != nil {
-		return err
+	if err == nil {
+		err = w.Run(ctx)
 	}
-	if err := w.Run(ctx); err != nil {
-		return errors.New(worker.Explain(err))
+	if err != nil {
+		log.Error().Msg("convstream ends: " + worker.Explain(err))
+		return errLogged
 	}
 	return nil
 }

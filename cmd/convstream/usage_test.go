@@ -104,10 +104,10 @@ func TestWrongSettings(t *testing.T) {
 	}
 }
 
-// lineOf is the first line that begins so.
-func lineOf(text, prefix string) string {
+// lineOf is the first line that holds the part.
+func lineOf(text, part string) string {
 	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, prefix) {
+		if strings.Contains(line, part) {
 			return line
 		}
 	}

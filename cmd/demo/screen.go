@@ -128,7 +128,7 @@ func (s *stage) verify(out io.Writer) error {
 		return fmt.Errorf("NOT verified: %d problems (seed %d)", len(r.Problems)+r.More, s.seed)
 	}
 	if r.Revisions == 0 {
-		return fmt.Errorf("NOT verified: nothing was published (seed %d)", s.seed)
+		return fmt.Errorf("NOT verified: nothing was published, so there is nothing to prove; let it run for longer (seed %d)", s.seed)
 	}
 	fmt.Fprintln(out, "verified: nothing lost, nothing twice")
 	return nil

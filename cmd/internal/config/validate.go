@@ -135,6 +135,7 @@ func (c *Config) validateTopics(p *problems) {
 
 func (c *Config) validatePolling(p *problems) {
 	p.require(c.StartFrom.Ago >= 0, "START_FROM", "expected how far back")
+	p.require(!c.StartFrom.At.After(time.Now()), "START_FROM", "%s lies in the future; expected a duration or an instant in the past", c.StartFrom.At.Format(time.RFC3339))
 	between(p, "POLL_INTERVAL", c.PollInterval, time.Second, time.Hour)
 	between(p, "SETTLE", c.Settle, time.Second, 24*time.Hour)
 	p.require(len(c.Reread) > 0, "REREAD", "expected age:cadence,... like 1h:5m,24h:1h")

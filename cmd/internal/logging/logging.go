@@ -14,15 +14,17 @@ import (
 
 // New is a logger as LOG_LEVEL and LOG_FORMAT wish, in UTC.
 func New(cfg *config.Config, out io.Writer) zerolog.Logger {
+	f, isFile := out.(*os.File)
+	terminal := isFile && isatty.IsTerminal(f.Fd())
 	format := cfg.LogFormat
 	if format == config.LogAuto {
 		format = config.LogJSON
-		if f, ok := out.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+		if terminal {
 			format = config.LogConsole
 		}
 	}
 	if format == config.LogConsole {
-		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.TimeOnly, TimeLocation: time.UTC}
+		out = zerolog.ConsoleWriter{Out: out, NoColor: !terminal, TimeFormat: time.TimeOnly, TimeLocation: time.UTC}
 	}
 	level, err := zerolog.ParseLevel(cfg.LogLevel)
 	if err != nil { // config has checked it

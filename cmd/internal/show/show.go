@@ -124,7 +124,7 @@ func (l lines) text(m producer.Message) string {
 	case "state":
 		return fmt.Sprintf("%q, %d bytes", m.Key, len(m.Value))
 	case "dead-letter":
-		return l.paint(31, header(m, "error")) + fmt.Sprintf(" %s, %d bytes", m.Key, len(m.Value))
+		return l.paint(31, header(m, "error")) + fmt.Sprintf(" %s, %d bytes, read in %s", header(m, "ce_id"), len(m.Value), header(m, "window"))
 	case "progress":
 		p, err := encoder.DecodeProgress(m.Value)
 		if err != nil {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"errors"
+	"math"
 	"sync"
 	"time"
 
@@ -83,7 +84,7 @@ func (m *metrics) gauges(w *Worker) {
 			if p := w.poller.Load(); p != nil {
 				return value(p.Status())
 			}
-			return 0
+			return value(poller.Status{})
 		})
 	}
 	gauge("active", "1 while this worker reads and publishes.", func() float64 { return number(w.role.Load() == Active) })
@@ -95,7 +96,7 @@ func (m *metrics) gauges(w *Worker) {
 	gauge("login_accepted", "1 while the service accepts the token.", func() float64 { return number(w.client.Ready()) })
 	status("complete_through_seconds", "Everything before this instant was read whole and committed; Unix time.",
 		func(s poller.Status) float64 { return unixSeconds(s.CompleteThrough) })
-	status("head_read_seconds", "When the newest rows were last read; Unix time, 0 = not yet.",
+	status("head_read_seconds", "When the newest rows were last read; Unix time.",
 		func(s poller.Status) float64 { return unixSeconds(s.HeadRead) })
 	status("remembered_entries", "Conversations and sessions in the memory of deduplication.",
 		func(s poller.Status) float64 { return float64(s.Remembered) })
@@ -115,7 +116,7 @@ func number(b bool) float64 {
 
 func unixSeconds(t time.Time) float64 {
 	if t.IsZero() {
-		return 0
+		return math.NaN() // an alert on its age must not fire before there is one
 	}
 	return float64(t.UnixMilli()) / 1000
 }

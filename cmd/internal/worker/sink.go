@@ -29,6 +29,7 @@ type draft struct {
 func (s sink) Commit(_ context.Context, b poller.Batch) error {
 	s.turn()
 	begun := time.Now()
+	s.attempt = begun
 	d, err := s.draft(b)
 	if err != nil {
 		return err

@@ -61,6 +61,7 @@ type Worker struct {
 	poller  atomic.Pointer[poller.Poller]
 	beat    atomic.Int64 // Unix nanoseconds at which the loop last turned
 	trouble atomic.Pointer[kafkaTrouble]
+	attempt time.Time // when what is now under way on the Kafka side began; of the loop's goroutine only
 	started time.Time
 	admin   net.Addr
 	ready   chan struct{} // closed when the admin port listens
@@ -112,8 +113,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer stopAdmin()
 	hard, cutOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutOff()
+	draining := make(chan struct{})
 	defer context.AfterFunc(ctx, func() {
 		w.log.Info().Dur("at_most", w.cfg.ShutdownTimeout).Msg("draining: finishing what has begun")
+		close(draining)
 		time.AfterFunc(w.cfg.ShutdownTimeout, cutOff)
 	})()
 	for {
@@ -125,6 +128,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		case ctx.Err() == nil && final(err):
 			return err
 		case ctx.Err() != nil || !w.pause(ctx, err):
+			<-draining
 			w.log.Info().Msg("drained")
 			return nil
 		}
@@ -146,11 +150,16 @@ func (w *Worker) session(ctx, hard context.Context) error {
 	return p.Run(ctx)
 }
 
-// step bounds the steps of a session that wait for brokers, so that the loop is seen to turn.
-const step = time.Minute
+const (
+	// step bounds the steps of a session that wait for brokers: the loop is seen to turn, and trouble shows.
+	step = 15 * time.Second
+	// longestRecovery bounds the reading of the state.
+	longestRecovery = 5 * time.Minute
+)
 
 func (w *Worker) acquire(ctx context.Context) error {
 	w.turn()
+	w.attempt = time.Now()
 	ctx, cancel := context.WithTimeout(ctx, step)
 	defer cancel()
 	if err := w.producer.EnsureTopics(ctx, w.cfg.TopicCreate, w.topics); err != nil {
@@ -161,7 +170,7 @@ func (w *Worker) acquire(ctx context.Context) error {
 
 // recover reads the state that the last commit left, whoever made it.
 func (w *Worker) recover(ctx context.Context) (*poller.State, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*step)
+	ctx, cancel := context.WithTimeout(ctx, longestRecovery)
 	defer cancel()
 	begun, records := time.Now(), 0
 	state := &poller.State{Account: w.cfg.AccountID}
@@ -205,6 +214,7 @@ func (w *Worker) turn() { w.beat.Store(time.Now().UnixNano()) }
 type kafkaTrouble struct {
 	Since    time.Time `json:"since"`
 	Category string    `json:"category"`
+	Error    string    `json:"error"` // with what to do, where that is known
 	Attempts int       `json:"attempts"`
 }
 
@@ -212,7 +222,7 @@ type kafkaTrouble struct {
 // when the context ended.
 func (w *Worker) pause(ctx context.Context, err error) bool {
 	category := categorize(err)
-	t := &kafkaTrouble{Since: time.Now(), Category: category, Attempts: 1}
+	t := &kafkaTrouble{Since: w.attempt, Category: category, Error: err.Error(), Attempts: 1}
 	if old := w.trouble.Load(); old != nil {
 		t.Since, t.Attempts = old.Since, old.Attempts+1
 	}
