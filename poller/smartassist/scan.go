@@ -22,6 +22,7 @@ type scanner struct {
 	ignore Ignore
 	buf    []byte
 	top    topMembers
+	names  nameMemory
 }
 
 var scanners = sync.Pool{New: func() any { return &scanner{buf: make([]byte, 0, 1<<10)} }}
@@ -45,7 +46,7 @@ func valid(text []byte) bool {
 
 // scan reads one value, which is all of text but for white space.
 func (s *scanner) scan(text []byte, ig Ignore) (hash uint64, ok bool) {
-	s.text, s.ignore = text, ig
+	s.text, s.ignore, s.names.last = text, ig, 0
 	hash, end := s.value(rawjson.Space(text, 0), ig.root(), 0)
 	return hash, end != broken && rawjson.Space(text, end) == len(text)
 }
@@ -106,7 +107,7 @@ func (s *scanner) object(i int, p paths, depth int) (hash uint64, end int) {
 		return node(tagObject, n, members), i + 1
 	}
 	for {
-		name, nameEnd := s.string(i)
+		name, nameEnd := s.name(i)
 		if nameEnd == broken {
 			return 0, broken
 		}
