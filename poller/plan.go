@@ -26,6 +26,7 @@ type Task struct {
 type Plan struct {
 	Now      time.Time     // our clock
 	Behind   time.Duration // how far the service's clock was behind ours in its last answer; never negative
+	Ahead    time.Duration // how far it was ahead; never negative
 	From     time.Time     // the wanted range begins here
 	Settle   time.Duration
 	Interval time.Duration // of reading the head
@@ -80,11 +81,15 @@ func (p Plan) rest() (Task, bool) {
 // SettledUpTo is the instant up to which a read made now would count.
 func (p Plan) SettledUpTo() time.Time { return p.Now.Add(-p.Behind - p.Settle).Truncate(time.Second) }
 
+// present is the end of the head: the newest rows bear the time of the service's clock. What of it lies in our future is
+// read once more when it has settled by ours.
+func (p Plan) present() time.Time { return p.Now.Add(p.Ahead).UTC().Truncate(time.Second) }
+
 // tail is where the coverage ends near the present; what is older than the head reaches is left to the gaps.
 func (p Plan) tail() time.Time {
 	floor := later(p.From, p.SettledUpTo().Add(-2*p.Interval))
 	end := p.Coverage.End()
-	if p.oneRead(Span(end, p.Now)) {
+	if p.oneRead(Span(end, p.present())) {
 		return later(end, p.From)
 	}
 	return later(end, floor)
@@ -96,7 +101,7 @@ func (p Plan) oneRead(w Window) bool {
 }
 
 func (p Plan) head() (Task, bool) {
-	whole := Span(p.tail(), p.Now)
+	whole := Span(p.tail(), p.present())
 	pass := p.Peeked.After(p.HeadRead) // in the midst of reading it in several pieces
 	if (p.Now.Before(p.HeadRead.Add(p.Interval)) && !pass) || whole.Empty() {
 		return Task{}, false
@@ -104,7 +109,7 @@ func (p Plan) head() (Task, bool) {
 	if !pass && p.oneRead(whole) {
 		return Task{whole, Head}, true
 	}
-	fresh := Span(later(later(p.Peeked, p.SettledUpTo()), whole.Start), p.Now)
+	fresh := Span(later(later(p.Peeked, p.SettledUpTo()), whole.Start), p.present())
 	fresh.End = earlier(fresh.End, fresh.Start.Add(p.Density.Width(fresh.Start)))
 	return Task{fresh, Head}, !fresh.Empty()
 }
@@ -112,7 +117,7 @@ func (p Plan) head() (Task, bool) {
 // settled is the tail of the coverage where head reads do not cover it: they no longer reach back to it, or prove nothing.
 func (p Plan) settled() (Task, bool) {
 	tail := p.tail()
-	if p.oneRead(Span(tail, p.Now)) && !p.Unproven {
+	if p.oneRead(Span(tail, p.present())) && !p.Unproven {
 		return Task{}, false
 	}
 	w := Span(tail, p.SettledUpTo())

@@ -60,6 +60,7 @@ type Poller struct {
 	peeked    time.Time // everything up to here was read at least once
 	unproven  bool      // the last head read proved nothing
 	behind    time.Duration
+	ahead     time.Duration
 	lastWidth time.Duration // of the last settled window that was read whole
 	turn      int
 	sweptAt   time.Time
@@ -139,7 +140,7 @@ func (p *Poller) Run(ctx context.Context) error {
 
 func (p *Poller) plan(now time.Time) Plan {
 	return Plan{
-		Now: now, Behind: p.behind, From: p.state.From, Settle: p.cfg.Settle, Interval: p.cfg.Interval,
+		Now: now, Behind: p.behind, Ahead: p.ahead, From: p.state.From, Settle: p.cfg.Settle, Interval: p.cfg.Interval,
 		Tiers: p.cfg.Tiers, Coverage: p.state.Coverage, Density: p.state.Density, Widest: p.widest,
 		HeadRead: p.headRead, Peeked: p.peeked, Turn: p.turn, HeadOnly: p.others.wait(now) > 0, Unproven: p.unproven,
 	}
@@ -173,6 +174,9 @@ func (p *Poller) commit(ctx context.Context, plan Plan, task Task, read Read) er
 	p.state.Seen.Apply(changes)
 	p.moved(plan, task, read)
 	p.tellPartial(read)
+	p.cfg.Log.Debug().Str("reading", string(task.Why)).Stringer("window", read.Window).Int("requests", read.Requests).
+		Int("rows", len(read.Rows)).Int("fresh", len(j.Fresh)).Int("dead", len(j.Dead)).Bool("proven", read.Proven).
+		Int64("sequence", next.Sequence).Msg("committed")
 	p.publishStatus(time.Now())
 	return nil
 }
@@ -253,7 +257,7 @@ func (p *Poller) tellPartial(read Read) {
 // moved notes what the planner must know of the read beyond the coverage.
 func (p *Poller) moved(plan Plan, task Task, read Read) {
 	p.turn++
-	p.behind = read.Behind
+	p.behind, p.ahead = read.Behind, read.Ahead
 	if read.Proven && (task.Why == Gap || task.Why == Reread) {
 		p.lastWidth = read.Len()
 	}
@@ -263,7 +267,7 @@ func (p *Poller) moved(plan Plan, task Task, read Read) {
 	}
 	p.unproven = !read.Proven
 	p.peeked = later(p.peeked, read.End)
-	if present := plan.Now.UTC().Truncate(time.Second); !read.End.Before(present) {
-		p.headRead, p.peeked = plan.Now, present
+	if !read.End.Before(plan.present()) {
+		p.headRead, p.peeked = plan.Now, plan.Now.UTC().Truncate(time.Second)
 	}
 }

@@ -21,6 +21,7 @@ type Read struct {
 	Rows     []smartassist.Row // each row once, by identity and session; the newest content that was met
 	At       time.Time         // when it was read: the earlier of our clock and the service's, at the first page
 	Behind   time.Duration     // how far the service's clock was behind ours
+	Ahead    time.Duration     // how far it was ahead, at least; not more than an hour
 	Requests int
 	Proven   bool   // all pages of the window were read, and that is certain
 	Partial  string // why the window cannot be read whole, now or later; "" if it can
@@ -54,6 +55,9 @@ const (
 	proofEvery = 50          // settled windows between two proofs
 	offsetCap  = 10          // the largest offset that newer documentation allows
 	maxPasses  = 5           // walks over one window until two agree
+
+	// longestAhead bounds the trust in a clock that is ahead: a far longer window the service would refuse.
+	longestAhead = time.Hour
 )
 
 // Reader reads windows whole, whatever the service's paging does, and says so where it cannot.
@@ -200,6 +204,7 @@ type collector struct {
 	list     []smartassist.Row
 	at       time.Time // of the first page
 	behind   time.Duration
+	ahead    time.Duration
 	requests int
 }
 
@@ -218,6 +223,8 @@ func (c *collector) page(ctx context.Context, offset int) (smartassist.Page, err
 		if !page.Date.IsZero() && page.Date.Before(page.Sent) {
 			c.at, c.behind = page.Date, page.Sent.Sub(page.Date)
 		}
+		// Against our clock after the answer: a slow answer is no clock that is ahead.
+		c.ahead = min(max(0, page.Date.Sub(time.Now())), longestAhead)
 	}
 	for _, row := range page.Rows {
 		key := keyOfRow(row)
@@ -262,7 +269,7 @@ func (c *collector) read(proven bool, partial string) Read {
 		proven = false
 	}
 	return Read{
-		Window: c.window, Rows: c.list, At: c.at, Behind: c.behind,
+		Window: c.window, Rows: c.list, At: c.at, Behind: c.behind, Ahead: c.ahead,
 		Requests: c.requests, Proven: proven, Partial: partial,
 	}
 }

@@ -29,6 +29,7 @@ func TestClocksApart(t *testing.T) {
 					t.Errorf("%d requests, %d where the clocks agree", requests[skew], requests[0])
 				}
 				w.withinBudget()
+				w.inTime(skew)
 				w.logged("service cannot be read", 0)
 			})
 		})
@@ -45,5 +46,28 @@ func (w *world) aheadOf(earlier time.Duration) {
 	}
 	if age := now.Sub(s.HeadRead); age > 2*time.Minute {
 		w.t.Errorf("the head was read %v ago", age)
+	}
+}
+
+// inTime fails the test where a conversation that began while the worker ran was published later than the poll interval of
+// a minute after the service showed it.
+func (w *world) inTime(skew time.Duration) {
+	w.t.Helper()
+	looked := 0
+	for _, s := range w.stored() {
+		if s.Revision > 1 || s.SessionStartTime == nil {
+			continue
+		}
+		began := s.SessionStartTime.Add(-skew) // by our clock
+		if began.Before(bubble.Add(10 * time.Minute)) {
+			continue
+		}
+		if looked++; s.time.Sub(began) > simulator.DefaultLateBy+90*time.Second {
+			w.t.Errorf("%s began at %v by our clock and was published %v later", s.ID, began, s.time.Sub(began))
+			return
+		}
+	}
+	if looked < 200 {
+		w.t.Errorf("%d conversations: the test shows nothing", looked)
 	}
 }
