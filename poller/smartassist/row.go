@@ -87,25 +87,34 @@ type topMembers struct {
 }
 
 func (m *topMembers) note(quoted, value []byte) {
-	var buf [64]byte
-	name, ok := rawjson.Plain(quoted)
-	if !ok {
-		name, _ = rawjson.AppendUnquote(buf[:0], quoted)
+	at := m.member(quoted[1 : len(quoted)-1])
+	if at == nil && bytes.IndexByte(quoted, '\\') >= 0 {
+		var buf [64]byte
+		name, _ := rawjson.AppendUnquote(buf[:0], quoted)
+		at = m.member(name)
 	}
+	if at != nil {
+		*at = value
+	}
+}
+
+// member is where the value of a name belongs, nil for nowhere.
+func (m *topMembers) member(name []byte) *[]byte {
 	switch string(name) {
 	case "conversationId":
-		m.conversationID = value
+		return &m.conversationID
 	case "sessionId":
-		m.sessionID = value
+		return &m.sessionID
 	case "channel":
-		m.channel = value
+		return &m.channel
 	case "finalStatus":
-		m.finalStatus = value
+		return &m.finalStatus
 	case "sessionStartTime":
-		m.sessionStart = value
+		return &m.sessionStart
 	case "channelSpecificUserId":
-		m.userID = value
+		return &m.userID
 	}
+	return nil
 }
 
 // read fills in the fields.
