@@ -224,7 +224,7 @@ func (c *collector) page(ctx context.Context, offset int) (smartassist.Page, err
 			c.at, c.behind = page.Date, page.Sent.Sub(page.Date)
 		}
 		// Against our clock after the answer: a slow answer is no clock that is ahead.
-		c.ahead = min(max(0, page.Date.Sub(time.Now())), longestAhead)
+		c.ahead = min(max(0, time.Until(page.Date)), longestAhead)
 	}
 	for _, row := range page.Rows {
 		key := keyOfRow(row)
