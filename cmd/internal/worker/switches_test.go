@@ -10,7 +10,7 @@ import (
 	"github.com/convstream/convstream/poller/simulator"
 )
 
-// TestEveryReadingOfTheDocuments runs a simulated day, and what it takes to read it again, under every reading of the
+// TestEveryReadingOfTheDocuments runs a simulated day (see norace_test.go), and what it takes to read it again, under every reading of the
 // points on which the service's documents disagree or are silent. In the end every row must be in the topics with its
 // newest content, each revision once, and completeThrough must have come to the present.
 func TestEveryReadingOfTheDocuments(t *testing.T) {
@@ -57,25 +57,28 @@ func TestEveryReadingOfTheDocuments(t *testing.T) {
 }
 
 // aDay is half a day of history to catch up with, half a day of polling, and a day in which nothing new begins and what
-// there is still changes for eight hours.
+// there is still changes for a third of it.
 func aDay(t *testing.T, c simulator.Config) {
-	c.History, c.PerMinute, c.Peak, c.Faults.Poison = 12*time.Hour, 0.5, 2, 0.01
-	c.Until = time.Date(2000, 1, 1, 12, 0, 0, 0, time.UTC) // a bubble's clock starts with the year 2000
-	env := map[string]string{"POLL_INTERVAL": "2m", "START_FROM": "12h", "REREAD": "1h:10m,6h:1h,96h:6h"}
+	c.History, c.PerMinute, c.Peak, c.Faults.Poison = day/2, 0.5, 2, 0.01
+	c.SurveyBy = day / 3
+	c.Until = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(day / 2) // a bubble's clock starts with the year 2000
+	env := map[string]string{
+		"POLL_INTERVAL": "2m", "START_FROM": (day / 2).String(), "REREAD": fmt.Sprintf("1h:10m,96h:%v", day/4),
+	}
 	if c.Switches.DateOnly {
 		env["POLL_INTERVAL"] = "10m" // every read returns, and walks, the whole day
 	}
 	inWorld(t, c, env, func(w *world) {
 		began := time.Now()
 		stop := w.start()
-		time.Sleep(36 * time.Hour)
+		time.Sleep(day * 3 / 2)
 		if err := stop(); err != nil {
 			t.Fatalf("worker: %v\n%s", err, w.log.tail())
 		}
 		r := w.verify(
 			func(r *verify.Report) { r.CheckClaims(2 * time.Minute) },
 			func(r *verify.Report) { r.CheckComplete(w.service, 2*time.Minute) },
-			func(r *verify.Report) { r.CheckNewest(w.service, began.Add(-12*time.Hour), c.Until) },
+			func(r *verify.Report) { r.CheckNewest(w.service, began.Add(-day/2), c.Until) },
 		)
 		if behind := time.Since(r.CompleteThrough); behind > 30*time.Minute {
 			t.Errorf("complete through %v, %v ago", r.CompleteThrough, behind)
@@ -96,13 +99,13 @@ func TestAFullSecondBehindACapEndsPartial(t *testing.T) {
 	for _, answer := range []simulator.CapAnswer{simulator.CapError, simulator.CapEmpty, simulator.CapRepeat} {
 		t.Run(string(answer), func(t *testing.T) {
 			t.Parallel()
-			burst := time.Date(2000, 1, 1, 3, 0, 0, 0, time.UTC)
+			burst := time.Date(2000, 1, 1, 0, 30, 0, 0, time.UTC)
 			c := simulator.Config{
 				History: time.Hour, PerMinute: 0.5, Burst: []simulator.Burst{{At: burst, Rows: 1300}},
 				Switches: simulator.Switches{OffsetCountsPages: true, OffsetCap: 10, CapAnswer: answer},
 			}
 			inWorld(t, c, map[string]string{"START_FROM": "1h", "POLL_INTERVAL": "2m"}, func(w *world) {
-				w.run(8 * time.Hour)
+				w.run(day / 4)
 				r := w.verify()
 				// Asked for with a second on both sides, and bounds that may be inclusive, its neighbours show it too.
 				if r.CompleteThrough.After(burst) || r.CompleteThrough.Before(burst.Add(-2*time.Second)) {
@@ -129,13 +132,13 @@ func TestAFullSecondIsWalked(t *testing.T) {
 	for _, pages := range []bool{false, true} {
 		t.Run(fmt.Sprint("pages ", pages), func(t *testing.T) {
 			t.Parallel()
-			burst := time.Date(2000, 1, 1, 3, 0, 0, 0, time.UTC)
+			burst := time.Date(2000, 1, 1, 0, 30, 0, 0, time.UTC)
 			c := simulator.Config{
 				History: time.Hour, PerMinute: 0.5, Burst: []simulator.Burst{{At: burst, Rows: 1300}},
 				Switches: simulator.Switches{OffsetCountsPages: pages},
 			}
 			inWorld(t, c, map[string]string{"START_FROM": "1h", "POLL_INTERVAL": "2m"}, func(w *world) {
-				w.run(8 * time.Hour)
+				w.run(day / 4)
 				r := w.verify(func(r *verify.Report) { r.CheckComplete(w.service, 2*time.Minute) })
 				if behind := time.Since(r.CompleteThrough); behind > 10*time.Minute {
 					t.Errorf("complete through %v, %v ago", r.CompleteThrough, behind)

@@ -1,0 +1,10 @@
+//go:build !race
+
+package worker
+
+import "time"
+
+const (
+	raceDetector = false
+	day          = 24 * time.Hour
+)
