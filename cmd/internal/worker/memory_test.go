@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"os"
+	"os/exec"
 	"runtime"
 	"testing"
 	"time"
@@ -9,10 +11,21 @@ import (
 )
 
 // TestMemoryIsFlatOverAWeek: what a worker holds at the end of a week is what it held when it first forgot as much as it
-// learned. Simulator and broker share the heap, so the one has drawn its world beforehand, and the other forgets.
+// learned. Simulator and broker share the heap, so the one has drawn its world beforehand, and the other forgets. The heap
+// is some hundred kilobytes: what other tests leave in pools would be seen, so the week has a process of its own.
 func TestMemoryIsFlatOverAWeek(t *testing.T) {
 	if raceDetector {
 		t.Skip("the heap under the race detector is not the worker's; the week takes minutes there")
+	}
+	if os.Getenv(alone) == "" {
+		child := exec.Command(os.Args[0], "-test.run=^TestMemoryIsFlatOverAWeek$", "-test.v")
+		child.Env = append(os.Environ(), alone+"=1")
+		out, err := child.CombinedOutput()
+		t.Logf("%s", out)
+		if err != nil {
+			t.Errorf("in a process of its own: %v", err)
+		}
+		return
 	}
 	c := simulator.Config{History: 48 * time.Hour, PerMinute: 0.5, Forgetful: true}
 	env := map[string]string{"START_FROM": "48h", "POLL_INTERVAL": "5m", "REREAD": "1h:5m,6h:1h", "TOPIC_PARTITIONS": "1", "KAFKA_COMPRESSION": "none"}
@@ -31,7 +44,7 @@ func TestMemoryIsFlatOverAWeek(t *testing.T) {
 		if err := stop(); err != nil {
 			t.Fatal(err)
 		}
-		if grown := float64(seventh.Heap) / float64(second.Heap); grown > 1.2 {
+		if grown := float64(seventh.Heap-unsteady) / float64(second.Heap); grown > 1.2 {
 			t.Errorf("the heap has grown to %.2f of what it was", grown)
 		}
 		if second.Remembered < 500 {
@@ -49,6 +62,11 @@ func TestMemoryIsFlatOverAWeek(t *testing.T) {
 		}
 	})
 }
+
+const (
+	alone    = "CONVSTREAM_TEST_ALONE" // set in the process of its own
+	unsteady = 128 << 10               // bytes that runtime and libraries hold now and then; growth of the memory is held by Remembered
+)
 
 // weight is what the worker holds, and what it makes the brokers hold.
 type weight struct {

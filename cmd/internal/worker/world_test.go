@@ -102,7 +102,7 @@ func (w *world) config() *config.Config {
 // start starts a worker; stop drains it and gives what Run returned.
 func (w *world) start() (stop func() error) {
 	var err error
-	log := zerolog.New(&w.log).With().Timestamp().Logger()
+	log := zerolog.New(&w.log).Level(zerolog.InfoLevel).With().Timestamp().Logger()
 	if w.worker, err = New(w.config(), log, Network{Dial: w.wire.DialContext, Listen: w.network.Listen}); err != nil {
 		w.t.Fatal(err)
 	}
