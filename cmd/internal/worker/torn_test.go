@@ -24,15 +24,16 @@ func TestTornDown(t *testing.T) {
 		delete(c.Faults.Rate, simulator.BrokenRow)
 		inWorld(t, c, map[string]string{"START_FROM": "1h", "SMARTASSIST_PAGE_LIMIT": []string{"5", "100"}[dice.IntN(2)]}, func(w *world) {
 			t.Logf("%+v", c.Switches)
-			for range 40 {
+			for life := range uint64(40) {
+				fates := rand.New(rand.NewPCG(seed, 100+life)) // of this wire alone, which asks from many goroutines, one at a time
 				w.wire.decide(func(kmsg.Key) loss {
-					if dice.IntN(40) > 0 {
+					if fates.IntN(40) > 0 {
 						return arrives
 					}
-					return loss(1 + dice.IntN(2))
+					return loss(1 + fates.IntN(2))
 				})
 				stop := w.start()
-				time.Sleep(time.Duration(dice.Int64N(int64(30 * time.Minute))))
+				time.Sleep(time.Duration(dice.Int64N(int64(day / 48))))
 				w.wire.cut("") // as if the process had died
 				if err := stop(); err != nil && !errors.Is(err, context.Canceled) {
 					w.t.Fatal(err)
