@@ -181,14 +181,8 @@ func text(value []byte) string {
 // startOf reads the service's time, or falls back on the session id: the first
 // four bytes of a MongoDB ObjectId are its creation in Unix seconds.
 func startOf(sessionStart, sessionID string) time.Time {
-	// The layouts also accept a fraction of a second.
-	for _, layout := range [...]string{"2006-01-02T15:04:05", time.RFC3339, time.DateTime} {
-		if t, err := time.Parse(layout, sessionStart); err == nil {
-			return t.UTC()
-		}
-		if sessionStart == "" {
-			break
-		}
+	if t, ok := parseStart(sessionStart); ok {
+		return t
 	}
 	if len(sessionID) != 24 {
 		return time.Time{}
@@ -198,4 +192,21 @@ func startOf(sessionStart, sessionID string) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(int64(b[0])<<24|int64(b[1])<<16|int64(b[2])<<8|int64(b[3]), 0).UTC()
+}
+
+func parseStart(sessionStart string) (t time.Time, ok bool) {
+	if sessionStart == "" {
+		return time.Time{}, false
+	}
+	// With a zone it is RFC 3339, which time.Parse reads several times faster than any other layout.
+	if t, err := time.Parse(time.RFC3339, sessionStart+"Z"); err == nil {
+		return t, true
+	}
+	// The layouts also accept a fraction of a second.
+	for _, layout := range [...]string{time.RFC3339, time.DateTime} {
+		if t, err := time.Parse(layout, sessionStart); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
 }

@@ -13,6 +13,9 @@ import (
 // cannot be had back from it. Something that is no quoted string gives "",
 // false.
 func Unquote[T Text](quoted T) (s string, exact bool) {
+	if n, form := String(quoted); n > 0 && n == len(quoted) && form == 0 {
+		return string(quoted[1 : n-1]), true // as nearly all are
+	}
 	if inner, ok := Plain(quoted); ok {
 		if s = string(inner); utf8.ValidString(s) {
 			return s, true
