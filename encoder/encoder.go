@@ -126,7 +126,7 @@ func (e *Encoder) Conversation(r Revision) (Message, error) {
 	}
 	rd := newReader()
 	defer rd.free()
-	rd.row(string(r.Row.Raw))
+	rd.row(r.Row)
 	e.describe(&rd.record, r)
 	value, err := conversationFormat.encode(&rd.record)
 	if err != nil {

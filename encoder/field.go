@@ -62,7 +62,7 @@ func one[R, T any](name, column string, c conversion[T], at func(*R) **T) field[
 	return field[R]{
 		name: name, column: column, way: c.name, scalar: true,
 		read: func(rd *reader, _ string, r *R, source string) (int, bool) {
-			v := valueAt(source)
+			v := rd.valueAt(source)
 			got, fit := c.read(rd, v)
 			place := at(r)
 			*place = nil // of several spellings the last one counts, whether it fits or not
@@ -86,7 +86,7 @@ func one[R, T any](name, column string, c conversion[T], at func(*R) **T) field[
 // fit leaves its best reading, or the zero value, in its place.
 func list[R, T any](name, column string, c conversion[T], at func(*R) *[]T) field[R] {
 	return elements(name, column, "list of "+c.name, at, c.place, func(rd *reader, element *T, source string) (int, bool) {
-		v := valueAt(source)
+		v := rd.valueAt(source)
 		got, fit := c.read(rd, v)
 		*element = got
 		return len(v.source), fit == exact

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/convstream/convstream/poller/smartassist"
 	"github.com/convstream/convstream/poller/smartassist/rawjson"
 )
 
@@ -22,6 +23,8 @@ type reader struct {
 
 	path   []byte // JSON pointer of where the reading is
 	silent int    // > 0 inside of an object that is kept whole: nothing is kept by itself
+
+	metaInfo []byte // the row's, whose length is known
 
 	members []member // a stack: the members of the objects around
 	scratch []byte
@@ -56,7 +59,7 @@ func (rd *reader) free() {
 	clear(rd.unmapped)
 	clear(rd.members[:cap(rd.members)])
 	rd.misfits, rd.unknown, rd.kept, rd.path, rd.silent = nil, nil, rd.kept[:0], rd.path[:0], 0
-	rd.members = rd.members[:0]
+	rd.metaInfo, rd.members = nil, rd.members[:0]
 	rd.strings.reset()
 	rd.ints.reset()
 	rd.bools.reset()
@@ -74,10 +77,12 @@ func (rd *reader) free() {
 
 // row reads a whole row. The strings of the record are parts of it, where the row
 // has them as they are: one piece of memory for nearly all.
-func (rd *reader) row(row string) {
+func (rd *reader) row(row smartassist.Row) {
 	rd.record.Unmapped = rd.unmapped
-	if _, exact := conversationFields.readObject(rd, &rd.record, row); !exact {
-		rd.keep("", row)
+	rd.metaInfo = row.MetaInfo
+	source := string(row.Raw)
+	if _, exact := conversationFields.readObject(rd, &rd.record, source); !exact {
+		rd.keep("", source)
 	}
 }
 
@@ -166,11 +171,20 @@ type value struct {
 }
 
 // valueAt is the value that the source text, found valid, begins with.
-func valueAt(source string) value {
+func (rd *reader) valueAt(source string) value {
 	if n, form := rawjson.String(source); n > 0 {
 		return value{source[:n], form}
 	}
-	return value{source: source[:rawjson.Length(source)]}
+	return value{source: source[:rd.length(source)]}
+}
+
+// length is [rawjson.Length]. Text that begins with the text of a whole object
+// begins with that object: so metaInfo is found without counting its brackets.
+func (rd *reader) length(source string) int {
+	if n := len(rd.metaInfo); n > 0 && n <= len(source) && source[0] == '{' && source[:n] == string(rd.metaInfo) {
+		return n
+	}
+	return rawjson.Length(source)
 }
 
 // content is what a string says; ok is false when that

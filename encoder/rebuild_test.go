@@ -70,7 +70,7 @@ func checkSame(t fataler, e *Encoder, row []byte, decoded *Conversation) {
 	parsed := smartassist.ParseRow(row)
 	rd := newReader()
 	defer rd.free()
-	rd.row(string(parsed.Raw))
+	rd.row(parsed)
 	e.describe(&rd.record, firstRevision(parsed))
 	noUnmapped := cmp.FilterValues(func(_, _ map[string]string) bool { return true }, cmpopts.EquateEmpty())
 	if diff := cmp.Diff(&rd.record, decoded, noUnmapped); diff != "" {

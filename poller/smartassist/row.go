@@ -46,6 +46,10 @@ type Row struct {
 	// number: its text). Where a name is repeated, the last one counts.
 	ConversationID, SessionID, Channel, FinalStatus string
 
+	// MetaInfo is the source text of the member of that name, a part of Raw; nil when absent. It is a third
+	// of the row and only passed on: whoever comes past it need not look for its end again.
+	MetaInfo jsontext.Value
+
 	Kind Kind
 	// RelatedConversationID is, for assist rows, the conversation named in channelSpecificUserId
 	// ("{account}/agentassist/{conversationId}"); else "".
@@ -83,7 +87,7 @@ func ParseRow(raw []byte) Row {
 // topMembers are the values, as source text, of the row's own members that the
 // worker must know; nil when absent, of a repeated one the last.
 type topMembers struct {
-	conversationID, sessionID, channel, finalStatus, sessionStart, userID []byte
+	conversationID, sessionID, channel, finalStatus, sessionStart, userID, metaInfo []byte
 }
 
 func (m *topMembers) note(quoted, value []byte) {
@@ -113,6 +117,8 @@ func (m *topMembers) member(name []byte) *[]byte {
 		return &m.sessionStart
 	case "channelSpecificUserId":
 		return &m.userID
+	case "metaInfo":
+		return &m.metaInfo
 	}
 	return nil
 }
@@ -121,6 +127,7 @@ func (m *topMembers) member(name []byte) *[]byte {
 func (r *Row) read(m *topMembers) {
 	r.ConversationID, r.SessionID = text(m.conversationID), text(m.sessionID)
 	r.Channel, r.FinalStatus = text(m.channel), text(m.finalStatus)
+	r.MetaInfo = m.metaInfo
 	if r.Identity() == "" {
 		r.Err = ErrNoIdentity
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
@@ -31,8 +32,9 @@ func TestParseRow(t *testing.T) {
 		"last of a repeated name": {`{"sessionId":"s","sessionId":"t"}`, Row{SessionID: "t", Kind: Bot}},
 		"last of a repeated name is null": {`{"conversationId":"c","sessionId":"s","conversationId":null}`,
 			Row{SessionID: "s", Kind: Bot}},
-		"escaped name":                {`{"\u0073essionId":"\u0073"}`, Row{SessionID: "s", Kind: Bot}},
-		"nested names do not count":   {`{"metaInfo":{"conversationId":"c"},"sessionId":"s"}`, Row{SessionID: "s", Kind: Bot}},
+		"escaped name": {`{"\u0073essionId":"\u0073"}`, Row{SessionID: "s", Kind: Bot}},
+		"nested names do not count": {`{"metaInfo":{"conversationId":"c"},"sessionId":"s"}`,
+			Row{SessionID: "s", MetaInfo: jsontext.Value(`{"conversationId":"c"}`), Kind: Bot}},
 		"invalid UTF-8 is kept":       {"{\"sessionId\":\"s\",\"x\":\"\xff\"}", Row{SessionID: "s", Kind: Bot}},
 		"time with zone and fraction": {`{"sessionId":"s","sessionStartTime":"2024-08-24T16:48:15.5+02:00"}`, Row{SessionID: "s", Kind: Bot, Start: at.Add(time.Second / 2)}},
 		"time that is none":           {`{"sessionId":"` + objectID + `","sessionStartTime":"n/a"}`, Row{SessionID: objectID, Kind: Bot, Start: at}},
