@@ -28,6 +28,20 @@ type conversion[T any] struct {
 	place func(rd *reader) *arena[T]
 }
 
+// readInto fills in the field at place from the value that the source text begins
+// with, n bytes of it. It does not depend on the record that the field is of: one
+// copy of the machine code serves all records, where a copy for each would not
+// stay in the processor's cache.
+func (c *conversion[T]) readInto(rd *reader, place **T, source string) (n int, ok bool) {
+	v := rd.valueAt(source)
+	got, fit := c.read(rd, v)
+	*place = nil // of several spellings the last one counts, whether it fits or not
+	if fit != unfit {
+		*place = c.place(rd).keep(got)
+	}
+	return len(v.source), fit == exact
+}
+
 func stringPlace(rd *reader) *arena[string]  { return &rd.strings }
 func boolPlace(rd *reader) *arena[bool]      { return &rd.bools }
 func intPlace(rd *reader) *arena[int32]      { return &rd.ints }

@@ -62,14 +62,7 @@ func one[R, T any](name, column string, c conversion[T], at func(*R) **T) field[
 	return field[R]{
 		name: name, column: column, way: c.name, scalar: true,
 		read: func(rd *reader, _ string, r *R, source string) (int, bool) {
-			v := rd.valueAt(source)
-			got, fit := c.read(rd, v)
-			place := at(r)
-			*place = nil // of several spellings the last one counts, whether it fits or not
-			if fit != unfit {
-				*place = c.place(rd).keep(got)
-			}
-			return len(v.source), fit == exact
+			return c.readInto(rd, at(r), source)
 		},
 		write: func(b *builder, r *R) bool {
 			v := *at(r)

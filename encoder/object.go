@@ -25,21 +25,21 @@ func (t *table[R]) readOrdinary(rd *reader, r *R, source string) (n int, ok bool
 	i := rawjson.Space(source, 1)
 	for source[i] != '}' {
 		n, _ := rawjson.String(source[i:])
-		end := i + n
-		m := member{name: source[i:end]}
-		i = rawjson.Space(source, rawjson.Space(source, end)+1) // behind the colon
-		m.value = source[i:]
-		m.field, m.spelling = t.find(m.name)
-		switch {
-		case m.spelling == foreign:
-			n := rawjson.Length(m.value)
-			if !rd.keepUnknown(t.path, m.name, m.value[:n]) {
+		name := source[i : i+n]
+		i = rawjson.Space(source, rawjson.Space(source, i+n)+1) // behind the colon
+		switch field, spelling := t.find(name); {
+		case spelling == foreign:
+			n := rawjson.Length(source[i:])
+			if !rd.keepUnknown(t.path, name, source[i:i+n]) {
 				return 0, false
 			}
 			i = next(source, i+n)
-		case m.spelling != unreadable && !seen.has(m.field):
-			seen = seen.with(m.field)
-			i = next(source, i+t.readMember(rd, r, m, m.spelling == variant, true))
+		case spelling == canonical && !seen.has(field):
+			seen = seen.with(field)
+			i = next(source, i+t.fields[field].readCanonical(rd, r, source[i:]))
+		case spelling == variant && !seen.has(field):
+			seen = seen.with(field)
+			i = next(source, i+t.fields[field].readDisputed(rd, r, member{name, source[i:], field, spelling}, true))
 		default:
 			return 0, false
 		}
@@ -61,8 +61,12 @@ func (t *table[R]) readOdd(rd *reader, r *R, object string) bool {
 			rd.keepUnknown(t.path, m.name, m.value)
 			continue
 		}
-		disputed := variants.has(m.field)
-		t.readMember(rd, r, m, disputed, m.spelling == canonical || !canonicals.has(m.field))
+		f := &t.fields[m.field]
+		if variants.has(m.field) {
+			f.readDisputed(rd, r, m, m.spelling == canonical || !canonicals.has(m.field))
+		} else {
+			f.readCanonical(rd, r, m.value)
+		}
 	}
 	rd.members = rd.members[:base]
 	if whole {
@@ -71,35 +75,39 @@ func (t *table[R]) readOdd(rd *reader, r *R, object string) bool {
 	return !whole
 }
 
-// readMember reads a member that the table knows, n bytes of m.value. A disputed
-// one, not in the canonical spelling or beside one that is not, is kept in any
-// case, and only the typed field is wanted of it, unless a better member gives
-// that.
-func (t *table[R]) readMember(rd *reader, r *R, m member, disputed, wanted bool) (n int) {
-	f := &t.fields[m.field]
-	if f.scalar && wanted && !disputed {
-		n, exact := f.read(rd, f.path, r, m.value)
+// readCanonical reads the only member of the field, in the canonical spelling, from
+// the value that the source text begins with, n bytes of it.
+func (f *field[R]) readCanonical(rd *reader, r *R, source string) (n int) {
+	if f.scalar {
+		n, exact := f.read(rd, f.path, r, source)
 		if !exact {
-			up := rd.enterMember(m, f.token)
-			rd.keep(f.path, m.value[:n])
+			up := rd.enterToken(f.token)
+			rd.keep(f.path, source[:n])
 			rd.leave(up)
 		}
 		return n // all that most members come to: where they are was not asked
 	}
+	up := rd.enterToken(f.token)
+	n, exact := f.read(rd, f.path, r, source)
+	if !exact {
+		rd.keep(f.path, source[:n])
+	}
+	rd.leave(up)
+	return n
+}
+
+// readDisputed reads a member, n bytes of m.value, that is not in the canonical
+// spelling or beside one that is not. It is kept in any case, and only the typed
+// field is wanted of it, unless a better member gives that.
+func (f *field[R]) readDisputed(rd *reader, r *R, m member, wanted bool) (n int) {
 	up := rd.enterMember(m, f.token)
-	n, exact := len(m.value), true
-	if disputed {
-		rd.silent++
-	}
+	n = len(m.value)
 	if wanted {
-		n, exact = f.read(rd, f.path, r, m.value)
-	}
-	if disputed {
+		rd.silent++
+		n, _ = f.read(rd, f.path, r, m.value)
 		rd.silent--
 	}
-	if disputed || !exact {
-		rd.keep(f.path, m.value[:n])
-	}
+	rd.keep(f.path, m.value[:n])
 	rd.leave(up)
 	return n
 }

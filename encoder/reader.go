@@ -145,6 +145,10 @@ func (rd *reader) enterMember(m member, token string) (up int) {
 		name, _ := rawjson.Unquote(m.name)
 		return rd.enter(name)
 	}
+	return rd.enterToken(token)
+}
+
+func (rd *reader) enterToken(token string) (up int) {
 	up = len(rd.path)
 	rd.path = append(rd.path, token...)
 	return up
