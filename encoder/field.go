@@ -34,26 +34,29 @@ type shape[R any] interface {
 // table is the shape of an object whose members do not depend on each other.
 type table[R any] struct {
 	path   string
+	number int // of the table, for the reader's sequences
 	fields []field[R]
-	slots  nameSlots      // quoted canonical name -> index in fields
-	byFold map[string]int // canonical name in lower case -> index in fields
+	names  names // of the fields, in the same order
 }
 
-// maxFields is the number of bits in a fieldSet.
-const maxFields = 64
+// maxFields is the number of bits in a fieldSet, maxTables that of the sequences in a reader.
+const maxFields, maxTables = 64, 16
+
+// tables is how many tables there are: each has its number.
+var tables int
 
 func newTable[R any](path string, fields []field[R]) *table[R] {
-	t := &table[R]{path: path, fields: slices.Clone(fields), byFold: map[string]int{}}
+	t := &table[R]{path: path, number: tables, fields: slices.Clone(fields), names: newNames(len(fields))}
+	tables++
 	for i := range t.fields {
 		f := &t.fields[i]
 		f.path = strings.TrimPrefix(path+"."+f.column, ".")
 		f.token = string(appendToken(nil, f.name))
-		t.byFold[lower(f.name)] = i
+		t.names.add(f.name)
 	}
-	if len(t.byFold) != len(fields) || len(fields) > maxFields {
-		panic("encoder: table " + path + ": too many members or two of one name")
+	if len(t.names.byFold) != len(fields) || len(fields) > maxFields || tables > maxTables {
+		panic("encoder: table " + path + ": too many members or two of one name, or too many tables")
 	}
-	t.slots = newNameSlots(len(fields), func(i int) string { return t.fields[i].name })
 	return t
 }
 

@@ -1,6 +1,10 @@
 package encoder
 
-import "github.com/convstream/convstream/poller/smartassist/rawjson"
+import (
+	"strings"
+
+	"github.com/convstream/convstream/poller/smartassist/rawjson"
+)
 
 // readObject reads an object's members into r. It reports false when the object
 // must be kept whole. Nearly all objects are ordinary and read in one pass over
@@ -22,12 +26,22 @@ func (t *table[R]) readObject(rd *reader, r *R, source string) (n int, exact boo
 // spellings. It gives up, false, when it meets another.
 func (t *table[R]) readOrdinary(rd *reader, r *R, source string) (n int, ok bool) {
 	var seen fieldSet
+	expected, before := &rd.sequences[t.number], none
 	i := rawjson.Space(source, 1)
 	for source[i] != '}' {
-		n, _ := rawjson.String(source[i:])
-		name := source[i : i+n]
-		i = rawjson.Space(source, rawjson.Space(source, i+n)+1) // behind the colon
-		switch field, spelling := t.find(name); {
+		field, spelling := expected.after(before), canonical
+		name := t.names.quoted[field]
+		if !strings.HasPrefix(source[i:], name) {
+			n, _ := rawjson.String(source[i:])
+			name = source[i : i+n]
+			field, spelling = t.names.find(name)
+			expected.learn(before, field)
+		}
+		if field != none {
+			before = field
+		}
+		i = rawjson.Space(source, rawjson.Space(source, i+len(name))+1) // behind the colon
+		switch {
 		case spelling == foreign:
 			n := rawjson.Length(source[i:])
 			if !rd.keepUnknown(t.path, name, source[i:i+n]) {
@@ -120,7 +134,7 @@ func (t *table[R]) collect(rd *reader, object string) (canonicals, variants fiel
 	others := 0
 	for name, value := range rawjson.Members(object) {
 		m := member{name: name, value: value}
-		m.field, m.spelling = t.find(name)
+		m.field, m.spelling = t.names.find(name)
 		switch {
 		case m.spelling != canonical:
 			others++
@@ -157,29 +171,10 @@ func repeated(members []member) bool {
 	return false
 }
 
-// find looks a quoted name up.
-func (t *table[R]) find(name string) (field int, s spelling) {
-	if i := t.slots.find(name); i >= 0 && t.fields[i].name == name[1:len(name)-1] {
-		return i, canonical
-	}
-	decoded, ok := rawjson.Unquote(name)
-	if !ok {
-		return -1, unreadable
-	}
-	i, known := t.byFold[lower(decoded)]
-	switch {
-	case !known:
-		return -1, foreign
-	case t.fields[i].name == decoded:
-		return i, canonical // written with escapes
-	}
-	return i, variant
-}
-
 // member is a member of an object that is being read.
 type member struct {
 	name, value string // source text, the name quoted; of the ordinary object's value only the start counts
-	field       int    // in the table; -1 for none
+	field       int    // in the table; none if it is not there
 	spelling    spelling
 }
 

@@ -28,6 +28,9 @@ type reader struct {
 
 	members []member // a stack: the members of the objects around
 	scratch []byte
+	// sequences outlive the row: the next one is likely to be of the same make.
+	sequences [maxTables]sequence
+
 	strings arena[string]
 	ints    arena[int32]
 	bools   arena[bool]
