@@ -102,11 +102,8 @@ func (s *scanner) object(i int, p paths, depth int) (hash uint64, end int) {
 		return 0, broken
 	}
 	var members, n uint64
-	i = rawjson.Space(s.text, i+1)
-	if s.at(i) == '}' {
-		return node(tagObject, n, members), i + 1
-	}
-	for {
+	i, more := s.enter(i, '}')
+	for more {
 		name, nameEnd := s.name(i)
 		if nameEnd == broken {
 			return 0, broken
@@ -128,15 +125,9 @@ func (s *scanner) object(i int, p paths, depth int) (hash uint64, end int) {
 			members += node(tagMember, name, value)
 			n++
 		}
-		switch i = rawjson.Space(s.text, valueEnd); s.at(i) {
-		case ',':
-			i = rawjson.Space(s.text, i+1)
-		case '}':
-			return node(tagObject, n, members), i + 1
-		default:
-			return 0, broken
-		}
+		i, more = s.next(valueEnd, '}')
 	}
+	return node(tagObject, n, members), i
 }
 
 func (s *scanner) array(i int, p paths, depth int) (hash uint64, end int) {
@@ -144,11 +135,8 @@ func (s *scanner) array(i int, p paths, depth int) (hash uint64, end int) {
 		return 0, broken
 	}
 	var chain, n uint64
-	i = rawjson.Space(s.text, i+1)
-	if s.at(i) == ']' {
-		return node(tagArray, n, chain), i + 1
-	}
-	for index := 0; ; index++ {
+	i, more := s.enter(i, ']')
+	for index := 0; more; index++ {
 		next, cut := s.stepIndex(p, depth, index)
 		value, valueEnd := s.value(i, next, depth+1)
 		if valueEnd == broken {
@@ -158,21 +146,41 @@ func (s *scanner) array(i int, p paths, depth int) (hash uint64, end int) {
 			chain = node(tagElement, chain, value)
 			n++
 		}
-		switch i = rawjson.Space(s.text, valueEnd); s.at(i) {
-		case ',':
-			i = rawjson.Space(s.text, i+1)
-		case ']':
-			return node(tagArray, n, chain), i + 1
-		default:
-			return 0, broken
-		}
+		i, more = s.next(valueEnd, ']')
 	}
+	return node(tagArray, n, chain), i
 }
 
+// enter goes into the object or array that begins at i: to its first member or
+// element or, if there is none, behind it.
+func (s *scanner) enter(i int, closing byte) (to int, more bool) {
+	if i = rawjson.Space(s.text, i+1); s.at(i) == closing {
+		return i + 1, false
+	}
+	return i, true
+}
+
+// next goes from the end of a member or element to the one that follows or, if
+// that was the last, behind the object or array.
+func (s *scanner) next(i int, closing byte) (to int, more bool) {
+	switch i = rawjson.Space(s.text, i); s.at(i) {
+	case ',':
+		return rawjson.Space(s.text, i+1), true
+	case closing:
+		return i + 1, false
+	}
+	return broken, false
+}
+
+// step goes down to a member. Nearly always no pointer leads there.
 func (s *scanner) step(p paths, depth int, quoted []byte) (next paths, cut bool) {
 	if p == 0 {
 		return 0, false
 	}
+	return s.stepName(p, depth, quoted)
+}
+
+func (s *scanner) stepName(p paths, depth int, quoted []byte) (next paths, cut bool) {
 	name, ok := rawjson.Plain(quoted)
 	if !ok {
 		s.buf, _ = rawjson.AppendUnquote(s.buf[:0], quoted)
