@@ -56,7 +56,7 @@ func BenchmarkRecover(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for n := 0; n < b.N; {
-		err := p.Recover(b.Context(), state, 0, func(Message) error { n++; return nil })
+		err := p.NewReader(state, 0).CatchUp(b.Context(), func(Message) error { n++; return nil })
 		if err != nil {
 			b.Fatal(err)
 		}

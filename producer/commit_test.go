@@ -77,7 +77,7 @@ func TestRecoverSeesTheCommitted(t *testing.T) {
 			}
 		}
 		var got []string
-		err := p.Recover(t.Context(), state, 0, func(m Message) error { got = append(got, string(m.Value)); return nil })
+		err := p.NewReader(state, 0).CatchUp(t.Context(), func(m Message) error { got = append(got, string(m.Value)); return nil })
 		if err != nil {
 			t.Fatal(err)
 		}

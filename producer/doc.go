@@ -2,7 +2,7 @@
 //
 // A Producer owns one transactional id. Its life is short and has one path:
 //
-//	Open -> EnsureTopics -> Acquire -> Recover -> Commit, Commit, Commit ...
+//	Open -> EnsureTopics -> Acquire -> CatchUp -> Commit, Commit, Commit ...
 //	                           ^                     |
 //	                           +------ any error ----+
 //
@@ -10,7 +10,7 @@
 // open. Commit writes one transaction: all of it becomes visible to read_committed consumers, or nothing. When Commit
 // returns an error the outcome is unknown or aborted, and the Producer refuses to go on until Acquire was called again:
 // nobody has to reason about half-finished transactions, and the way back after a fault is the way in after a start
-// (crash-only). What was committed is then read from the topics by Recover.
+// (crash-only). What was committed is then read from the topics by a Reader, which may have begun before Acquire: a standby keeps its memory warm so.
 //
 // # What is retried inside one epoch
 //

@@ -33,6 +33,7 @@ const (
 	Denied      Category = "denied"      // an ACL is missing
 	Settings    Category = "settings"    // a topic or a setting is wrong
 	Lost        Category = "lost"        // the broker no longer knows this producer or its transaction
+	Excluded    Category = "excluded"    // the group goes on without this worker, or elects anew
 	Unexpected  Category = "unexpected"  // anything else
 )
 
@@ -140,6 +141,16 @@ var verdicts = map[kafka.Error]verdict{
 	kafka.InvalidTransactionTimeout:  {Settings, false, "the transaction timeout exceeds the brokers' transaction.max.timeout.ms"},
 	kafka.UnsupportedCompressionType: {Settings, false, "set KAFKA_COMPRESSION to what the brokers take"},
 	kafka.InvalidTopic:               {Settings, false, "check TOPIC_PREFIX: letters, digits, '.', '_' and '-', up to 249"},
+
+	kafka.UnknownMemberId:     {category: Excluded, retriable: true},
+	kafka.FencedInstanceID:    {category: Excluded, retriable: true},
+	kafka.IllegalGeneration:   {category: Excluded, retriable: true},
+	kafka.RebalanceInProgress: {category: Excluded, retriable: true},
+
+	kafka.GroupAuthorizationFailed:  {Denied, false, "the principal needs READ on the group"},
+	kafka.InvalidSessionTimeout:     {Settings, false, "LEASE_TIMEOUT must lie between the brokers' group.min.session.timeout.ms and group.max.session.timeout.ms, 6s and 30m unless changed"},
+	kafka.InconsistentGroupProtocol: {Settings, false, "something else uses this consumer group; set another TOPIC_PREFIX, or LEASE=off"},
+	kafka.GroupMaxSizeReached:       {Settings, false, "fewer replicas, or a larger group.max.size on the brokers"},
 
 	kafka.InvalidProducerIDMapping: {category: Lost},
 	kafka.UnknownProducerId:        {category: Lost},

@@ -44,7 +44,7 @@ func script(t *testing.T, p *Producer) (failures int, last error) {
 func recovered(t *testing.T, p *Producer) int {
 	t.Helper()
 	last := -1
-	err := p.Recover(t.Context(), state, 0, func(m Message) error {
+	err := p.NewReader(state, 0).CatchUp(t.Context(), func(m Message) error {
 		if want := fmt.Sprint(last + 1); string(m.Value) != want {
 			t.Errorf("state gives %s, want %s", m.Value, want)
 		}

@@ -118,7 +118,7 @@ func closeInTheMiddle(t *testing.T, cancels bool) {
 	for name, err := range map[string]error{
 		"Ping":    p.Ping(t.Context()),
 		"Acquire": p.Acquire(t.Context()),
-		"Recover": p.Recover(t.Context(), state, 0, nil),
+		"Recover": p.NewReader(state, 0).CatchUp(t.Context(), nil),
 	} {
 		if err == nil {
 			t.Errorf("%s works after Close", name)

@@ -11,6 +11,8 @@ import (
 )
 
 const (
+	// followWait is how long a broker may hold a fetch while nothing is committed.
+	followWait = 500 * time.Millisecond
 	// recoverWait is how long a broker may hold a fetch that reached an open transaction, before it is asked again.
 	recoverWait = 100 * time.Millisecond
 	// certain is how often a broker must say that there is nothing where something should be, before it is believed: it
@@ -18,84 +20,162 @@ const (
 	certain = 5
 )
 
-// Recover gives visit every committed record of one partition in order, from the first one to the end as it is at the
-// call. Aborted records are left out. It waits, until ctx ends, for transactions that are open before that end: after
-// Acquire these are other workers' only. visit's error ends it and comes back as it is.
-func (p *Producer) Recover(ctx context.Context, topic string, id int, visit func(Message) error) error {
-	_, err := p.RecoverLast(ctx, topic, id, math.MaxInt64, visit)
-	return err
+// Reader reads the committed records of one partition in order, from the first one there is, and keeps its place. Aborted
+// records are left out. It is for one goroutine, and ends with the next EnsureTopics of its Producer.
+type Reader struct {
+	cluster *cluster
+	at      position
+	wrong   error // the topic cannot be read
+	begun   bool
+	holes   bool // what is deleted while it is read may be passed over
+	empty   int  // answers in a row without anything where something should be
 }
 
-// RecoverLast is Recover for the last so many offsets of the partition, those of markers and of aborted records
-// included. all tells that this is the whole partition.
-func (p *Producer) RecoverLast(ctx context.Context, topic string, id int, last int64, visit func(Message) error) (all bool, err error) {
+// ErrSetBack says that a partition no longer has the records that come after those a Reader has read: it was truncated,
+// or deleted and made again. What was read before may be gone as well: begin anew.
+var ErrSetBack = errors.New("the topic was set back while it was read")
+
+// NewReader gives a Reader that stands before the first record. The topic must have been ensured.
+func (p *Producer) NewReader(topic string, id int) *Reader {
+	r := &Reader{cluster: p.cluster.Load(), at: position{partition{topic, id}, 0}}
 	if _, ok := p.topics[topic]; !ok {
-		return false, &Error{Op: "read " + topic, Category: Settings, Err: errors.New("the topic was not ensured")}
+		r.wrong = &Error{Op: "read " + topic, Category: Settings, Err: errors.New("the topic was not ensured")}
 	}
-	c := p.cluster.Load()
-	at := partition{topic, id}
-	end, err := c.offset(ctx, at, atEnd, readAll)
-	if err != nil {
-		return false, err
-	}
-	start, err := c.offset(ctx, at, atStart, readAll)
-	if err != nil {
-		return false, err
-	}
-	from := max(start, end-min(end, last))
-	return from == start, c.readUntil(ctx, position{at, from}, end, visit)
+	return r
 }
 
-func (c *cluster) readUntil(ctx context.Context, at position, end int64, visit func(Message) error) error {
-	// Compaction may remove the last records below end, but what is produced meanwhile lies above it.
-	below := func(m Message) error {
-		if m.Offset >= end {
-			return nil
-		}
-		return visit(m)
-	}
-	for empty := 0; at.offset < end; {
-		part, err := c.fetchOne(ctx, at, recoverWait)
-		if errors.Is(err, kafka.OffsetOutOfRange) {
-			if at.offset, err = c.skip(ctx, at); err != nil {
-				return err
-			}
-			continue
-		}
-		if err != nil {
+// CatchUp gives visit what is committed up to the end as it is at the call. It waits, until ctx ends, for transactions
+// that are open before that end: after Acquire these are other workers' only. visit's error ends it and comes back as
+// it is.
+func (r *Reader) CatchUp(ctx context.Context, visit func(Message) error) error {
+	return r.upTo(ctx, readAll, visit)
+}
+
+// CatchUpStable is CatchUp as far as no open transaction is in the way: it waits for none.
+func (r *Reader) CatchUpStable(ctx context.Context, visit func(Message) error) error {
+	return r.upTo(ctx, readCommitted, visit)
+}
+
+// Follow gives visit what is committed, as it comes, until ctx ends, and then returns nil. visit's error ends it and
+// comes back as it is.
+func (r *Reader) Follow(ctx context.Context, visit func(Message) error) error {
+	for ctx.Err() == nil {
+		if err := r.step(ctx, math.MaxInt64, followWait, visit); err != nil && ctx.Err() == nil {
 			return err
 		}
-		next, err := committed(at.topic, part, at.offset, below)
-		if err != nil {
-			return err
-		}
-		switch {
-		case next > at.offset:
-			empty = 0
-		case part.LastStableOffset <= at.offset: // an open transaction: wait for its end
-			sleep(ctx, firstPause)
-		default:
-			// A fetch gives the first batch that ends at or after its offset. None below the last stable offset means
-			// that compaction left nothing there.
-			if empty++; empty >= certain {
-				next = min(part.LastStableOffset, end)
-			} else {
-				sleep(ctx, recoverWait)
-			}
-		}
-		at.offset = next
 	}
 	return nil
 }
 
-// skip goes to the first offset there is, when what lay before was deleted meanwhile.
+func (r *Reader) upTo(ctx context.Context, isolation int8, visit func(Message) error) error {
+	if r.wrong != nil {
+		return r.wrong
+	}
+	end, err := r.cluster.offset(ctx, r.at.partition, atEnd, isolation)
+	if err != nil {
+		return err
+	}
+	if !r.begun {
+		if r.at.offset, err = r.cluster.offset(ctx, r.at.partition, atStart, readAll); err != nil {
+			return err
+		}
+		r.begun = true
+	}
+	if end < r.at.offset {
+		return setBack(r.at, end)
+	}
+	return r.readUntil(ctx, end, visit)
+}
+
+func (r *Reader) readUntil(ctx context.Context, end int64, visit func(Message) error) error {
+	for r.at.offset < end {
+		if err := r.step(ctx, end, recoverWait, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step fetches once and moves on, at most to end; wait is how long the broker may take while nothing is there.
+func (r *Reader) step(ctx context.Context, end int64, wait time.Duration, visit func(Message) error) error {
+	part, err := r.cluster.fetchOne(ctx, r.at, wait)
+	if errors.Is(err, kafka.OffsetOutOfRange) {
+		return r.outOfRange(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	next, err := committed(r.at.topic, part, r.at.offset, func(m Message) error {
+		if m.Offset >= end { // the rest of a batch: another call's
+			return nil
+		}
+		return visit(m)
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case next > r.at.offset:
+		r.empty = 0
+	case part.LastStableOffset <= r.at.offset: // nothing is there, or an open transaction: wait for its end
+		sleep(ctx, firstPause)
+	default:
+		// A fetch gives the first batch that ends at or after its offset. None below the last stable offset means
+		// that compaction left nothing there.
+		if r.empty++; r.empty >= certain {
+			next = part.LastStableOffset
+		} else {
+			sleep(ctx, recoverWait)
+		}
+	}
+	r.at.offset = min(next, end)
+	return nil
+}
+
+// outOfRange goes on where the topic begins now, if what lay before may be passed over.
+func (r *Reader) outOfRange(ctx context.Context) (err error) {
+	start, err := r.cluster.skip(ctx, r.at)
+	if err == nil && !r.holes {
+		err = setBack(r.at, start)
+	}
+	if err == nil {
+		r.at.offset = start
+	}
+	return err
+}
+
+// skip gives the first offset there is, when what lay before was deleted meanwhile.
 func (c *cluster) skip(ctx context.Context, at position) (int64, error) {
 	start, err := c.offset(ctx, at.partition, atStart, readAll)
 	if err == nil && start <= at.offset {
-		err = &Error{
-			Op: "read " + at.String(), Category: Unexpected,
-			Err: fmt.Errorf("offset %d is out of range, and the topic begins at %d: was it truncated?", at.offset, start),
-		}
+		err = setBack(at, start)
 	}
 	return start, err
+}
+
+func setBack(at position, to int64) error {
+	return &Error{
+		Op: "read " + at.String(), Category: Unexpected, Hint: "was it truncated, or deleted and made again?",
+		Err: fmt.Errorf("%w: offset %d was to come next and is out of range; %d is what there is", ErrSetBack, at.offset, to),
+	}
+}
+
+// ReadLast gives visit the committed records among the last so many offsets of the partition, those of markers and of
+// aborted records included, as CatchUp does. What retention deletes meanwhile is passed over. all tells that this is the
+// whole partition.
+func (p *Producer) ReadLast(ctx context.Context, topic string, id int, last int64, visit func(Message) error) (all bool, err error) {
+	r := p.NewReader(topic, id)
+	if r.holes = true; r.wrong != nil {
+		return false, r.wrong
+	}
+	end, err := r.cluster.offset(ctx, r.at.partition, atEnd, readAll)
+	if err != nil {
+		return false, err
+	}
+	start, err := r.cluster.offset(ctx, r.at.partition, atStart, readAll)
+	if err != nil {
+		return false, err
+	}
+	r.at.offset = max(start, end-min(end, last))
+	return r.at.offset == start, r.readUntil(ctx, end, visit)
 }

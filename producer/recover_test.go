@@ -22,7 +22,7 @@ import (
 // values recovers a partition and gives the values in order.
 func values(t *testing.T, p *Producer, topic string, id int) (got []string) {
 	t.Helper()
-	err := p.Recover(t.Context(), topic, id, func(m Message) error { got = append(got, string(m.Value)); return nil })
+	err := p.NewReader(topic, id).CatchUp(t.Context(), func(m Message) error { got = append(got, string(m.Value)); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestRecoverNothing(t *testing.T) {
 		if got := values(t, p, state, 0); got != nil {
 			t.Errorf("an aborted transaction gives %v", got)
 		}
-		if err := p.Recover(t.Context(), "unknown", 0, nil); err == nil || !strings.Contains(err.Error(), "not ensured") {
+		if err := p.NewReader("unknown", 0).CatchUp(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "not ensured") {
 			t.Errorf("an unknown topic: %v", err)
 		}
 	})
@@ -105,7 +105,7 @@ func TestRecoverWaitsForOthers(t *testing.T) {
 		}
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := p.Recover(short, state, 0, func(Message) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
+		if err := p.NewReader(state, 0).CatchUp(short, func(Message) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("ended before the other transaction: %v", err)
 		}
 		got := values(t, p, state, 0)
@@ -165,8 +165,8 @@ func TestRecoverAfterTruncation(t *testing.T) {
 			t.Error(diff)
 		}
 		w.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.OffsetOutOfRange})
-		err := p.Recover(t.Context(), state, 0, func(Message) error { return nil })
-		if err == nil || !strings.Contains(err.Error(), "out of range") {
+		err := p.NewReader(state, 0).CatchUp(t.Context(), func(Message) error { return nil })
+		if err == nil || !errors.Is(err, ErrSetBack) {
 			t.Errorf("a broker that denies what it has: %v", err)
 		}
 	})
@@ -233,7 +233,7 @@ func TestVisitEndsRecover(t *testing.T) {
 			t.Fatal(err)
 		}
 		enough := errors.New("enough")
-		if err := p.Recover(t.Context(), state, 0, func(Message) error { return enough }); err != enough {
+		if err := p.NewReader(state, 0).CatchUp(t.Context(), func(Message) error { return enough }); err != enough {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -151,7 +151,7 @@ func TestNoBrokers(t *testing.T) {
 		calls := map[string]func(context.Context) error{
 			"EnsureTopics": func(ctx context.Context) error { return p.EnsureTopics(ctx, true, topics) },
 			"Acquire":      p.Acquire,
-			"Recover":      func(ctx context.Context) error { return p.Recover(ctx, state, 0, nil) },
+			"Recover":      func(ctx context.Context) error { return p.NewReader(state, 0).CatchUp(ctx, nil) },
 			"Topics":       func(ctx context.Context) error { _, err := Topics(ctx, cfg, ""); return err },
 			"Tail": func(ctx context.Context) error {
 				return Tail(ctx, cfg, TailOptions{Topics: []string{voice}, Follow: true}, nil)

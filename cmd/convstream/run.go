@@ -21,7 +21,11 @@ func run(ctx context.Context, args []string, t terminal) error {
 	log := logging.New(cfg, t.err)
 	log.Info().Str("version", version).Str("commit", commit).Str("account", cfg.AccountID).Str("service", cfg.URL).
 		Strs("brokers", cfg.Kafka.Brokers).Str("prefix", cfg.TopicPrefix).Msg("convstream starts")
-	w, err := worker.New(cfg, log, worker.Network{})
+	host, err := os.Hostname() // in Kubernetes the pod's name
+	if err != nil {
+		host = "unknown host"
+	}
+	w, err := worker.New(cfg, log, worker.Network{Name: fmt.Sprintf("%s/%d", host, os.Getpid())})
 	if err == nil {
 		err = w.Run(ctx)
 	}

@@ -153,7 +153,7 @@ func (s *stage) work(ctx context.Context, duration time.Duration) error {
 // life is one worker from start to end: drained when ctx ends, or torn down in the middle of what it does.
 func (s *stage) life(ctx context.Context) error {
 	line := &lifeline{}
-	w, err := worker.New(s.cfg, s.log, worker.Network{Dial: line.dial})
+	w, err := worker.New(s.cfg, s.log, worker.Network{Name: fmt.Sprint("worker ", s.restarts.Load()+1), Dial: line.dial})
 	if err != nil {
 		return err
 	}

@@ -124,6 +124,10 @@ func (b *Budget) Sent() {
 	b.change(func() { b.last = time.Now() })
 }
 
+// Restart puts the next request one pace off from now, as a start does: another
+// worker of the account may have made one just before this one took over.
+func (b *Budget) Restart() { b.Sent() }
+
 // Throttle holds the next request back after a 429: for the time that the
 // service asked for (up to ten minutes), and at least for 5 s, twice that after
 // each further 429 in a row, up to a minute. retryAfter is 0 when it did not say.

@@ -29,6 +29,9 @@ type Config struct {
 
 	// Budget paces the requests; required, and one for the whole account.
 	Budget *Budget
+	// Permit is asked before every request, when the budget has let it go, and may wait; after an error, which is ctx's,
+	// the request is not made. nil: always.
+	Permit func(ctx context.Context) error
 	// Dial makes the connections; nil: a net.Dialer, and the proxy of the environment
 	// (HTTPS_PROXY and the like, which is not asked when Dial is given).
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -141,6 +144,9 @@ func (c *Client) Page(ctx context.Context, q Query) (Page, error) {
 	if err := c.cfg.Budget.Wait(ctx); err != nil {
 		return Page{}, err
 	}
+	if err := c.permitted(ctx); err != nil {
+		return Page{}, err
+	}
 	page, err := c.ask(ctx, q)
 	if err != nil && ctx.Err() != nil {
 		return Page{}, ctx.Err()
@@ -150,6 +156,13 @@ func (c *Client) Page(ctx context.Context, q Query) (Page, error) {
 		return Page{}, err
 	}
 	return page, nil
+}
+
+func (c *Client) permitted(ctx context.Context) error {
+	if c.cfg.Permit == nil {
+		return nil
+	}
+	return c.cfg.Permit(ctx)
 }
 
 // learn tells the budget and the token source what the answer means for them.

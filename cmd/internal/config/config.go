@@ -54,6 +54,9 @@ type Config struct {
 	DeduplicateIgnore []string // RFC 6901 JSON Pointers, "*" stands for any name or index
 	RecordTimestamp   RecordTimestamp
 
+	Lease        bool          // elect one active worker among those of the account
+	LeaseTimeout time.Duration // after which a silent worker loses the lease
+
 	AdminAddr       string // host:port to listen on; the host may be empty
 	ShutdownTimeout time.Duration
 	LogLevel        string // trace, debug, info, warn or error

@@ -125,6 +125,8 @@ func everyVariable(t *testing.T) []variable {
 		{name: "DEDUPLICATE_IGNORE", get: func(c *Config) any { return c.DeduplicateIgnore }, unset: none, good: "/a/*/b~0~1, /c",
 			want: []string{"/a/*/b~0~1", "/c"}, bad: []string{"a", "a/b", "/a~", "/a~2", "/a,"}},
 		{name: "RECORD_TIMESTAMP", get: func(c *Config) any { return c.RecordTimestamp }, unset: AtPublish, good: "start", want: AtStart, bad: []string{"end"}},
+		{name: "LEASE", get: func(c *Config) any { return c.Lease }, unset: true, good: "Off", want: false, bad: []string{"true", "no"}},
+		{name: "LEASE_TIMEOUT", get: func(c *Config) any { return c.LeaseTimeout }, unset: 10 * time.Second, good: "6s", want: 6 * time.Second, bad: []string{"0s", "6", "6m"}},
 		{name: "ADMIN_ADDR", get: func(c *Config) any { return c.AdminAddr }, unset: ":8080", good: "127.0.0.1:0", want: "127.0.0.1:0", bad: []string{"8080", "a:b", ":", ":70000"}},
 		{name: "SHUTDOWN_TIMEOUT", get: func(c *Config) any { return c.ShutdownTimeout }, unset: 20 * time.Second, good: "1m", want: time.Minute, bad: []string{"0s", "-1s", "20"}},
 		{name: "LOG_LEVEL", get: func(c *Config) any { return c.LogLevel }, unset: "info", good: "DEBUG", want: "debug", bad: []string{"verbose"}},
@@ -191,7 +193,7 @@ func TestEmptyCountsAsUnset(t *testing.T) {
 }
 
 func TestEveryWrongSettingAtOnce(t *testing.T) {
-	env := map[string]string{"SMARTASSIST_JWT": "", "LEASE": "on", "KAFKA_BROKER": "a:1", "KAFKA_SASL_PASSWORD": "hush"}
+	env := map[string]string{"SMARTASSIST_JWT": "", "KAFKA_BROKER": "a:1", "KAFKA_SASL_PASSWORD": "hush"}
 	var want []string
 	for _, v := range everyVariable(t) {
 		if len(v.bad) > 0 && v.name != "SMARTASSIST_JWT" {
@@ -199,7 +201,7 @@ func TestEveryWrongSettingAtOnce(t *testing.T) {
 			want = append(want, v.name)
 		}
 	}
-	want = append(want, "SMARTASSIST_JWT", "KAFKA_SASL_PASSWORD", "LEASE", "KAFKA_BROKER")
+	want = append(want, "SMARTASSIST_JWT", "KAFKA_SASL_PASSWORD", "KAFKA_BROKER")
 	problems := wrong(t, env)
 	got := names(problems)
 	slices.Sort(got)

@@ -48,6 +48,9 @@ func (v *variables) decode(p *problems) *Config {
 		DeduplicateIgnore: field(p, "DEDUPLICATE_IGNORE", v.DeduplicateIgnore, list),
 		RecordTimestamp:   RecordTimestamp(strings.ToLower(v.RecordTimestamp)),
 
+		Lease:        field(p, "LEASE", v.Lease, onOff),
+		LeaseTimeout: field(p, "LEASE_TIMEOUT", v.LeaseTimeout, duration),
+
 		AdminAddr:       v.AdminAddr,
 		ShutdownTimeout: field(p, "SHUTDOWN_TIMEOUT", v.ShutdownTimeout, duration),
 		LogLevel:        strings.ToLower(v.LogLevel),
@@ -86,6 +89,16 @@ func boolean(s string) (bool, error) {
 		return false, nil
 	}
 	return false, fmt.Errorf("%s is neither true nor false", quote(s))
+}
+
+func onOff(s string) (bool, error) {
+	switch strings.ToLower(s) {
+	case "on":
+		return true, nil
+	case "off":
+		return false, nil
+	}
+	return false, fmt.Errorf("%s is neither on nor off", quote(s))
 }
 
 func duration(s string) (time.Duration, error) {

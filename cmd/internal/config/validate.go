@@ -173,6 +173,7 @@ var jsonPointer = regexp.MustCompile(`^(/([^~/]|~[01])*)+$`)
 func (c *Config) validateProcess(p *problems) {
 	_, port, err := net.SplitHostPort(c.AdminAddr)
 	p.require(err == nil && (port == "0" || portOK(port, false)), "ADMIN_ADDR", "%s is no host:port; expected one like :8080 or 127.0.0.1:8080", quote(c.AdminAddr))
+	between(p, "LEASE_TIMEOUT", c.LeaseTimeout, time.Second, 5*time.Minute)
 	between(p, "SHUTDOWN_TIMEOUT", c.ShutdownTimeout, time.Second, time.Hour)
 	oneOf(p, "LOG_LEVEL", c.LogLevel, "trace", "debug", "info", "warn", "error")
 	oneOf(p, "LOG_FORMAT", string(c.LogFormat), string(LogAuto), string(LogJSON), string(LogConsole))

@@ -33,6 +33,8 @@ type variables struct {
 	Deduplicate       string     `env:"DEDUPLICATE, default=revision"`
 	DeduplicateIgnore string     `env:"DEDUPLICATE_IGNORE"`
 	RecordTimestamp   string     `env:"RECORD_TIMESTAMP, default=publish"`
+	Lease             string     `env:"LEASE, default=on"`
+	LeaseTimeout      string     `env:"LEASE_TIMEOUT, default=10s"`
 	AdminAddr         string     `env:"ADMIN_ADDR, default=:8080"`
 	ShutdownTimeout   string     `env:"SHUTDOWN_TIMEOUT, default=20s"`
 	LogLevel          string     `env:"LOG_LEVEL, default=info"`
@@ -78,6 +80,8 @@ var documentation = map[string]about{
 	"DEDUPLICATE":                     {"", "`revision`: publish again when the content changed; `conversation`: each id once, when it is first seen closed or 24 h old"},
 	"DEDUPLICATE_IGNORE":              {"", "comma-separated JSON Pointers (`*` for any index or name) left out when contents are compared: values that change by themselves"},
 	"RECORD_TIMESTAMP":                {"", "Kafka record time: `publish`, or `start` (the conversation's start, where it is not in the future and within half the topic's retention)"},
+	"LEASE":                           {"", "`on`: one active worker for the account, others stand by; `off`: no consumer group is used, and a worker that another one fences exits 1"},
+	"LEASE_TIMEOUT":                   {"", "after how long without a sign of life a standby takes over; 1s to 5m, and what the brokers allow (6s to 30m unless changed)"},
 	"ADMIN_ADDR":                      {"", "`host:port` of the admin port: `/metrics`, `/healthz`, `/readyz`, `/status`"},
 	"SHUTDOWN_TIMEOUT":                {"", "how long a drain may take after SIGTERM"},
 	"LOG_LEVEL":                       {"", "`trace`, `debug`, `info`, `warn` or `error`"},

@@ -19,18 +19,20 @@ type Journal struct {
 
 type answer struct {
 	simulator.Answered
-	at time.Time // the earlier of our clock and the Date header
+	came time.Time // by our clock
+	at   time.Time // the earlier of our clock and the Date header
 }
 
 // Observe notes a page; it is for simulator.Config.Observe.
 func (j *Journal) Observe(a simulator.Answered) {
-	at := time.Now()
+	came := time.Now()
+	at := came
 	if date := a.At.Truncate(time.Second); date.Before(at) {
 		at = date
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.answers = append(j.answers, answer{a, at})
+	j.answers = append(j.answers, answer{a, came, at})
 }
 
 func (j *Journal) served() map[simulator.AnsweredRow]bool {

@@ -85,7 +85,8 @@ func (w *Worker) healthy() error {
 	return nil
 }
 
-// readiness is nil when the brokers answer, the state is recovered, and the service has accepted the login.
+// readiness is nil when the brokers answer, and the worker stands by, or has recovered its state and the service has
+// accepted the login.
 func (w *Worker) readiness(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -93,13 +94,24 @@ func (w *Worker) readiness(ctx context.Context) error {
 	if err := w.producer.Ping(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("brokers: %w", err))
 	}
-	if w.role.Load() != Active {
-		errs = append(errs, errors.New("starting: the state is not recovered yet"))
+	role := w.role.Load()
+	if role == Starting {
+		errs = append(errs, w.notStarted())
 	}
-	if !w.client.Ready() {
+	if role != Standby && !w.client.Ready() {
 		errs = append(errs, fmt.Errorf("service: login %s", w.budget.Status().Login))
 	}
 	return errors.Join(errs...)
+}
+
+// notStarted says what a worker that neither works nor stands by waits for.
+func (w *Worker) notStarted() error {
+	if w.lease != nil {
+		if l := w.lease.Status(); l.Trouble != nil {
+			return fmt.Errorf("starting: no active worker can be elected by group %s: %w", w.lease.Group, l.Trouble)
+		}
+	}
+	return errors.New("starting: the state is not recovered yet")
 }
 
 // Status is what /status tells. It holds no personal data and no secret.
@@ -110,9 +122,20 @@ type Status struct {
 	Ready   bool          `json:"ready"`
 	NotYet  string        `json:"notReady,omitempty"`
 	Kafka   *kafkaTrouble `json:"kafkaTrouble"` // null while commits work
+	Lease   *LeaseStatus  `json:"lease"`        // null with LEASE=off
 	Budget  BudgetStatus  `json:"budget"`
+	// Memory is what a standby knows; null for others.
+	Memory *memoryStatus `json:"memory"`
 	// Coverage and cadences as they really are; null until the state is recovered.
 	Poller *poller.Status `json:"poller"`
+}
+
+// LeaseStatus tells who is the active one.
+type LeaseStatus struct {
+	Group  string `json:"group"`  // the consumer group that elects
+	Name   string `json:"name"`   // of this worker
+	Held   bool   `json:"held"`   // by this worker
+	Holder string `json:"holder"` // name of the active worker; "" while it is not known
 }
 
 // BudgetStatus is the request budget as it stands.
@@ -138,6 +161,13 @@ func (w *Worker) Status(ctx context.Context) Status {
 		s.NotYet = err.Error()
 	}
 	s.Ready = s.NotYet == ""
+	if w.lease != nil {
+		l := w.lease.Status()
+		s.Lease = &LeaseStatus{Group: w.lease.Group, Name: w.lease.Name, Held: l.Held, Holder: l.Holder}
+	}
+	if s.Role == Standby {
+		s.Memory = w.memory.Load()
+	}
 	if p := w.poller.Load(); p != nil {
 		status := p.Status()
 		s.Poller = &status

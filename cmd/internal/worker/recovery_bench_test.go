@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"testing"
 	"time"
 
@@ -36,7 +37,7 @@ func BenchmarkRecovery(b *testing.B) {
 	defer w.producer.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	if err := w.acquire(ctx); err != nil {
+	if err := errors.Join(w.ensureTopics(ctx), w.producer.Acquire(ctx)); err != nil {
 		b.Fatal(err)
 	}
 	for from := 0; from < entries; from += each {
@@ -45,9 +46,9 @@ func BenchmarkRecovery(b *testing.B) {
 		}
 	}
 	for b.Loop() {
-		state, err := w.recover(ctx)
-		if err != nil || state.Seen.Len() != entries {
-			b.Fatalf("%d entries, %v", state.Seen.Len(), err)
+		m := w.newMemory()
+		if err := m.catchUp(ctx); err != nil || m.state.Seen.Len() != entries {
+			b.Fatalf("%d entries, %v", m.state.Seen.Len(), err)
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/entries, "ns/entry")

@@ -45,7 +45,7 @@ func (w *Worker) lastProgress(ctx context.Context) (int64, error) {
 		if step > math.MaxInt64/10 {
 			step = math.MaxInt64
 		}
-		all, err := w.producer.RecoverLast(ctx, w.cfg.TopicPrefix+progressTopic, 0, step, func(m producer.Message) error {
+		all, err := w.producer.ReadLast(ctx, w.cfg.TopicPrefix+progressTopic, 0, step, func(m producer.Message) error {
 			w.turn()
 			if string(m.Key) == w.cfg.AccountID {
 				last = max(last, sequenceOf(m))

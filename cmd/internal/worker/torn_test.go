@@ -68,6 +68,7 @@ func randomSwitches(dice *rand.Rand) simulator.Switches {
 // the second came between two steps of its transaction: the broker then says that the transaction is lost, not to whom.
 func TestOfTwoWorkersOneIsFenced(t *testing.T) {
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
+		w.env["LEASE"] = "off"
 		first := w.start()
 		time.Sleep(30 * time.Minute)
 		w.env["ADMIN_ADDR"] = "127.0.0.1:8088"

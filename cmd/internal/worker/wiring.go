@@ -52,14 +52,32 @@ func hash(parts ...string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-func serviceClient(cfg *config.Config, network Network) (*smartassist.Client, *smartassist.Budget, error) {
+func serviceClient(cfg *config.Config, network Network, permit func(context.Context) error) (*smartassist.Client, *smartassist.Budget, error) {
 	budget := smartassist.NewBudget(cfg.RequestsPerMinute)
 	client, err := smartassist.New(smartassist.Config{
 		URL: cfg.URL, AccountID: cfg.AccountID, StreamID: cfg.StreamID, Token: tokens(cfg),
 		Channels: cfg.Channels, Queues: cfg.Queues, SelectedFields: cfg.SelectedFields,
-		CAFile: cfg.CAFile, AllowHTTP: cfg.AllowHTTP, Budget: budget, Dial: network.Dial,
+		CAFile: cfg.CAFile, AllowHTTP: cfg.AllowHTTP, Budget: budget, Permit: permit, Dial: network.Dial,
 	})
 	return client, budget, err
+}
+
+func producerConfig(cfg *config.Config, network Network, log zerolog.Logger) producer.Config {
+	return producer.Config{
+		Brokers: cfg.Kafka.Brokers, ClientID: "convstream", Compression: cfg.Kafka.Compression,
+		TransactionalID: cfg.TopicPrefix + "convstream." + cfg.AccountID, Dial: network.Dial, Log: log,
+	}
+}
+
+// lease is nil where LEASE is off. It has no log: of an outage the sessions tell.
+func lease(cfg *config.Config, network Network) (*producer.Lease, error) {
+	if !cfg.Lease {
+		return nil, nil
+	}
+	return producer.OpenLease(producerConfig(cfg, network, zerolog.Nop()), producer.LeaseConfig{
+		Group: cfg.TopicPrefix + "convstream-lease." + cfg.AccountID, Topic: cfg.TopicPrefix + stateTopic,
+		Name: network.Name, Timeout: cfg.LeaseTimeout,
+	})
 }
 
 // tokens chooses the login; config has made sure that there is exactly one.

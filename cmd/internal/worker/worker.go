@@ -6,9 +6,10 @@
 //	                 |        state topic ------+              producer  |
 //	                 +---------------------------------------------------+
 //
-// A Worker lives in sessions. A session takes the producer epoch, recovers the state from its topic, and polls until
-// something on the Kafka side fails. What then is the outcome of the last commit need not be known: the next session
-// finds out the way a start does. There is no other path back (crash-only).
+// A Worker lives in sessions. A session reads the state from its topic, stands by until it holds the lease, takes the
+// producer epoch, reads the rest of the state, and polls until something on the Kafka side fails or the lease is lost. What
+// then is the outcome of the last commit need not be known: the next session finds out the way a start does. There is no
+// other path back (crash-only).
 package worker
 
 import (
@@ -30,6 +31,7 @@ import (
 
 // Network is how the Worker reaches others and is reached; the zero value is the real network.
 type Network struct {
+	Name   string                                                               // of this worker among those of the account
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error) // to the service and the brokers
 	Listen func(network, address string) (net.Listener, error)                  // for the admin port
 }
@@ -40,6 +42,7 @@ type Role string
 // The roles that /status tells.
 const (
 	Starting Role = "starting" // no session yet, or between two
+	Standby  Role = "standby"  // knows the state; another worker holds the lease
 	Active   Role = "active"   // state recovered; reads and publishes
 )
 
@@ -52,13 +55,16 @@ type Worker struct {
 	client   *smartassist.Client
 	encoder  *encoder.Encoder
 	producer *producer.Producer
+	lease    *producer.Lease // nil: LEASE=off
+	elects   <-chan struct{} // closed when the worker has left the election; nil before it takes part
 	metrics  *metrics
 	polling  poller.Config
 	topics   []producer.Topic
 	refused  map[content]verdict // what a broker would not take
 
-	role    atomic.Value // Role
-	poller  atomic.Pointer[poller.Poller]
+	role    atomic.Value                  // Role
+	poller  atomic.Pointer[poller.Poller] // of the present tenure, or the one that failed; nil while standing by
+	memory  atomic.Pointer[memoryStatus]
 	beat    atomic.Int64 // Unix nanoseconds at which the loop last turned
 	trouble atomic.Pointer[kafkaTrouble]
 	attempt time.Time // when what is now under way on the Kafka side began; of the loop's goroutine only
@@ -85,24 +91,23 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 		return nil, err
 	}
 	w.topics = topics(cfg, w.encoder)
-	if w.client, w.budget, err = serviceClient(cfg, network); err != nil {
+	if w.client, w.budget, err = serviceClient(cfg, network, w.permitted); err != nil {
 		return nil, err
 	}
-	w.producer, err = producer.Open(producer.Config{
-		Brokers: cfg.Kafka.Brokers, ClientID: "convstream", Compression: cfg.Kafka.Compression,
-		TransactionalID: cfg.TopicPrefix + "convstream." + cfg.AccountID,
-		Dial:            network.Dial, Log: log.Hook(unlessInTrouble{w}),
-	})
-	if err != nil {
+	if w.producer, err = producer.Open(producerConfig(cfg, network, log.Hook(unlessInTrouble{w}))); err != nil {
+		return nil, err
+	}
+	if w.lease, err = lease(cfg, network); err != nil {
 		return nil, err
 	}
 	w.metrics = newMetrics(w)
 	return w, nil
 }
 
-// Run works until the context ends, and then drains: a commit that has begun is finished, within SHUTDOWN_TIMEOUT. It
-// returns nil when drained; an error only when this process cannot go on (the admin port is taken, another worker has
-// taken over, topics or state are such that somebody has to decide) or could not finish what it had begun.
+// Run works, or stands by, until the context ends, and then drains: a commit that has begun is finished, within
+// SHUTDOWN_TIMEOUT, and the lease is given up at once. It returns nil when drained; an error only when this process cannot
+// go on (the admin port is taken, topics or state are such that somebody has to decide, without a lease also when another
+// worker has taken over) or could not finish what it had begun.
 func (w *Worker) Run(ctx context.Context) error {
 	defer w.producer.Close()
 	defer w.client.Close()
@@ -119,35 +124,72 @@ func (w *Worker) Run(ctx context.Context) error {
 		close(draining)
 		time.AfterFunc(w.cfg.ShutdownTimeout, cutOff)
 	})()
+	work, fail := context.WithCancelCause(ctx)
+	defer w.leaveElection()
+	defer fail(nil)
+	err = w.sessions(work, hard, fail)
+	if ctx.Err() == nil || hard.Err() != nil {
+		return err
+	}
+	fail(nil)
+	w.leaveElection()
+	<-draining
+	w.log.Info().Msg("drained")
+	return nil
+}
+
+// sessions is one session after the other, until the context ends or one ends for good.
+func (w *Worker) sessions(ctx, hard context.Context, fail context.CancelCauseFunc) error {
 	for {
-		err := w.session(ctx, hard)
+		err := w.session(ctx, hard, fail)
 		w.role.Store(Starting)
 		switch {
 		case hard.Err() != nil:
 			return fmt.Errorf("drain was cut off after SHUTDOWN_TIMEOUT %s: %w. What became of the last commit the next start finds out", w.cfg.ShutdownTimeout, err)
-		case ctx.Err() == nil && final(err):
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case w.lease != nil && errors.Is(err, producer.ErrFenced):
+			w.log.Warn().Err(err).Msg("stepping back, standing by")
+			w.lease.Yield()
+		case errors.Is(err, producer.ErrLeaseLost):
+			w.log.Warn().Err(err).Msg("stepping back, standing by")
+		case final(err):
 			return err
-		case ctx.Err() != nil || !w.pause(ctx, err):
-			<-draining
-			w.log.Info().Msg("drained")
-			return nil
+		default:
+			w.pause(ctx, err)
 		}
 	}
 }
 
-// session is one life: epoch, state, polling, until something ends it.
-func (w *Worker) session(ctx, hard context.Context) error {
-	if err := w.acquire(ctx); err != nil {
+// session is one life: state, lease, epoch, polling, until something ends it.
+func (w *Worker) session(ctx, hard context.Context, fail context.CancelCauseFunc) error {
+	if err := w.ensureTopics(ctx); err != nil {
 		return err
 	}
-	state, err := w.recover(ctx)
+	m := w.newMemory()
+	if err := m.warmUp(ctx); err != nil {
+		return err
+	}
+	ctx, release, err := w.standBy(ctx, m, fail)
 	if err != nil {
 		return err
 	}
-	p := poller.New(w.polling, meter{w}, sink{w, hard}, state)
+	defer release()
+	if err := w.takeOver(ctx, m); err != nil {
+		return unlessLost(ctx, err)
+	}
+	p := poller.New(w.polling, meter{w}, sink{w, hard}, m.state)
 	w.poller.Store(p)
 	w.role.Store(Active)
-	return p.Run(ctx)
+	return unlessLost(ctx, p.Run(ctx))
+}
+
+// unlessLost is err, or what it comes from: the end of the tenure. A worker that was fenced steps back further.
+func unlessLost(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(err, producer.ErrFenced) {
+		return cause
+	}
+	return err
 }
 
 const (
@@ -157,47 +199,41 @@ const (
 	longestRecovery = 5 * time.Minute
 )
 
-func (w *Worker) acquire(ctx context.Context) error {
+func (w *Worker) ensureTopics(ctx context.Context) error {
 	w.turn()
 	w.attempt = time.Now()
 	ctx, cancel := context.WithTimeout(ctx, step)
 	defer cancel()
-	if err := w.producer.EnsureTopics(ctx, w.cfg.TopicCreate, w.topics); err != nil {
-		return err
-	}
-	return w.producer.Acquire(ctx)
+	return w.producer.EnsureTopics(ctx, w.cfg.TopicCreate, w.topics)
 }
 
-// recover reads the state that the last commit left, whoever made it.
-func (w *Worker) recover(ctx context.Context) (*poller.State, error) {
-	ctx, cancel := context.WithTimeout(ctx, longestRecovery)
+// takeOver makes this worker the only one that can commit, and its memory what the last commit left, whoever made it.
+func (w *Worker) takeOver(ctx context.Context, m *memory) error {
+	w.turn()
+	w.attempt = time.Now()
+	w.budget.Restart()
+	acquiring, cancel := context.WithTimeout(ctx, step)
 	defer cancel()
-	begun, records := time.Now(), 0
-	state := &poller.State{Account: w.cfg.AccountID}
-	err := w.producer.Recover(ctx, w.cfg.TopicPrefix+stateTopic, 0, func(m producer.Message) error {
-		if records++; records%10_000 == 0 {
-			w.turn()
-		}
-		if err := state.Restore(poller.Record{Key: m.Key, Value: m.Value}); err != nil {
-			return &StateError{err}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+	if err := w.producer.Acquire(acquiring); err != nil {
+		return err
 	}
-	if err := w.compareWithProgress(ctx, state); err != nil {
-		return nil, err
+	ctx, cancel = context.WithTimeout(ctx, longestRecovery)
+	defer cancel()
+	if err := m.catchUp(ctx); err != nil {
+		return err
+	}
+	if err := w.compareWithProgress(ctx, m.state); err != nil {
+		return err
 	}
 	w.metrics.recoveries.Inc()
-	w.log.Info().Int("records", records).Int("remembered", state.Seen.Len()).Int64("sequence", state.Sequence).
-		Time("complete_through", state.Coverage.Through(state.From)).Dur("took", time.Since(begun)).Msg("state recovered")
-	return state, nil
+	w.log.Info().Int("records", m.records).Int("remembered", m.state.Seen.Len()).Int64("sequence", m.state.Sequence).
+		Time("complete_through", m.state.Coverage.Through(m.state.From)).Dur("took", time.Since(w.attempt)).Msg("state recovered")
+	return nil
 }
 
 // final tells that trying again would change nothing, or must not happen by itself.
 func final(err error) bool {
-	if errors.Is(err, producer.ErrFenced) {
+	if errors.Is(err, producer.ErrFenced) { // without a lease
 		return true
 	}
 	if _, ok := errors.AsType[*StateError](err); ok {
@@ -218,9 +254,8 @@ type kafkaTrouble struct {
 	Attempts int       `json:"attempts"`
 }
 
-// pause notes a failed session, logs it once, and waits a little longer each time: 1 s, 2 s, up to half a minute. It is false
-// when the context ended.
-func (w *Worker) pause(ctx context.Context, err error) bool {
+// pause notes a failed session, logs it once, and waits a little longer each time: 1 s, 2 s, up to half a minute.
+func (w *Worker) pause(ctx context.Context, err error) {
 	category := categorize(err)
 	t := &kafkaTrouble{Since: w.attempt, Category: category, Error: err.Error(), Attempts: 1}
 	if old := w.trouble.Load(); old != nil {
@@ -234,9 +269,7 @@ func (w *Worker) pause(ctx context.Context, err error) bool {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return false
 	case <-timer.C:
-		return true
 	}
 }
 
@@ -272,7 +305,7 @@ func categorize(err error) string {
 // Explain is the error as the operator is told of it at the end of the process, with what to do.
 func Explain(err error) string {
 	if errors.Is(err, producer.ErrFenced) {
-		return fmt.Sprintf("%v. Two workers cannot run for one account and TOPIC_PREFIX in this release: stop one of them", err)
+		return fmt.Sprintf("%v. Without a lease (LEASE=off) two workers cannot run for one account and TOPIC_PREFIX: stop one of them, or set LEASE=on for all of them", err)
 	}
 	return err.Error()
 }

@@ -103,7 +103,7 @@ func (w *world) config() *config.Config {
 func (w *world) start() (stop func() error) {
 	var err error
 	log := zerolog.New(&w.log).Level(zerolog.InfoLevel).With().Timestamp().Logger()
-	if w.worker, err = New(w.config(), log, Network{Dial: w.wire.DialContext, Listen: w.network.Listen}); err != nil {
+	if w.worker, err = New(w.config(), log, Network{Name: fmt.Sprint("worker ", len(w.stops)+1), Dial: w.wire.DialContext, Listen: w.network.Listen}); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -1,0 +1,174 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/convstream/convstream/poller"
+	"github.com/convstream/convstream/producer"
+)
+
+// memory is the state as it is read from its topic. Standing by, it is kept up to date with what the active worker commits,
+// so that taking over costs no recovery.
+type memory struct {
+	*Worker
+	reader  *producer.Reader
+	state   *poller.State
+	records int
+	moved   time.Time // when the last commit was seen
+}
+
+// memoryStatus is what /status tells of a memory that is kept warm.
+type memoryStatus struct {
+	Sequence        int64     `json:"sequence"` // of the last commit seen
+	CompleteThrough time.Time `json:"completeThrough"`
+	Remembered      int       `json:"remembered"`
+}
+
+func (w *Worker) newMemory() *memory {
+	return &memory{
+		Worker: w, reader: w.producer.NewReader(w.cfg.TopicPrefix+stateTopic, 0),
+		state: &poller.State{Account: w.cfg.AccountID}, moved: time.Now(),
+	}
+}
+
+// warmUp reads what is committed, without waiting for the transaction that the active worker may have open.
+func (m *memory) warmUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, longestRecovery)
+	defer cancel()
+	return m.reader.CatchUpStable(ctx, m.visit)
+}
+
+// catchUp reads to the end.
+func (m *memory) catchUp(ctx context.Context) error { return m.reader.CatchUp(ctx, m.visit) }
+
+// follow reads what is being committed until the channel is closed; for a while at most.
+func (m *memory) follow(ctx context.Context, until <-chan struct{}) error {
+	m.turn()
+	ctx, cancel := context.WithTimeout(ctx, step)
+	defer cancel()
+	go func() {
+		select {
+		case <-until:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return m.reader.Follow(ctx, m.visit)
+}
+
+// errWentBack is a state that became older while it was read: the topic was deleted and filled anew.
+var errWentBack = errors.New("the state went back to an earlier commit while it was read; reading it anew")
+
+func (m *memory) visit(r producer.Message) error {
+	if m.records++; m.records%10_000 == 0 {
+		m.turn()
+	}
+	before := m.state.Sequence
+	if err := m.state.Restore(poller.Record{Key: r.Key, Value: r.Value}); err != nil {
+		return &StateError{err}
+	}
+	switch {
+	case m.state.Sequence < before:
+		return errWentBack
+	case m.state.Sequence > before:
+		m.moved = time.Now()
+	}
+	return nil
+}
+
+// standBy keeps the memory warm until this worker holds the lease. The context it returns ends when the lease is lost or
+// ctx ends. Without a lease there is nothing to wait for.
+func (w *Worker) standBy(ctx context.Context, m *memory, fail context.CancelCauseFunc) (context.Context, context.CancelFunc, error) {
+	if w.lease == nil {
+		return ctx, func() {}, nil
+	}
+	w.takePart(ctx, fail)
+	for {
+		tenure, changed := w.lease.Tenure()
+		if tenure != nil && w.mayTakeOver(m) {
+			held, end := context.WithCancelCause(ctx)
+			stop := context.AfterFunc(tenure, func() { end(context.Cause(tenure)) })
+			return held, func() { stop(); end(nil) }, nil
+		}
+		w.showStandby(m)
+		if err := m.follow(ctx, changed); err != nil {
+			return nil, nil, err
+		}
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+	}
+}
+
+// mayTakeOver is true for who holds the lease, unless it was fenced and whoever did that takes no part in the election: then
+// only when that one has committed nothing for longer than it would be silent while it works.
+func (w *Worker) mayTakeOver(m *memory) bool {
+	return !w.lease.Status().Yielding || time.Since(m.moved) > w.cfg.LeaseTimeout+3*w.cfg.PollInterval
+}
+
+// showStandby shows how this worker stands by. Where nobody holds the lease, it may be the next one: that is still a start, and
+// trouble is not over.
+func (w *Worker) showStandby(m *memory) {
+	w.memory.Store(&memoryStatus{m.state.Sequence, m.state.Coverage.Through(m.state.From), m.state.Seen.Len()})
+	l := w.lease.Status()
+	if l.Holder == "" || w.role.Swap(Standby) == Standby {
+		return
+	}
+	w.poller.Store(nil)
+	w.trouble.Store(nil)
+	if l.Held {
+		w.log.Error().Msg("fenced by a worker that takes no part in the election of the active one (LEASE=off, or an old release); standing by until it is silent: stop it, or set LEASE=on there")
+		return
+	}
+	w.log.Info().Str("active", l.Holder).Int64("sequence", m.state.Sequence).Int("remembered", m.state.Seen.Len()).Msg("standing by")
+}
+
+// takePart makes the worker a candidate, once its memory is warm; fail ends the worker where somebody has to mend something.
+func (w *Worker) takePart(ctx context.Context, fail context.CancelCauseFunc) {
+	if w.elects != nil {
+		return
+	}
+	left := make(chan struct{})
+	w.elects = left
+	go func() {
+		defer close(left)
+		for {
+			err := w.lease.Run(ctx)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case final(err):
+				fail(err)
+				return
+			}
+			w.log.Error().Err(err).Msg("no part in the election of the active worker; trying again")
+			select {
+			case <-ctx.Done():
+			case <-time.After(step):
+			}
+		}
+	}()
+}
+
+// leaveElection waits until the lease was given up. The context of takePart must have ended.
+func (w *Worker) leaveElection() {
+	if w.lease == nil {
+		return
+	}
+	if w.elects != nil {
+		<-w.elects
+	}
+	w.lease.Close()
+}
+
+// permitted is asked before every request to the service: two workers must not use one budget. The worker that was stopped
+// for a while, and does not know yet that the lease is another's, is about to be told.
+func (w *Worker) permitted(ctx context.Context) error {
+	if w.lease == nil || w.lease.Confirmed() {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}

@@ -1,0 +1,152 @@
+package producer
+
+import (
+	"context"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/consumer"
+	"github.com/segmentio/kafka-go/protocol/heartbeat"
+	"github.com/segmentio/kafka-go/protocol/joingroup"
+	"github.com/segmentio/kafka-go/protocol/leavegroup"
+	"github.com/segmentio/kafka-go/protocol/syncgroup"
+)
+
+// group is a worker's membership in a consumer group, request by request. kafka-go's ConsumerGroup ends a generation with
+// every failed heartbeat and cannot be told who held what, and Client.SyncGroup fails over the empty assignment that
+// comes with an error; so the requests are sent as they are.
+//
+// The group is an ordinary one of type "consumer", subscribed to one topic of one partition: operators see who holds the
+// lease with kafka-consumer-groups.sh --describe.
+type group struct {
+	cluster    *cluster
+	id         string
+	topic      string
+	session    time.Duration
+	rebalance  time.Duration
+	member     string // given by the coordinator; "" before the first join
+	generation int32
+}
+
+const (
+	groupProtocolType = "consumer"
+	groupProtocol     = "convstream-lease"
+)
+
+// join takes part in the next generation. members is nil for all but the leader, whose part it is to elect.
+func (g *group) join(ctx context.Context, c candidate) (members map[string]candidate, err error) {
+	subscription, err := protocol.Marshal(consumer.MaxVersionSupported, consumer.Subscription{
+		Version: consumer.MaxVersionSupported, Topics: []string{g.topic}, UserData: c.encode(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	res, err := g.cluster.transport.RoundTrip(ctx, g.cluster.client.Addr, &joingroup.Request{
+		GroupID: g.id, MemberID: g.member, ProtocolType: groupProtocolType,
+		SessionTimeoutMS: int32(g.session.Milliseconds()), RebalanceTimeoutMS: int32(g.rebalance.Milliseconds()),
+		Protocols: []joingroup.RequestProtocol{{Name: groupProtocol, Metadata: subscription}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	answer := res.(*joingroup.Response)
+	if answer.ErrorCode == int16(kafka.MemberIDRequired) {
+		g.member = answer.MemberID
+		return g.join(ctx, c)
+	}
+	if err := answered(answer.ErrorCode); err != nil {
+		return nil, err
+	}
+	g.member, g.generation = answer.MemberID, answer.GenerationID
+	if answer.LeaderID != answer.MemberID {
+		return nil, nil
+	}
+	members = map[string]candidate{}
+	for _, m := range answer.Members {
+		var s consumer.Subscription
+		_ = protocol.Unmarshal(m.Metadata, consumer.MaxVersionSupported, &s) // no user data: a candidate like any other
+		members[m.MemberID] = candidateOf(s.UserData)
+	}
+	return members, nil
+}
+
+// sync learns who was elected, and tells the others where this worker is the leader.
+func (g *group) sync(ctx context.Context, members map[string]candidate) (elected bool, holder string, err error) {
+	req := &syncgroup.Request{
+		GroupID: g.id, GenerationID: g.generation, MemberID: g.member,
+		ProtocolType: groupProtocolType, ProtocolName: groupProtocol,
+	}
+	if len(members) > 0 {
+		if req.Assignments, err = g.assign(members); err != nil {
+			return false, "", err
+		}
+	}
+	res, err := g.cluster.transport.RoundTrip(ctx, g.cluster.client.Addr, req)
+	if err != nil {
+		return false, "", err
+	}
+	answer := res.(*syncgroup.Response)
+	if err := answered(answer.ErrorCode); err != nil {
+		return false, "", err
+	}
+	var a consumer.Assignment
+	if len(answer.Assignments) > 0 {
+		if err := protocol.Unmarshal(answer.Assignments, consumer.MaxVersionSupported, &a); err != nil {
+			return false, "", err
+		}
+	}
+	return len(a.AssignedPartitions) > 0, string(a.UserData), nil
+}
+
+// assign gives the partition to the elected member, and its name to everybody.
+func (g *group) assign(members map[string]candidate) (list []syncgroup.RequestAssignment, err error) {
+	elected := elect(members)
+	for id := range members {
+		a := consumer.Assignment{Version: consumer.MaxVersionSupported, UserData: []byte(members[elected].Name)}
+		if id == elected {
+			a.AssignedPartitions = []consumer.TopicPartition{{Topic: g.topic, Partitions: []int32{0}}}
+		}
+		b, err := protocol.Marshal(consumer.MaxVersionSupported, a)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, syncgroup.RequestAssignment{MemberID: id, Assignment: b})
+	}
+	return list, nil
+}
+
+// heartbeatRequest is kafka-go's, sent to the coordinator of the group; kafka-go's own goes to any broker.
+type heartbeatRequest heartbeat.Request
+
+// ApiKey implements protocol.Message.
+func (r *heartbeatRequest) ApiKey() protocol.ApiKey { return protocol.Heartbeat }
+
+// Group implements protocol.GroupMessage.
+func (r *heartbeatRequest) Group() string { return r.GroupID }
+
+func (g *group) heartbeat(ctx context.Context) error {
+	res, err := g.cluster.transport.RoundTrip(ctx, g.cluster.client.Addr, &heartbeatRequest{
+		GroupID: g.id, GenerationID: g.generation, MemberID: g.member,
+	})
+	if err != nil {
+		return err
+	}
+	return answered(res.(*heartbeat.Response).ErrorCode)
+}
+
+// leave makes the coordinator elect anew at once.
+func (g *group) leave(ctx context.Context) error {
+	if g.member == "" {
+		return nil
+	}
+	member := g.member
+	g.member = ""
+	res, err := g.cluster.transport.RoundTrip(ctx, g.cluster.client.Addr, &leavegroup.Request{
+		GroupID: g.id, MemberID: member, Members: []leavegroup.RequestMember{{MemberID: member}},
+	})
+	if err != nil {
+		return err
+	}
+	return answered(res.(*leavegroup.Response).ErrorCode)
+}

@@ -1,0 +1,292 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// LeaseConfig says what is elected, and among whom.
+type LeaseConfig struct {
+	Group   string        // consumer group, one for each account
+	Topic   string        // a topic of one partition; who is assigned it holds the lease
+	Name    string        // of this worker, as the others and the operator see it
+	Timeout time.Duration // after which a silent worker loses the lease; brokers take 6 s to 30 min by default
+}
+
+// Lease is a worker's part in the election of the one that works; the others stand by. The members of a consumer group
+// elect; the coordinator notices who is silent.
+//
+// The lease keeps two workers from working against each other and from using the request budget twice. It is not what
+// keeps records from being published twice: a worker that wrongly believes to hold it is fenced by the producer epoch of
+// the other ([Producer.Acquire]).
+//
+//	Run:  join -> elect -> heartbeat, heartbeat, ... -> join ...   until its context ends, then leave at once
+//
+// All methods but Run may be called at any time.
+type Lease struct {
+	LeaseConfig
+	cluster *cluster
+	started time.Time
+
+	mu        sync.Mutex
+	changed   chan struct{} // closed and replaced when tenure or holder change
+	kicked    chan struct{} // closed and replaced by Yield
+	tenure    *tenure       // nil: not held
+	holder    string        // name of who holds it, as last heard; "" = not known
+	yields    bool
+	trouble   error     // why it could not join, last time; nil when it has
+	confirmed time.Time // when the last request went out whose answer confirmed the tenure
+}
+
+// tenure is one time of holding the lease.
+type tenure struct {
+	ctx    context.Context
+	end    context.CancelCauseFunc
+	since  time.Time
+	expiry *time.Timer // fires when the brokers have not confirmed it within the timeout
+}
+
+// LeaseStatus is a Lease as it stands.
+type LeaseStatus struct {
+	Held bool
+	// Holder is the name of the worker that holds it, "" while that is not known.
+	Holder string
+	// Trouble is why the worker could not take part in the last election; nil when it has.
+	Trouble error
+	// Yielding: this worker was fenced, and nobody else has held the lease since.
+	Yielding bool
+}
+
+// ErrLeaseLost is the cause of the end of a tenure: another worker holds the lease, or may.
+var ErrLeaseLost = errors.New("the lease is another worker's")
+
+// errUnconfirmed is the other cause.
+var errUnconfirmed = errors.New("the brokers did not confirm the lease in time")
+
+// OpenLease reaches for nothing yet: Run does.
+func OpenLease(cfg Config, l LeaseConfig) (*Lease, error) {
+	// A join is answered when all members have joined.
+	cfg = cfg.withDefaults()
+	cfg.Timeout += l.Timeout
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("open lease: %w", err)
+	}
+	return &Lease{
+		LeaseConfig: l, cluster: connect(cfg, []string{l.Topic}), started: time.Now(),
+		changed: make(chan struct{}), kicked: make(chan struct{}),
+	}, nil
+}
+
+// beats is how many heartbeats there are within the timeout: a handover is noticed with the next one.
+const beats = 20
+
+// Run takes part in the election until ctx ends; then it leaves, so that another takes over at once, and returns nil.
+// It tries again for ever while brokers are away; an *Error, of category denied or settings, says what somebody has to
+// mend. The lease is lost when Run returns.
+func (l *Lease) Run(ctx context.Context) error {
+	g := &group{cluster: l.cluster, id: l.Group, topic: l.Topic, session: l.Timeout, rebalance: l.Timeout / 2}
+	defer l.lose()
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Timeout/4)
+		defer cancel()
+		_ = g.leave(ctx) // where it is not heard, the others wait for the timeout
+	}()
+	for ctx.Err() == nil {
+		if err := l.generation(ctx, g); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends the connections. Run must have returned.
+func (l *Lease) Close() { l.cluster.close() }
+
+// generation joins, and beats until the membership changes. An error is final.
+func (l *Lease) generation(ctx context.Context, g *group) error {
+	kicked := l.kick()
+	elected := false
+	err := l.cluster.attempts(ctx, "join lease group "+g.id, func(ctx context.Context) error {
+		sent, holder := time.Now(), ""
+		members, err := g.join(ctx, l.candidate())
+		if err == nil {
+			elected, holder, err = g.sync(ctx, members)
+		}
+		if err != nil {
+			return l.failed(g, err)
+		}
+		l.settle(elected, holder, sent)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	ticker := time.NewTicker(l.Timeout / beats)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-kicked:
+			_ = g.leave(ctx)
+			return nil
+		case <-ticker.C:
+		}
+		if !l.beat(ctx, g) || elected && !l.Status().Held {
+			return nil // in the second case the tenure has expired, and the brokers answer again
+		}
+	}
+}
+
+// beat sends one heartbeat; false means that it is time to join again.
+func (l *Lease) beat(ctx context.Context, g *group) bool {
+	sent := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, l.Timeout/3)
+	defer cancel()
+	err := g.heartbeat(ctx)
+	switch {
+	case err == nil:
+		l.confirm(sent)
+		return true
+	case errors.Is(err, kafka.RebalanceInProgress): // the tenure lasts until the new generation has elected
+		return false
+	default:
+		return failure("heartbeat", l.failed(g, err)).Category != Excluded
+	}
+}
+
+// failed looks for the answers by which the coordinator says that this worker is no member any more: it may have been
+// silent for longer than the timeout, and another may hold the lease.
+func (l *Lease) failed(g *group, err error) error {
+	l.change(func() { l.trouble = err })
+	if errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.FencedInstanceID) {
+		g.member = ""
+		l.lose()
+	}
+	return err
+}
+
+func (l *Lease) candidate() candidate {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := candidate{Name: l.Name, Started: l.started.UnixMilli(), Yields: l.yields}
+	if l.tenure != nil {
+		c.Since = l.tenure.since.UnixMilli()
+	}
+	return c
+}
+
+// change does f and tells those who wait, if who holds the lease has changed.
+func (l *Lease) change(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	tenure, holder := l.tenure, l.holder
+	if f(); l.tenure != tenure || l.holder != holder {
+		close(l.changed)
+		l.changed = make(chan struct{})
+	}
+}
+
+// settle takes in the outcome of an election.
+func (l *Lease) settle(elected bool, holder string, asked time.Time) {
+	l.change(func() {
+		switch {
+		case elected && l.tenure == nil:
+			ctx, end := context.WithCancelCause(context.Background())
+			t := &tenure{ctx: ctx, end: end, since: time.Now()}
+			t.expiry = time.AfterFunc(l.Timeout, func() { l.expire(t) })
+			l.tenure = t
+		case !elected:
+			l.yields = false // whoever holds it takes part: this worker may trust in its turn
+			l.endTenure(ErrLeaseLost)
+		}
+		l.holder, l.trouble = holder, nil
+	})
+	l.confirm(asked)
+}
+
+// confirm notes that the coordinator has answered a request that went out then: until a timeout later, it takes nobody for
+// the holder but this worker.
+func (l *Lease) confirm(asked time.Time) {
+	l.change(func() {
+		l.confirmed = asked
+		if l.tenure != nil {
+			l.tenure.expiry.Reset(l.Timeout - time.Since(asked))
+		}
+	})
+}
+
+func (l *Lease) expire(t *tenure) {
+	l.change(func() {
+		if l.tenure == t && time.Since(l.confirmed) >= l.Timeout {
+			l.endTenure(l.unconfirmed())
+		}
+	})
+}
+
+func (l *Lease) unconfirmed() error {
+	if l.trouble == nil {
+		return &Error{Op: "hold the lease of group " + l.Group, Category: Timeout, Err: errUnconfirmed, Hint: hintBrokers}
+	}
+	e := failure("hold the lease of group "+l.Group, l.trouble)
+	return &Error{Op: e.Op, Category: e.Category, Err: fmt.Errorf("%w: %w", errUnconfirmed, e.Err), Hint: e.Hint}
+}
+
+func (l *Lease) lose() { l.change(func() { l.endTenure(ErrLeaseLost) }) }
+
+func (l *Lease) endTenure(why error) {
+	if l.tenure != nil {
+		l.tenure.expiry.Stop()
+		l.tenure.end(why)
+		l.tenure, l.holder = nil, ""
+	}
+}
+
+func (l *Lease) kick() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.kicked
+}
+
+// Yield gives the lease up and stands behind all others: for a worker that was fenced. Whoever fenced it is at work, and
+// if it is a member of the group, it will be elected.
+func (l *Lease) Yield() {
+	l.change(func() {
+		l.yields = true
+		l.endTenure(ErrLeaseLost)
+		close(l.kicked)
+		l.kicked = make(chan struct{})
+	})
+}
+
+// Tenure gives a context that ends when the lease that is held now is lost; nil while it is not held. Its cause is then
+// ErrLeaseLost, or an *Error where the brokers did not confirm the lease within the timeout. changed is closed when the
+// lease is lost, held, or another's.
+func (l *Lease) Tenure() (held context.Context, changed <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tenure == nil {
+		return nil, l.changed
+	}
+	return l.tenure.ctx, l.changed
+}
+
+// Confirmed tells whether the coordinator has confirmed the lease within the timeout. It is for what must not be done by two
+// workers, and what no broker fences: a process that was stopped for a while still believes to hold what is another's.
+func (l *Lease) Confirmed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tenure != nil && time.Since(l.confirmed) < l.Timeout
+}
+
+// Status gives the lease as it stands.
+func (l *Lease) Status() LeaseStatus {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return LeaseStatus{Held: l.tenure != nil, Holder: l.holder, Trouble: l.trouble, Yielding: l.yields}
+}
