@@ -7,7 +7,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/consumer"
-	"github.com/segmentio/kafka-go/protocol/heartbeat"
+	_ "github.com/segmentio/kafka-go/protocol/heartbeat" // registers first
 	"github.com/segmentio/kafka-go/protocol/joingroup"
 	"github.com/segmentio/kafka-go/protocol/leavegroup"
 	"github.com/segmentio/kafka-go/protocol/syncgroup"
@@ -23,8 +23,7 @@ type group struct {
 	cluster    *cluster
 	id         string
 	topic      string
-	session    time.Duration
-	rebalance  time.Duration
+	timeout    time.Duration
 	member     string // given by the coordinator; "" before the first join
 	generation int32
 }
@@ -44,7 +43,8 @@ func (g *group) join(ctx context.Context, c candidate) (members map[string]candi
 	}
 	res, err := g.cluster.transport.RoundTrip(ctx, g.cluster.client.Addr, &joingroup.Request{
 		GroupID: g.id, MemberID: g.member, ProtocolType: groupProtocolType,
-		SessionTimeoutMS: int32(g.session.Milliseconds()), RebalanceTimeoutMS: int32(g.rebalance.Milliseconds()),
+		// The same for both: a holder that is cut off while the group rebalances must not be dropped any sooner.
+		SessionTimeoutMS: int32(g.timeout.Milliseconds()), RebalanceTimeoutMS: int32(g.timeout.Milliseconds()),
 		Protocols: []joingroup.RequestProtocol{{Name: groupProtocol, Metadata: subscription}},
 	})
 	if err != nil {
@@ -116,14 +116,35 @@ func (g *group) assign(members map[string]candidate) (list []syncgroup.RequestAs
 	return list, nil
 }
 
-// heartbeatRequest is kafka-go's, sent to the coordinator of the group; kafka-go's own goes to any broker.
-type heartbeatRequest heartbeat.Request
+// heartbeatRequest and heartbeatResponse stand in for kafka-go's own, in all of the process: that request goes to any
+// broker instead of the coordinator, and that response has its fields in the wrong order, so that every error reads as
+// none (v0.4.51).
+type heartbeatRequest struct {
+	_ struct{} `kafka:"min=v4,max=v4,tag"` // flexible
+
+	GroupID         string `kafka:"min=v1,max=v3|min=v4,max=v4,compact"`
+	GenerationID    int32  `kafka:"min=v1,max=v4"`
+	MemberID        string `kafka:"min=v1,max=v3|min=v4,max=v4,compact"`
+	GroupInstanceID string `kafka:"min=v3,max=v3,nullable|min=v4,max=v4,nullable,compact"`
+}
+
+type heartbeatResponse struct {
+	_ struct{} `kafka:"min=v4,max=v4,tag"`
+
+	ThrottleTimeMs int32 `kafka:"min=v1,max=v4"`
+	ErrorCode      int16 `kafka:"min=v1,max=v4"`
+}
+
+func init() { protocol.Register(&heartbeatRequest{}, &heartbeatResponse{}) }
 
 // ApiKey implements protocol.Message.
-func (r *heartbeatRequest) ApiKey() protocol.ApiKey { return protocol.Heartbeat }
+func (*heartbeatRequest) ApiKey() protocol.ApiKey { return protocol.Heartbeat }
 
 // Group implements protocol.GroupMessage.
 func (r *heartbeatRequest) Group() string { return r.GroupID }
+
+// ApiKey implements protocol.Message.
+func (*heartbeatResponse) ApiKey() protocol.ApiKey { return protocol.Heartbeat }
 
 func (g *group) heartbeat(ctx context.Context) error {
 	res, err := g.cluster.transport.RoundTrip(ctx, g.cluster.client.Addr, &heartbeatRequest{
@@ -132,7 +153,7 @@ func (g *group) heartbeat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return answered(res.(*heartbeat.Response).ErrorCode)
+	return answered(res.(*heartbeatResponse).ErrorCode)
 }
 
 // leave makes the coordinator elect anew at once.

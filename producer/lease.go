@@ -89,7 +89,7 @@ const beats = 20
 // It tries again for ever while brokers are away; an *Error, of category denied or settings, says what somebody has to
 // mend. The lease is lost when Run returns.
 func (l *Lease) Run(ctx context.Context) error {
-	g := &group{cluster: l.cluster, id: l.Group, topic: l.Topic, session: l.Timeout, rebalance: l.Timeout / 2}
+	g := &group{cluster: l.cluster, id: l.Group, topic: l.Topic, timeout: l.Timeout}
 	defer l.lose()
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Timeout/4)
