@@ -15,12 +15,30 @@ type candidate struct {
 	Yields  bool   `json:"yields"`  // was fenced: only if there is nobody else
 }
 
-func (c candidate) encode() []byte {
-	b, err := json.Marshal(c)
+func (c candidate) encode() []byte { return mustMarshal(c) }
+
+func mustMarshal(v any) []byte {
+	b, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // strings and numbers of our own only
 	}
 	return b
+}
+
+// outcome of an election, as it is told to every member: JSON in the user data of its assignment.
+type outcome struct {
+	elected  bool   // this worker
+	Holder   string `json:"holder"`             // name of the elected
+	Stranger bool   `json:"stranger,omitempty"` // see stranger
+}
+
+func (o outcome) encode() []byte { return mustMarshal(o) }
+
+func outcomeOf(data []byte) (o outcome) {
+	if json.Unmarshal(data, &o) != nil {
+		return outcome{}
+	}
+	return o
 }
 
 // candidateOf reads what a member says of itself; one that cannot be understood is a candidate like any other.
@@ -48,6 +66,18 @@ func elect(members map[string]candidate) string {
 			cmp.Compare(a, b), // any order that does not depend on that of the map
 		)
 	})
+}
+
+// stranger tells that a member was fenced, and by none of the members: whoever did it takes no part in the election.
+func stranger(members map[string]candidate) bool {
+	fenced := false
+	for _, c := range members {
+		if c.Since > 0 && !c.Yields {
+			return false
+		}
+		fenced = fenced || c.Yields
+	}
+	return fenced
 }
 
 func boolean(b bool) int {

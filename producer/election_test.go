@@ -44,3 +44,20 @@ func TestElectionHolds(t *testing.T) {
 		}
 	})
 }
+
+func TestStranger(t *testing.T) {
+	for name, c := range map[string]struct {
+		members map[string]candidate
+		want    bool
+	}{
+		"nobody was fenced":          {map[string]candidate{"a": {}, "b": {Since: 1}}, false},
+		"fenced by the holder":       {map[string]candidate{"a": {Yields: true}, "b": {Since: 1}}, false},
+		"fenced by none of them":     {map[string]candidate{"a": {Yields: true}, "b": {}}, true},
+		"fenced, and alone":          {map[string]candidate{"a": {Yields: true}}, true},
+		"the holder was fenced, too": {map[string]candidate{"a": {Yields: true, Since: 1}, "b": {}}, true},
+	} {
+		if got := stranger(c.members); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}

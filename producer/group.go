@@ -71,39 +71,42 @@ func (g *group) join(ctx context.Context, c candidate) (members map[string]candi
 	return members, nil
 }
 
-// sync learns who was elected, and tells the others where this worker is the leader.
-func (g *group) sync(ctx context.Context, members map[string]candidate) (elected bool, holder string, err error) {
+// sync learns what came of the election, and tells the others where this worker is the leader.
+func (g *group) sync(ctx context.Context, members map[string]candidate) (o outcome, err error) {
 	req := &syncgroup.Request{
 		GroupID: g.id, GenerationID: g.generation, MemberID: g.member,
 		ProtocolType: groupProtocolType, ProtocolName: groupProtocol,
 	}
 	if len(members) > 0 {
 		if req.Assignments, err = g.assign(members); err != nil {
-			return false, "", err
+			return o, err
 		}
 	}
 	res, err := g.cluster.transport.RoundTrip(ctx, g.cluster.client.Addr, req)
 	if err != nil {
-		return false, "", err
+		return o, err
 	}
 	answer := res.(*syncgroup.Response)
 	if err := answered(answer.ErrorCode); err != nil {
-		return false, "", err
+		return o, err
 	}
 	var a consumer.Assignment
 	if len(answer.Assignments) > 0 {
 		if err := protocol.Unmarshal(answer.Assignments, consumer.MaxVersionSupported, &a); err != nil {
-			return false, "", err
+			return o, err
 		}
 	}
-	return len(a.AssignedPartitions) > 0, string(a.UserData), nil
+	o = outcomeOf(a.UserData)
+	o.elected = len(a.AssignedPartitions) > 0
+	return o, nil
 }
 
-// assign gives the partition to the elected member, and its name to everybody.
+// assign gives the partition to the elected member, and the outcome to everybody.
 func (g *group) assign(members map[string]candidate) (list []syncgroup.RequestAssignment, err error) {
 	elected := elect(members)
+	told := outcome{Holder: members[elected].Name, Stranger: stranger(members)}.encode()
 	for id := range members {
-		a := consumer.Assignment{Version: consumer.MaxVersionSupported, UserData: []byte(members[elected].Name)}
+		a := consumer.Assignment{Version: consumer.MaxVersionSupported, UserData: told}
 		if id == elected {
 			a.AssignedPartitions = []consumer.TopicPartition{{Topic: g.topic, Partitions: []int32{0}}}
 		}

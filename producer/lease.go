@@ -35,7 +35,7 @@ type Lease struct {
 
 	mu        sync.Mutex
 	changed   chan struct{} // closed and replaced when tenure or holder change
-	kicked    chan struct{} // closed and replaced by Yield
+	kicked    chan struct{} // closed and replaced when it is time to join again
 	tenure    *tenure       // nil: not held
 	holder    string        // name of who holds it, as last heard; "" = not known
 	yields    bool
@@ -58,7 +58,8 @@ type LeaseStatus struct {
 	Holder string
 	// Trouble is why the worker could not take part in the last election; nil when it has.
 	Trouble error
-	// Yielding: this worker was fenced, and nobody else has held the lease since.
+	// Yielding: a worker that takes no part in the election fenced the one that held the lease. Whoever holds it now is not
+	// to fence that worker in return.
 	Yielding bool
 }
 
@@ -110,17 +111,17 @@ func (l *Lease) Close() { l.cluster.close() }
 // generation joins, and beats until the membership changes. An error is final.
 func (l *Lease) generation(ctx context.Context, g *group) error {
 	kicked := l.kick()
-	elected := false
+	var o outcome
 	err := l.cluster.attempts(ctx, "join lease group "+g.id, func(ctx context.Context) error {
-		sent, holder := time.Now(), ""
+		sent := time.Now()
 		members, err := g.join(ctx, l.candidate())
 		if err == nil {
-			elected, holder, err = g.sync(ctx, members)
+			o, err = g.sync(ctx, members)
 		}
 		if err != nil {
 			return l.failed(g, err)
 		}
-		l.settle(elected, holder, sent)
+		l.settle(o, sent)
 		return nil
 	})
 	if err != nil {
@@ -133,11 +134,13 @@ func (l *Lease) generation(ctx context.Context, g *group) error {
 		case <-ctx.Done():
 			return nil
 		case <-kicked:
-			_ = g.leave(ctx)
+			if l.Status().Yielding {
+				_ = g.leave(ctx)
+			}
 			return nil
 		case <-ticker.C:
 		}
-		if !l.beat(ctx, g) || elected && !l.Status().Held {
+		if !l.beat(ctx, g) || o.elected && !l.Status().Held {
 			return nil // in the second case the tenure has expired, and the brokers answer again
 		}
 	}
@@ -193,19 +196,19 @@ func (l *Lease) change(f func()) {
 }
 
 // settle takes in the outcome of an election.
-func (l *Lease) settle(elected bool, holder string, asked time.Time) {
+func (l *Lease) settle(o outcome, asked time.Time) {
 	l.change(func() {
 		switch {
-		case elected && l.tenure == nil:
+		case o.elected && l.tenure == nil:
 			ctx, end := context.WithCancelCause(context.Background())
 			t := &tenure{ctx: ctx, end: end, since: time.Now()}
 			t.expiry = time.AfterFunc(l.Timeout, func() { l.expire(t) })
 			l.tenure = t
-		case !elected:
-			l.yields = false // whoever holds it takes part: this worker may trust in its turn
+		case !o.elected:
 			l.endTenure(ErrLeaseLost)
 		}
-		l.holder, l.trouble = holder, nil
+		l.yields = o.Stranger
+		l.holder, l.trouble = o.Holder, nil
 	})
 	l.confirm(asked)
 }
@@ -253,15 +256,29 @@ func (l *Lease) kick() <-chan struct{} {
 	return l.kicked
 }
 
+// Trust ends the yielding: the holder takes over, and has the others elect it once more, so that they trust in their turn.
+func (l *Lease) Trust() {
+	l.change(func() {
+		if l.yields {
+			l.yields = false
+			l.rejoin()
+		}
+	})
+}
+
 // Yield gives the lease up and stands behind all others: for a worker that was fenced. Whoever fenced it is at work, and
 // if it is a member of the group, it will be elected.
 func (l *Lease) Yield() {
 	l.change(func() {
 		l.yields = true
 		l.endTenure(ErrLeaseLost)
-		close(l.kicked)
-		l.kicked = make(chan struct{})
+		l.rejoin()
 	})
+}
+
+func (l *Lease) rejoin() {
+	close(l.kicked)
+	l.kicked = make(chan struct{})
 }
 
 // Tenure gives a context that ends when the lease that is held now is lost; nil while it is not held. Its cause is then

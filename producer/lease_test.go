@@ -208,7 +208,11 @@ func TestYield(t *testing.T) {
 		if holder, _ := awaitHolder(t, 5*time.Second, a, b); holder != b {
 			t.Fatalf("%s holds the lease", holder.name)
 		}
-		time.Sleep(time.Second)
+		if !b.Status().Yielding {
+			t.Error("it would fence the worker that fenced the other one, and is not in the group")
+		}
+		b.Trust()
+		time.Sleep(2 * time.Second)
 		if a.Status().Yielding {
 			t.Error("another holds the lease, and it still yields")
 		}

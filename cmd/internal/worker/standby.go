@@ -88,6 +88,7 @@ func (w *Worker) standBy(ctx context.Context, m *memory, fail context.CancelCaus
 	for {
 		tenure, changed := w.lease.Tenure()
 		if tenure != nil && w.mayTakeOver(m) {
+			w.lease.Trust()
 			held, end := context.WithCancelCause(ctx)
 			stop := context.AfterFunc(tenure, func() { end(context.Cause(tenure)) })
 			return held, func() { stop(); end(nil) }, nil
@@ -102,8 +103,8 @@ func (w *Worker) standBy(ctx context.Context, m *memory, fail context.CancelCaus
 	}
 }
 
-// mayTakeOver is true for who holds the lease, unless it was fenced and whoever did that takes no part in the election: then
-// only when that one has committed nothing for longer than it would be silent while it works.
+// mayTakeOver is true for who holds the lease, unless a worker that takes no part in the election is at work: then only when
+// that one has committed nothing for longer than it would be silent while it works.
 func (w *Worker) mayTakeOver(m *memory) bool {
 	return !w.lease.Status().Yielding || time.Since(m.moved) > w.cfg.LeaseTimeout+3*w.cfg.PollInterval
 }
@@ -113,16 +114,19 @@ func (w *Worker) mayTakeOver(m *memory) bool {
 func (w *Worker) showStandby(m *memory) {
 	w.memory.Store(&memoryStatus{m.state.Sequence, m.state.Coverage.Through(m.state.From), m.state.Seen.Len()})
 	l := w.lease.Status()
-	if l.Holder == "" || w.role.Swap(Standby) == Standby {
+	if l.Holder == "" {
 		return
 	}
-	w.poller.Store(nil)
-	w.trouble.Store(nil)
-	if l.Held {
-		w.log.Error().Msg("fenced by a worker that takes no part in the election of the active one (LEASE=off, or an old release); standing by until it is silent: stop it, or set LEASE=on there")
-		return
+	if w.role.Swap(Standby) != Standby {
+		w.poller.Store(nil)
+		w.trouble.Store(nil)
+		w.log.Info().Str("elected", l.Holder).Int64("sequence", m.state.Sequence).Int("remembered", m.state.Seen.Len()).Msg("standing by")
 	}
-	w.log.Info().Str("active", l.Holder).Int64("sequence", m.state.Sequence).Int("remembered", m.state.Seen.Len()).Msg("standing by")
+	if l.Held && !w.yielding {
+		w.log.Error().Msg("a worker that takes no part in the election of the active one (LEASE=off, or an old release) is at work; " +
+			"standing by until it is silent: stop it, or set LEASE=on there")
+	}
+	w.yielding = l.Held
 }
 
 // takePart makes the worker a candidate, once its memory is warm; fail ends the worker where somebody has to mend something.

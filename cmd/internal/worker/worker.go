@@ -57,6 +57,7 @@ type Worker struct {
 	producer *producer.Producer
 	lease    *producer.Lease // nil: LEASE=off
 	elects   <-chan struct{} // closed when the worker has left the election; nil before it takes part
+	yielding bool            // to a worker that takes no part in the election; logged
 	metrics  *metrics
 	polling  poller.Config
 	topics   []producer.Topic

@@ -108,7 +108,8 @@ func (w *world) start() (stop func() error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- w.worker.Run(ctx) }()
+	worker := w.worker // another may be started before this one runs
+	go func() { ended <- worker.Run(ctx) }()
 	stop = sync.OnceValue(func() error { cancel(); return <-ended })
 	w.stops = append(w.stops, stop)
 	return stop
@@ -150,10 +151,13 @@ func (w *world) verify(more ...func(*verify.Report)) *verify.Report {
 }
 
 // get asks the admin port.
-func (w *world) get(path string) (status int, body string) {
+func (w *world) get(path string) (status int, body string) { return w.getFrom(adminAddr, path) }
+
+// getFrom asks one of several admin ports.
+func (w *world) getFrom(addr, path string) (status int, body string) {
 	w.t.Helper()
 	client := http.Client{Transport: &http.Transport{DialContext: w.network.DialContext, DisableKeepAlives: true}, Timeout: time.Minute}
-	res, err := client.Get("http://" + adminAddr + path)
+	res, err := client.Get("http://" + addr + path)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -1,0 +1,215 @@
+package worker
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/convstream/convstream/poller/simulator"
+)
+
+// replica is one of several workers of a world.
+type replica struct {
+	*Worker
+	wire *wire
+	stop func() error
+}
+
+// replica starts another worker, with a wire and an admin port of its own.
+func (w *world) replica() *replica {
+	w.t.Helper()
+	w.wire = newWire(w.network.DialContext)
+	w.env["ADMIN_ADDR"] = fmt.Sprintf("127.0.0.1:%d", 8080+len(w.stops))
+	stop := w.start()
+	return &replica{w.worker, w.wire, stop}
+}
+
+func (r *replica) active() bool { return r.role.Load() == Active }
+
+// awaitActive waits until one of the replicas works, and tells how long that took.
+func (w *world) awaitActive(most time.Duration, all ...*replica) (*replica, time.Duration) {
+	w.t.Helper()
+	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		if i := slices.IndexFunc(all, (*replica).active); i >= 0 {
+			return all[i], time.Since(begun)
+		}
+		if time.Since(begun) > most {
+			w.t.Fatalf("no worker is active after %v\n%s", most, w.log.tail())
+		}
+	}
+}
+
+// settled gives what every test of several workers ends with.
+func (w *world) settled() {
+	w.t.Helper()
+	w.fresh(w.verify(w.complete))
+	w.withinBudget()
+}
+
+// TestStandby: it asks nothing of the service, is ready, knows what the active one committed, and says who that is.
+func TestStandby(t *testing.T) {
+	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
+		active := w.replica()
+		w.awaitActive(5*time.Second, active)
+		standby := w.replica()
+		time.Sleep(30 * time.Minute)
+		if n := standby.budget.Status().Requests; n > 0 || standby.active() {
+			t.Errorf("the standby made %d requests to the service", n)
+		}
+		if code, body := w.getFrom(standby.cfg.AdminAddr, "/readyz"); code != http.StatusOK {
+			t.Errorf("/readyz of the standby: %d %s", code, body)
+		}
+		_, body := w.getFrom(standby.cfg.AdminAddr, "/status")
+		var s struct {
+			Role   string
+			Lease  struct{ Holder, Name string }
+			Memory struct{ Sequence int64 }
+			Poller *struct{}
+		}
+		if err := json.Unmarshal([]byte(body), &s); err != nil {
+			t.Fatal(err)
+		}
+		committed := active.poller.Load().Status().Sequence
+		if s.Role != "standby" || s.Lease.Holder != "worker 1" || s.Lease.Name != "worker 2" || s.Poller != nil || s.Memory.Sequence < committed-1 || committed < 10 {
+			t.Errorf("status of the standby, with %d commits: %s", committed, body)
+		}
+		if _, body := w.getFrom(standby.cfg.AdminAddr, "/metrics"); !strings.Contains(body, "\nconvstream_active 0\n") {
+			t.Error("the standby's metric convstream_active is not 0")
+		}
+		if err := standby.stop(); err != nil {
+			t.Error(err)
+		}
+		if !active.active() {
+			t.Error("the active worker ceased to be that when the standby left")
+		}
+		if err := active.stop(); err != nil {
+			t.Error(err)
+		}
+		w.settled()
+	})
+}
+
+// TestRollingUpdates replaces two workers twenty times, the active one among them, as a Deployment does: a new one comes, an
+// old one goes.
+func TestRollingUpdates(t *testing.T) {
+	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
+		workers := []*replica{w.replica(), w.replica()}
+		var took []time.Duration
+		for range 20 {
+			old, _ := w.awaitActive(20*time.Second, workers...)
+			time.Sleep(3 * time.Minute)
+			workers = append(slices.DeleteFunc(workers, func(r *replica) bool { return r == old }), w.replica())
+			time.Sleep(10 * time.Second)
+			if err := old.stop(); err != nil {
+				t.Fatal(err)
+			}
+			_, d := w.awaitActive(20*time.Second, workers...)
+			took = append(took, d)
+		}
+		w.stopReplicas(workers)
+		w.settled()
+		slices.Sort(took)
+		t.Logf("handover: median %v, worst %v", took[10], took[19])
+		if took[19] > 2*time.Second {
+			t.Errorf("a handover took %v", took[19])
+		}
+	})
+}
+
+// TestCrashes kills the active one of two workers twenty times; one that replaces it comes a little later.
+func TestCrashes(t *testing.T) {
+	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
+		workers := []*replica{w.replica(), w.replica()}
+		var took []time.Duration
+		for i := range 20 {
+			dead, _ := w.awaitActive(30*time.Second, workers...)
+			time.Sleep(time.Duration(60+i*7) * time.Second)
+			dead.wire.cut("")
+			workers = slices.DeleteFunc(workers, func(r *replica) bool { return r == dead })
+			if i%2 == 0 {
+				time.Sleep(time.Second)
+				workers = append(workers, w.replica())
+			}
+			_, d := w.awaitActive(30*time.Second, workers...)
+			took = append(took, d)
+			_ = dead.stop()
+			if i%2 == 1 {
+				workers = append(workers, w.replica())
+			}
+		}
+		w.stopReplicas(workers)
+		w.settled()
+		slices.Sort(took)
+		t.Logf("takeover: median %v, worst %v; LEASE_TIMEOUT is %v", took[10], took[19], workers[0].cfg.LeaseTimeout)
+		if took[19] > 13*time.Second {
+			t.Errorf("a takeover took %v", took[19])
+		}
+	})
+}
+
+// TestCutOff cuts the active worker off from the brokers only: it can still reach the service, and must not use up the budget
+// beside the one that takes over. When it comes back, it stands by.
+func TestCutOff(t *testing.T) {
+	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 4}, map[string]string{"START_FROM": "1h", "SMARTASSIST_PAGE_LIMIT": "5"}, func(w *world) {
+		workers := []*replica{w.replica(), w.replica()}
+		for range 10 {
+			cut, _ := w.awaitActive(30*time.Second, workers...)
+			time.Sleep(2 * time.Minute)
+			cut.wire.cut(kafkaAddr)
+			other := workers[0]
+			if other == cut {
+				other = workers[1]
+			}
+			w.awaitActive(15*time.Second, other)
+			time.Sleep(time.Minute)
+			cut.wire.mend()
+			time.Sleep(time.Minute)
+			if !other.active() || cut.active() {
+				t.Fatalf("who came back is active: %t, who took over: %t\n%s", cut.active(), other.active(), w.log.tail())
+			}
+		}
+		w.stopReplicas(workers)
+		w.settled()
+	})
+}
+
+// TestFencedByAStranger: a worker without a lease takes the epoch. Those with one stand by until it is silent, and do not
+// fence it in return.
+func TestFencedByAStranger(t *testing.T) {
+	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
+		w.env["POLL_INTERVAL"] = "30s"
+		workers := []*replica{w.replica(), w.replica()}
+		w.awaitActive(10*time.Second, workers...)
+		time.Sleep(10 * time.Minute)
+		w.env["LEASE"] = "off"
+		stranger := w.replica()
+		time.Sleep(20 * time.Minute)
+		if !stranger.active() {
+			t.Fatalf("the worker without a lease was fenced\n%s", w.log.tail())
+		}
+		if n := w.log.count("takes no part in the election"); n == 0 || n > 4 {
+			t.Errorf("%d lines tell of it\n%s", n, w.log.tail())
+		}
+		if err := stranger.stop(); err != nil {
+			t.Fatal(err)
+		}
+		_, took := w.awaitActive(3*time.Minute, workers...)
+		t.Logf("active %v after the stranger has gone", took)
+		time.Sleep(10 * time.Minute)
+		w.stopReplicas(workers)
+		w.fresh(w.verify(w.complete)) // the stranger shares no budget
+	})
+}
+
+func (w *world) stopReplicas(all []*replica) {
+	w.t.Helper()
+	for _, r := range all {
+		if err := r.stop(); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
