@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -44,6 +45,49 @@ func (p *Producer) RecoverLast(ctx context.Context, topic string, id int, last i
 	}
 	from := max(start, end-min(end, last))
 	return from == start, c.readUntil(ctx, position{at, from}, end, visit)
+}
+
+// RecoverSince gives visit the committed records of all partitions of a topic, one partition after the other, each from
+// its first record of that time or later to the end as it is at the call. It waits and ends as Recover does.
+func (p *Producer) RecoverSince(ctx context.Context, topic string, since time.Time, visit func(Message) error) error {
+	c := p.cluster.Load()
+	for _, id := range p.topics[topic].partitions {
+		at := partition{topic, id}
+		end, err := c.offset(ctx, at, atEnd, readAll)
+		if err != nil {
+			return err
+		}
+		from, err := c.offset(ctx, at, max(0, since.UnixMilli()), readAll) // below zero are names, see atEnd
+		if err != nil {
+			return err
+		}
+		if from < 0 { // nothing is as new as that
+			continue
+		}
+		if err := c.readUntil(ctx, position{at, from}, end, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Ends gives where each partition of each topic that was ensured ends: the offset that comes next.
+func (p *Producer) Ends(ctx context.Context) (map[string][]int64, error) {
+	c := p.cluster.Load()
+	ends := map[string][]int64{}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(inFlight)
+	for topic, limits := range p.topics {
+		list := make([]int64, len(limits.partitions))
+		ends[topic] = list
+		for i, id := range limits.partitions {
+			group.Go(func() (err error) {
+				list[i], err = c.offset(ctx, partition{topic, id}, atEnd, readAll)
+				return err
+			})
+		}
+	}
+	return ends, group.Wait()
 }
 
 func (c *cluster) readUntil(ctx context.Context, at position, end int64, visit func(Message) error) error {
