@@ -124,6 +124,7 @@ func everyVariable(t *testing.T) []variable {
 		{name: "DEDUPLICATE", get: func(c *Config) any { return c.Deduplicate }, unset: ByRevision, good: "conversation", want: ByConversation, bad: []string{"never"}},
 		{name: "DEDUPLICATE_IGNORE", get: func(c *Config) any { return c.DeduplicateIgnore }, unset: none, good: "/a/*/b~0~1, /c",
 			want: []string{"/a/*/b~0~1", "/c"}, bad: []string{"a", "a/b", "/a~", "/a~2", "/a,"}},
+		{name: "STATE_LOST", get: func(c *Config) any { return c.StateLost }, unset: StopWhenLost, good: "Resume", want: ResumeWhenLost, bad: []string{"ignore"}},
 		{name: "RECORD_TIMESTAMP", get: func(c *Config) any { return c.RecordTimestamp }, unset: AtPublish, good: "start", want: AtStart, bad: []string{"end"}},
 		{name: "ADMIN_ADDR", get: func(c *Config) any { return c.AdminAddr }, unset: ":8080", good: "127.0.0.1:0", want: "127.0.0.1:0", bad: []string{"8080", "a:b", ":", ":70000"}},
 		{name: "SHUTDOWN_TIMEOUT", get: func(c *Config) any { return c.ShutdownTimeout }, unset: 20 * time.Second, good: "1m", want: time.Minute, bad: []string{"0s", "-1s", "20"}},

@@ -48,6 +48,7 @@ func (v *variables) decode(p *problems) *Config {
 		DeduplicateIgnore: field(p, "DEDUPLICATE_IGNORE", v.DeduplicateIgnore, list),
 		RecordTimestamp:   RecordTimestamp(strings.ToLower(v.RecordTimestamp)),
 
+		StateLost:       StateLost(strings.ToLower(v.StateLost)),
 		AdminAddr:       v.AdminAddr,
 		ShutdownTimeout: field(p, "SHUTDOWN_TIMEOUT", v.ShutdownTimeout, duration),
 		LogLevel:        strings.ToLower(v.LogLevel),

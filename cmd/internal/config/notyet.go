@@ -23,7 +23,6 @@ var notYet = []struct{ name, allowed string }{
 	{"SCHEMA_REGISTRY_REGISTER", ""},
 	{"LEASE", "off"},
 	{"LEASE_TIMEOUT", ""},
-	{"STATE_LOST", "stop"},
 	{"ADMIN_TOKEN", ""},
 	{"ADMIN_TOKEN_FILE", ""},
 }

@@ -33,6 +33,7 @@ type variables struct {
 	Deduplicate       string     `env:"DEDUPLICATE, default=revision"`
 	DeduplicateIgnore string     `env:"DEDUPLICATE_IGNORE"`
 	RecordTimestamp   string     `env:"RECORD_TIMESTAMP, default=publish"`
+	StateLost         string     `env:"STATE_LOST, default=stop"`
 	AdminAddr         string     `env:"ADMIN_ADDR, default=:8080"`
 	ShutdownTimeout   string     `env:"SHUTDOWN_TIMEOUT, default=20s"`
 	LogLevel          string     `env:"LOG_LEVEL, default=info"`
@@ -78,6 +79,7 @@ var documentation = map[string]about{
 	"DEDUPLICATE":                     {"", "`revision`: publish again when the content changed; `conversation`: each id once, when it is first seen closed or 24 h old"},
 	"DEDUPLICATE_IGNORE":              {"", "comma-separated JSON Pointers (`*` for any index or name) left out when contents are compared: values that change by themselves"},
 	"RECORD_TIMESTAMP":                {"", "Kafka record time: `publish`, or `start` (the conversation's start, where it is not in the future and within half the topic's retention)"},
+	"STATE_LOST":                      {"", "when the state is missing, incomplete, or older than the progress topic says: `stop` (exit 1), `resume` (at the last completeThrough; what lies before is not read again) or `restart` (at `START_FROM`, as a first start); both remember what the topics still hold"},
 	"ADMIN_ADDR":                      {"", "`host:port` of the admin port: `/metrics`, `/healthz`, `/readyz`, `/status`"},
 	"SHUTDOWN_TIMEOUT":                {"", "how long a drain may take after SIGTERM"},
 	"LOG_LEVEL":                       {"", "`trace`, `debug`, `info`, `warn` or `error`"},

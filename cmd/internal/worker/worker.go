@@ -55,7 +55,8 @@ type Worker struct {
 	metrics  *metrics
 	polling  poller.Config
 	topics   []producer.Topic
-	refused  map[content]verdict // what a broker would not take
+	refused  refusals
+	memo     memo
 
 	role    atomic.Value // Role
 	poller  atomic.Pointer[poller.Poller]
@@ -71,7 +72,7 @@ type Worker struct {
 func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, error) {
 	w := &Worker{
 		cfg: cfg, log: log, network: network, started: time.Now(),
-		refused: map[content]verdict{}, ready: make(chan struct{}),
+		refused: newRefusals(), ready: make(chan struct{}),
 	}
 	w.role.Store(Starting)
 	w.turn()
@@ -84,6 +85,7 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	}); err != nil {
 		return nil, err
 	}
+	w.polling.Refused = w.refused.of
 	w.topics = topics(cfg, w.encoder)
 	if w.client, w.budget, err = serviceClient(cfg, network); err != nil {
 		return nil, err
@@ -170,11 +172,11 @@ func (w *Worker) acquire(ctx context.Context) error {
 
 // recover reads the state that the last commit left, whoever made it.
 func (w *Worker) recover(ctx context.Context) (*poller.State, error) {
-	ctx, cancel := context.WithTimeout(ctx, longestRecovery)
+	bounded, cancel := context.WithTimeout(ctx, longestRecovery)
 	defer cancel()
 	begun, records := time.Now(), 0
 	state := &poller.State{Account: w.cfg.AccountID}
-	err := w.producer.Recover(ctx, w.cfg.TopicPrefix+stateTopic, 0, func(m producer.Message) error {
+	err := w.producer.Recover(bounded, w.cfg.TopicPrefix+stateTopic, 0, func(m producer.Message) error {
 		if records++; records%10_000 == 0 {
 			w.turn()
 		}
@@ -262,6 +264,9 @@ func (w *Worker) kafkaWorks() {
 func categorize(err error) string {
 	if e, ok := errors.AsType[*producer.Error](err); ok {
 		return string(e.Category)
+	}
+	if _, ok := errors.AsType[*producer.RefusedError](err); ok {
+		return string(producer.Refused)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return string(producer.Timeout)
