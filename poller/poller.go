@@ -22,7 +22,10 @@ type Config struct {
 	Tiers       []Tier        // the re-read schedule, ages ascending
 	Deduplicate Deduplicate
 	Ignore      smartassist.Ignore // left out of the fingerprint
-	Log         zerolog.Logger
+	// Refused tells why the Sink can publish no revision of this content, nil if it can: then the row is Dead, and uses up no
+	// number. nil means that everything can be published.
+	Refused func(row smartassist.Row, fingerprint uint64) error
+	Log     zerolog.Logger
 }
 
 // Batch is one committed read: what is published, and what must be remembered with it.
@@ -75,13 +78,9 @@ type Poller struct {
 func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 	p := &Poller{cfg: cfg, source: source, sink: sink, state: state, lastWidth: firstGuess, told: map[Window]bool{}}
 	now := time.Now()
-	start := Span(now.Add(-cfg.StartFrom), now).Start
-	if !cfg.StartAt.IsZero() {
-		start = Span(cfg.StartAt, now).Start
-	}
 	switch {
 	case state.Sequence == 0:
-		state.From = start
+		state.From = cfg.start(now)
 	case state.Asked != cfg.Selection:
 		state.reselect(Horizon(cfg.Tiers), now)
 		cfg.Log.Info().Time("from", state.From).Msg("stream, channels or queues have changed: reading anew from here")
@@ -93,6 +92,14 @@ func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 	p.reader = Reader{Source: source, Limit: cfg.PageLimit, Settle: cfg.Settle, Paging: state.Paging}
 	p.publishStatus(now)
 	return p
+}
+
+// start is where a first start begins.
+func (c Config) start(now time.Time) time.Time {
+	if !c.StartAt.IsZero() {
+		return Span(c.StartAt, now).Start
+	}
+	return Span(now.Add(-c.StartFrom), now).Start
 }
 
 // RunOnce reads and commits the window that is most urgent, if one is due, and tells how long to wait before the next
@@ -157,13 +164,14 @@ func (p *Poller) widest(at time.Time) time.Duration {
 
 // commit turns the read into a batch, commits it, and only then moves the memory.
 func (p *Poller) commit(ctx context.Context, plan Plan, task Task, read Read) error {
-	j := p.state.Seen.Judge(read.Rows, p.cfg.Deduplicate, p.cfg.Ignore, read.End, read.At)
+	j := p.state.Seen.Judge(read.Rows, p.cfg, read.End, read.At)
 	batch := Batch{Read: read, Why: task.Why, Fresh: j.Fresh, Dead: j.Dead, Unchanged: j.Unchanged, Selection: p.state.Selection()}
 	if p.state.Coverage.Covers(read.Window) {
 		batch.Late = j.New
 	}
 	next := p.next(read)
 	changes := append(j.Changes, p.forget(next, j.Changes, plan)...)
+	next.Remembered = p.state.Seen.lenWith(changes)
 	batch.Sequence, batch.CompleteFrom = next.Sequence, next.From
 	batch.CompleteThrough = next.Coverage.Through(next.From)
 	batch.State = p.state.Records(next, changes)

@@ -100,6 +100,20 @@ type Remembered struct {
 // Len is how many entries are remembered.
 func (s *Seen) Len() int { return s.length }
 
+// lenWith is how many entries are remembered with the changes, each key of which stands there once.
+func (s *Seen) lenWith(changes []Remembered) int {
+	n := s.length
+	for _, c := range changes {
+		switch _, known := s.lookup(c.Key); {
+		case c.Forget && known:
+			n--
+		case !c.Forget && !known:
+			n++
+		}
+	}
+	return n
+}
+
 // Apply makes the changes part of the memory.
 func (s *Seen) Apply(changes []Remembered) {
 	for _, c := range changes {
@@ -145,16 +159,16 @@ type Revision struct {
 // Judgement is what a read means against the memory: every row is either fresh, dead or unchanged.
 type Judgement struct {
 	Fresh     []Revision
-	Dead      []smartassist.Row // rows that can be no conversation, met for the first time
+	Dead      []smartassist.Row // rows that can be no conversation, or whose content is refused, met for the first time; Err says why
 	Unchanged int               // known as they are; under ByConversation also those that wait to be closed
 	New       int               // of Fresh, those never met before
 	Changes   []Remembered      // what must be remembered once the read is committed
 }
 
-// Judge compares the rows of one read with the memory. shownUntil is the end of the window that returned them, now the
+// Judge compares the rows of one read with the memory, as cfg says. shownUntil is the end of the window that returned them, now the
 // instant of the read. The memory does not change.
-func (s *Seen) Judge(rows []smartassist.Row, mode Deduplicate, ignore smartassist.Ignore, shownUntil, now time.Time) Judgement {
-	j := judge{Seen: s, mode: mode, shown: quanta(shownUntil), now: now, pending: map[Key]int{}}
+func (s *Seen) Judge(rows []smartassist.Row, cfg Config, shownUntil, now time.Time) Judgement {
+	j := judge{Seen: s, mode: cfg.Deduplicate, refused: cfg.Refused, shown: quanta(shownUntil), now: now, pending: map[Key]int{}}
 	// Contacts last: one that grew out of a bot session must find it, wherever in the answer it stood.
 	for _, contacts := range []bool{false, true} {
 		for _, row := range rows {
@@ -163,7 +177,7 @@ func (s *Seen) Judge(rows []smartassist.Row, mode Deduplicate, ignore smartassis
 			case row.Err != nil:
 				j.dead(row)
 			default:
-				j.row(row, row.Fingerprint(ignore))
+				j.row(row, row.Fingerprint(cfg.Ignore))
 			}
 		}
 	}
@@ -175,6 +189,7 @@ type judge struct {
 	*Seen
 	Judgement
 	mode    Deduplicate
+	refused func(smartassist.Row, uint64) error
 	shown   uint16
 	now     time.Time
 	pending map[Key]int // index into Changes
@@ -234,12 +249,21 @@ func (j *judge) row(row smartassist.Row, fingerprint uint64) {
 		j.Unchanged++
 		return
 	}
-	main.revision++
+	if j.refused != nil {
+		row.Err = j.refused(row, fingerprint)
+	}
+	if row.Err == nil {
+		main.revision++
+	}
 	e.fingerprint = [2]uint32{uint32(fingerprint), uint32(fingerprint >> 32)}
 	if own == key {
 		main.fingerprint = e.fingerprint
 	}
 	j.touch(key, main, own, e)
+	if row.Err != nil {
+		j.Dead = append(j.Dead, row)
+		return
+	}
 	j.publish(row, main, fingerprint)
 }
 

@@ -22,7 +22,7 @@ func contact(id, session, status string) smartassist.Row {
 
 // judge1 judges the rows of one read and applies the result, as a commit does.
 func judgeAndApply(s *Seen, mode Deduplicate, now time.Time, rows ...smartassist.Row) Judgement {
-	j := s.Judge(rows, mode, smartassist.Ignore{}, now, now)
+	j := s.Judge(rows, Config{Deduplicate: mode}, now, now)
 	s.Apply(j.Changes)
 	return j
 }
@@ -130,7 +130,7 @@ func TestStateSurvivesRestoring(t *testing.T) {
 		for i := range rapid.IntRange(0, 20).Draw(t, "rows") {
 			rows = append(rows, contact(fmt.Sprint("c-", i%7), fmt.Sprint("s", i%3), fmt.Sprint(i)))
 		}
-		j := s.Seen.Judge(rows, ByRevision, smartassist.Ignore{}, at(0), at(0))
+		j := s.Seen.Judge(rows, Config{Deduplicate: ByRevision}, at(0), at(0))
 		s.Seen.Apply(j.Changes)
 		other := State{Account: "a"} // a neighbour whose id begins alike
 		restored := State{Account: "a1"}

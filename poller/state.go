@@ -18,6 +18,7 @@ type State struct {
 	Account string
 	Ledger
 	Seen Seen
+	Note []byte // of the Sink: what it wrote as NoteRecord, nil if nothing
 }
 
 // Ledger is the small part of the State: a value, written whole with every commit.
@@ -30,6 +31,9 @@ type Ledger struct {
 	Density  Density
 	Paging   Paging
 	PagingOf string // hash of the configuration under which Paging was learned
+	// Remembered is how many entries Seen has with this ledger; -1 where a ledger of an early version does not say it.
+	// A State that was restored with fewer of them has lost some.
+	Remembered int
 }
 
 // Selection names what the coverage holds for: the hash of what is asked for, and after a change also the number of the
@@ -66,14 +70,20 @@ type ledgerText struct {
 	Density  Density    `json:"density"`
 	Paging   Paging     `json:"paging"`
 	PagingOf string     `json:"pagingOf"`
+
+	Remembered *int `json:"remembered,omitempty"`
 }
 
 // Keys begin with the account id: several accounts may share a topic.
 func ledgerKey(account string) []byte       { return []byte(account + "/ledger") }
+func noteKey(account string) []byte         { return []byte(account + "/note") }
 func entryKey(account string, k Key) []byte { return append([]byte(account+"/seen/"), k[:]...) }
 
 // StatePrefix is what all keys of an account's state records begin with.
 func StatePrefix(account string) []byte { return []byte(account + "/") }
+
+// NoteRecord is a record in which a Sink keeps something of its own with the state; the poller gives it back as Note.
+func NoteRecord(account string, note []byte) Record { return Record{noteKey(account), note} }
 
 // Records are the state records of a commit: the ledger as it will be, and the entries that change.
 func (s *State) Records(next Ledger, changes []Remembered) []Record {
@@ -91,7 +101,7 @@ func (s *State) Records(next Ledger, changes []Remembered) []Record {
 func (l Ledger) encode() []byte {
 	text := ledgerText{
 		Format: ledgerFormat, Sequence: l.Sequence, From: l.From.Unix(), Asked: l.Asked, Changes: l.Changes,
-		Density: l.Density, Paging: l.Paging, PagingOf: l.PagingOf,
+		Density: l.Density, Paging: l.Paging, PagingOf: l.PagingOf, Remembered: &l.Remembered,
 	}
 	for _, c := range l.Coverage.Stretches() {
 		partial := int64(0)
@@ -117,8 +127,12 @@ func (s *State) Restore(r Record) error {
 	if rest, ok := bytes.CutPrefix(key, []byte("seen/")); ok {
 		return s.restoreEntry(rest, r.Value)
 	}
-	if string(key) == "ledger" {
+	switch string(key) {
+	case "ledger":
 		return s.Ledger.restore(r.Value)
+	case "note":
+		s.Note = r.Value
+		return nil
 	}
 	return fmt.Errorf("state record %q: unknown to this version; a newer one wrote it, run that", key)
 }
@@ -148,7 +162,10 @@ func (l *Ledger) restore(value []byte) error {
 	}
 	*l = Ledger{
 		Sequence: text.Sequence, From: unix(text.From), Asked: text.Asked, Changes: text.Changes,
-		Density: text.Density, Paging: text.Paging, PagingOf: text.PagingOf,
+		Density: text.Density, Paging: text.Paging, PagingOf: text.PagingOf, Remembered: -1,
+	}
+	if text.Remembered != nil {
+		l.Remembered = *text.Remembered
 	}
 	for _, c := range text.Coverage {
 		l.Coverage.stretches = append(l.Coverage.stretches, Stretch{Window{unix(c[0]), unix(c[1])}, unix(c[2]), c[3] != 0})

@@ -176,7 +176,9 @@ func (t *transaction) counts(ctx context.Context, records []Record) map[string][
 	}
 	for name, ids := range counts {
 		if n := len(found[name].Partitions); n > len(ids) {
-			counts[name] = upTo(n)
+			limits := t.producer.topics[name]
+			limits.partitions = upTo(n)
+			t.producer.topics[name], counts[name] = limits, limits.partitions
 		}
 	}
 	return counts

@@ -88,6 +88,26 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%s-%d refused one of %d records: %v", e.Topic, e.Partition, max(1, len(e.Records)), e.Err)
 }
 
+// Size tells that a record is larger than the topic takes.
+func (e *RefusedError) Size() bool {
+	return errors.Is(e.Err, kafka.MessageSizeTooLarge) || errors.Is(e.Err, kafka.RecordListTooLarge)
+}
+
+// Time tells that the broker does not take a record's time.
+func (e *RefusedError) Time() bool { return errors.Is(e.Err, kafka.InvalidTimestamp) }
+
+// Remedy is what the operator can do where no record can be put aside.
+func (e *RefusedError) Remedy() string {
+	switch {
+	case e.Size():
+		return "raise max.message.bytes of topic " + e.Topic
+	case e.Time():
+		return "compare the clocks of the brokers and of this machine, and see message.timestamp.before.max.ms and message.timestamp.after.max.ms of topic " + e.Topic
+	default:
+		return "the brokers' logs say why; cleanup.policy of topic " + e.Topic + " is one cause: compaction refuses records without a key"
+	}
+}
+
 // Unwrap gives the broker's error.
 func (e *RefusedError) Unwrap() error { return e.Err }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -178,4 +179,48 @@ func (p *Producer) ReadLast(ctx context.Context, topic string, id int, last int6
 	}
 	r.at.offset = max(start, end-min(end, last))
 	return r.at.offset == start, r.readUntil(ctx, end, visit)
+}
+
+// ReadSince gives visit the committed records of all partitions of a topic, one partition after the other, each from
+// its first record of that time or later to the end as it is at the call, as CatchUp does.
+func (p *Producer) ReadSince(ctx context.Context, topic string, since time.Time, visit func(Message) error) error {
+	for _, id := range p.topics[topic].partitions {
+		r := p.NewReader(topic, id)
+		r.holes = true
+		end, err := r.cluster.offset(ctx, r.at.partition, atEnd, readAll)
+		if err != nil {
+			return err
+		}
+		from, err := r.cluster.offset(ctx, r.at.partition, max(0, since.UnixMilli()), readAll) // below zero are names, see atEnd
+		if err != nil {
+			return err
+		}
+		if from < 0 { // nothing is as new as that
+			continue
+		}
+		r.at.offset = from
+		if err := r.readUntil(ctx, end, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Ends gives where each partition of each topic that was ensured ends: the offset that comes next.
+func (p *Producer) Ends(ctx context.Context) (map[string][]int64, error) {
+	c := p.cluster.Load()
+	ends := map[string][]int64{}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(inFlight)
+	for topic, limits := range p.topics {
+		list := make([]int64, len(limits.partitions))
+		ends[topic] = list
+		for i, id := range limits.partitions {
+			group.Go(func() (err error) {
+				list[i], err = c.offset(ctx, partition{topic, id}, atEnd, readAll)
+				return err
+			})
+		}
+	}
+	return ends, group.Wait()
 }

@@ -16,6 +16,9 @@ import (
 const (
 	maxMessageBytes = "max.message.bytes"
 	retentionMillis = "retention.ms"
+	// How much older than the broker's clock a record's own time may be: the name since Kafka 3.6, and the one before.
+	maxAgeMillis    = "message.timestamp.before.max.ms"
+	maxAgeMillisOld = "message.timestamp.difference.max.ms"
 	// defaultMaxMessageBytes is Kafka's own default, used where a topic's settings may not be read.
 	defaultMaxMessageBytes = 1048588
 )
@@ -33,10 +36,18 @@ func (s topicSettings) maxBytes() int {
 	return defaultMaxMessageBytes
 }
 
-func (s topicSettings) retention() time.Duration {
-	switch ms, err := strconv.ParseInt(s.values[retentionMillis], 10, 64); {
+func (s topicSettings) retention() time.Duration { return s.millis(retentionMillis, 0) }
+
+// maxAge is how old a record's own time may be.
+func (s topicSettings) maxAge() time.Duration {
+	return min(s.millis(maxAgeMillis, math.MaxInt64), s.millis(maxAgeMillisOld, math.MaxInt64))
+}
+
+// millis reads a number of milliseconds: the longest duration there is for "no limit".
+func (s topicSettings) millis(name string, unknown time.Duration) time.Duration {
+	switch ms, err := strconv.ParseInt(s.values[name], 10, 64); {
 	case err != nil:
-		return 0
+		return unknown
 	case ms < 0 || ms > math.MaxInt64/int64(time.Millisecond):
 		return math.MaxInt64
 	default:
@@ -49,7 +60,7 @@ func (c *cluster) settings(ctx context.Context, topics []Topic) (settings map[st
 	for _, t := range topics {
 		req.Resources = append(req.Resources, kafka.DescribeConfigRequestResource{
 			ResourceType: kafka.ResourceTypeTopic, ResourceName: t.Name,
-			ConfigNames: append(slices.Sorted(maps.Keys(t.Required)), maxMessageBytes, retentionMillis),
+			ConfigNames: append(slices.Sorted(maps.Keys(t.Required)), maxMessageBytes, retentionMillis, maxAgeMillis, maxAgeMillisOld),
 		})
 	}
 	err = c.attempts(ctx, "read topic settings", func(ctx context.Context) error {

@@ -29,6 +29,7 @@ type topicLimits struct {
 	partitions []int // 0, 1, 2, ...
 	maxBytes   int
 	retention  time.Duration
+	maxAge     time.Duration
 }
 
 // EnsureTopics creates the topics that are missing, if create is true, and checks those that exist: number of partitions
@@ -81,6 +82,14 @@ func (p *Producer) MaxMessageBytes(topic string) int { return p.topics[topic].ma
 // for ever, 0 where that is not known.
 func (p *Producer) Retention(topic string) time.Duration { return p.topics[topic].retention }
 
+// MaxAge is how much older than now the own time of a record may be for the topic to take it, as EnsureTopics read it: the
+// longest duration there is where there is no limit, or where that is not known.
+func (p *Producer) MaxAge(topic string) time.Duration { return p.topics[topic].maxAge }
+
+// Partitions is how many partitions the topic had when EnsureTopics or a Commit last looked; 0 for a topic that was not
+// ensured.
+func (p *Producer) Partitions(topic string) int { return len(p.topics[topic].partitions) }
+
 // inspect waits for leaders, then reads the settings.
 func (c *cluster) inspect(ctx context.Context, topics []Topic) (map[string]topicLimits, []error, error) {
 	if len(topics) == 0 {
@@ -98,7 +107,8 @@ func (c *cluster) inspect(ctx context.Context, topics []Topic) (map[string]topic
 	var wrong []error
 	for _, t := range topics {
 		wrong = append(wrong, t.check(counts[t.Name], settings[t.Name])...)
-		limits[t.Name] = topicLimits{partitions: upTo(counts[t.Name]), maxBytes: settings[t.Name].maxBytes(), retention: settings[t.Name].retention()}
+		s := settings[t.Name]
+		limits[t.Name] = topicLimits{upTo(counts[t.Name]), s.maxBytes(), s.retention(), s.maxAge()}
 	}
 	return limits, wrong, nil
 }

@@ -57,6 +57,7 @@ type Config struct {
 	Lease        bool          // elect one active worker among those of the account
 	LeaseTimeout time.Duration // after which a silent worker loses the lease
 
+	StateLost       StateLost
 	AdminAddr       string // host:port to listen on; the host may be empty
 	ShutdownTimeout time.Duration
 	LogLevel        string // trace, debug, info, warn or error
@@ -103,6 +104,17 @@ type RecordTimestamp string
 const (
 	AtPublish RecordTimestamp = "publish"
 	AtStart   RecordTimestamp = "start"
+)
+
+// StateLost says what to do when the state is missing, incomplete, or older than the progress topic says.
+type StateLost string
+
+// StopWhenLost ends the worker; ResumeWhenLost goes on at the last completeThrough; RestartWhenLost begins as a first
+// start does. The last two remember what the topics still hold.
+const (
+	StopWhenLost    StateLost = "stop"
+	ResumeWhenLost  StateLost = "resume"
+	RestartWhenLost StateLost = "restart"
 )
 
 // LogFormat says how log lines look.

@@ -124,6 +124,7 @@ func everyVariable(t *testing.T) []variable {
 		{name: "DEDUPLICATE", get: func(c *Config) any { return c.Deduplicate }, unset: ByRevision, good: "conversation", want: ByConversation, bad: []string{"never"}},
 		{name: "DEDUPLICATE_IGNORE", get: func(c *Config) any { return c.DeduplicateIgnore }, unset: none, good: "/a/*/b~0~1, /c",
 			want: []string{"/a/*/b~0~1", "/c"}, bad: []string{"a", "a/b", "/a~", "/a~2", "/a,"}},
+		{name: "STATE_LOST", get: func(c *Config) any { return c.StateLost }, unset: StopWhenLost, good: "Resume", want: ResumeWhenLost, bad: []string{"ignore"}},
 		{name: "RECORD_TIMESTAMP", get: func(c *Config) any { return c.RecordTimestamp }, unset: AtPublish, good: "start", want: AtStart, bad: []string{"end"}},
 		{name: "LEASE", get: func(c *Config) any { return c.Lease }, unset: true, good: "Off", want: false, bad: []string{"true", "no"}},
 		{name: "LEASE_TIMEOUT", get: func(c *Config) any { return c.LeaseTimeout }, unset: 10 * time.Second, good: "6s", want: 6 * time.Second, bad: []string{"0s", "6", "6m"}},

@@ -51,6 +51,7 @@ func (v *variables) decode(p *problems) *Config {
 		Lease:        field(p, "LEASE", v.Lease, onOff),
 		LeaseTimeout: field(p, "LEASE_TIMEOUT", v.LeaseTimeout, duration),
 
+		StateLost:       StateLost(strings.ToLower(v.StateLost)),
 		AdminAddr:       v.AdminAddr,
 		ShutdownTimeout: field(p, "SHUTDOWN_TIMEOUT", v.ShutdownTimeout, duration),
 		LogLevel:        strings.ToLower(v.LogLevel),

@@ -21,7 +21,6 @@ var notYet = []struct{ name, allowed string }{
 	{"SCHEMA_REGISTRY_PASSWORD_FILE", ""},
 	{"SCHEMA_REGISTRY_CA_FILE", ""},
 	{"SCHEMA_REGISTRY_REGISTER", ""},
-	{"STATE_LOST", "stop"},
 	{"ADMIN_TOKEN", ""},
 	{"ADMIN_TOKEN_FILE", ""},
 }

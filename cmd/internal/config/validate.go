@@ -171,6 +171,7 @@ func (c *Config) validateDeduplication(p *problems) {
 var jsonPointer = regexp.MustCompile(`^(/([^~/]|~[01])*)+$`)
 
 func (c *Config) validateProcess(p *problems) {
+	oneOf(p, "STATE_LOST", string(c.StateLost), string(StopWhenLost), string(ResumeWhenLost), string(RestartWhenLost))
 	_, port, err := net.SplitHostPort(c.AdminAddr)
 	p.require(err == nil && (port == "0" || portOK(port, false)), "ADMIN_ADDR", "%s is no host:port; expected one like :8080 or 127.0.0.1:8080", quote(c.AdminAddr))
 	between(p, "LEASE_TIMEOUT", c.LeaseTimeout, time.Second, 5*time.Minute)

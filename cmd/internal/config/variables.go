@@ -35,6 +35,7 @@ type variables struct {
 	RecordTimestamp   string     `env:"RECORD_TIMESTAMP, default=publish"`
 	Lease             string     `env:"LEASE, default=on"`
 	LeaseTimeout      string     `env:"LEASE_TIMEOUT, default=10s"`
+	StateLost         string     `env:"STATE_LOST, default=stop"`
 	AdminAddr         string     `env:"ADMIN_ADDR, default=:8080"`
 	ShutdownTimeout   string     `env:"SHUTDOWN_TIMEOUT, default=20s"`
 	LogLevel          string     `env:"LOG_LEVEL, default=info"`
@@ -82,6 +83,7 @@ var documentation = map[string]about{
 	"RECORD_TIMESTAMP":                {"", "Kafka record time: `publish`, or `start` (the conversation's start, where it is not in the future and within half the topic's retention)"},
 	"LEASE":                           {"", "`on`: one active worker for the account, others stand by; `off`: no consumer group is used, and a worker that another one fences exits 1"},
 	"LEASE_TIMEOUT":                   {"", "after how long without a sign of life a standby takes over; 1s to 5m, and what the brokers allow (6s to 30m unless changed)"},
+	"STATE_LOST":                      {"", "when the state is missing, incomplete, or older than the progress topic says: `stop` (exit 1), `resume` (at the last completeThrough; what lies before is not read again) or `restart` (at `START_FROM`, as a first start); both remember what the topics still hold"},
 	"ADMIN_ADDR":                      {"", "`host:port` of the admin port: `/metrics`, `/healthz`, `/readyz`, `/status`"},
 	"SHUTDOWN_TIMEOUT":                {"", "how long a drain may take after SIGTERM"},
 	"LOG_LEVEL":                       {"", "`trace`, `debug`, `info`, `warn` or `error`"},

@@ -62,7 +62,7 @@ func stateRecords(from, n int) []producer.Record {
 		rows[i] = smartassist.Row{ConversationID: string(id), SessionID: string(id), Kind: smartassist.Contact, Raw: []byte("{}")}
 	}
 	state := poller.State{Account: account}
-	judged := state.Seen.Judge(rows, poller.ByRevision, smartassist.Ignore{}, time.Now(), time.Now())
+	judged := state.Seen.Judge(rows, poller.Config{Deduplicate: poller.ByRevision}, time.Now(), time.Now())
 	var out []producer.Record
 	for _, r := range state.Records(poller.Ledger{Sequence: 1}, judged.Changes) {
 		out = append(out, producer.Record{Topic: "conversations." + stateTopic, Key: r.Key, Value: r.Value})

@@ -2,8 +2,11 @@ package worker
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 
 	"github.com/convstream/convstream/poller"
+	"github.com/convstream/convstream/poller/smartassist"
 	"github.com/convstream/convstream/producer"
 )
 
@@ -24,26 +27,98 @@ const (
 	refused                      // goes to the dead letters
 )
 
-// noteRefused notes to which rows a refusal of the batch points. Where it points to one, that one is refused.
-func (s sink) noteRefused(err error, b poller.Batch, d *draft) {
+// refusals is what brokers would not take, and how to get along with it.
+type refusals struct {
+	contents map[content]verdict
+	untimed  map[string]bool // topics that do not take the conversations' own times
+	part     int             // the largest part of a dead letter, where the topic takes less than its settings say; else 0
+}
+
+func newRefusals() refusals {
+	return refusals{contents: map[content]verdict{}, untimed: map[string]bool{}}
+}
+
+var errRefused = errors.New("the broker does not take the record")
+
+// of tells the poller which contents are to be dead letters.
+func (r *refusals) of(row smartassist.Row, fingerprint uint64) error {
+	if r.contents[content{row.Identity(), fingerprint}] == refused {
+		return errRefused
+	}
+	return nil
+}
+
+// smallestPart of a dead letter leaves room for its headers. A topic that takes less takes no dead letters.
+const smallestPart = 8 << 10
+
+// partBytes is the largest part of a dead letter.
+func (s sink) partBytes() int {
+	most := s.producer.MaxMessageBytes(s.encoder.DeadLetterTopic())
+	if s.refused.part > 0 {
+		most = min(most, s.refused.part)
+	}
+	return max(most, smallestPart)
+}
+
+// noteRefused notes what is to be done otherwise after a broker refused records. Where nothing can be, the error says what
+// the operator can do; trying goes on, since a setting that he corrects is read with the next session.
+func (s sink) noteRefused(err error, b poller.Batch, d *draft) error {
 	r, ok := errors.AsType[*producer.RefusedError](err)
 	if !ok {
-		return
+		return err
 	}
-	of := suspected
-	if len(r.Records) == 1 {
-		of = refused
+	switch {
+	case r.Topic == s.encoder.DeadLetterTopic() && r.Size() && s.partBytes() > smallestPart:
+		s.refused.part = s.partBytes() / 2
+		s.log.Warn().Int("bytes", s.refused.part).Msg("the dead-letter topic takes less than its max.message.bytes says: cutting dead letters smaller")
+	case r.Time() && d.ownTimes(r.Records):
+		s.refused.untimed[r.Topic] = true
+		s.log.Warn().Str("topic", r.Topic).Msg("the topic does not take the conversations' own times (RECORD_TIMESTAMP=start): its records have the time of publishing from now on. See message.timestamp.before.max.ms of the topic")
+	case r.Time() || !s.blame(r.Records, b, d):
+		return explainRefused(err)
 	}
-	for _, i := range r.Records {
-		if revision := d.revisions[i]; revision >= 0 {
-			s.refused[contentOf(b.Fresh[revision])] = of
+	return err
+}
+
+// ownTimes tells whether any of the records has another time than that of publishing.
+func (d *draft) ownTimes(records []int) bool {
+	for _, i := range records {
+		if !d.records[i].Time.IsZero() {
+			return true
 		}
 	}
+	return false
+}
+
+// blame notes to which rows a refusal points; false if to none. Where it points to one, that one is refused.
+func (s sink) blame(records []int, b poller.Batch, d *draft) (blamed bool) {
+	of := suspected
+	if len(records) == 1 {
+		of = refused
+	}
+	for _, i := range records {
+		if revision := d.revisions[i]; revision >= 0 {
+			s.refused.contents[contentOf(b.Fresh[revision])] = of
+			blamed = true
+		}
+	}
+	return blamed
+}
+
+// explainRefused adds to a refusal what the operator can do. Other errors stay as they are.
+func explainRefused(err error) error {
+	if r, ok := errors.AsType[*producer.RefusedError](err); ok {
+		return fmt.Errorf("%w (%s)", err, r.Remedy())
+	}
+	return err
 }
 
 // forgetRefused forgets the verdicts on what is committed now, one way or the other.
 func (s sink) forgetRefused(b poller.Batch) {
 	for _, r := range b.Fresh {
-		delete(s.refused, contentOf(r))
+		delete(s.refused.contents, contentOf(r))
+	}
+	for _, row := range b.Dead {
+		maps.DeleteFunc(s.refused.contents, func(c content, _ verdict) bool { return c.identity == row.Identity() })
 	}
 }

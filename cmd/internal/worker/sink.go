@@ -23,6 +23,7 @@ type draft struct {
 	progress  encoder.Progress
 	revisions []int // index into the batch's Fresh for each record; -1 for a dead letter
 	unmapped  []string
+	memo      memo // as it is when the draft is committed
 }
 
 // Commit implements poller.Sink.
@@ -39,9 +40,9 @@ func (s sink) Commit(_ context.Context, b poller.Batch) error {
 	})
 	s.turn()
 	if err != nil {
-		s.noteRefused(err, b, d)
-		return err
+		return s.noteRefused(err, b, d)
 	}
+	s.memo = d.memo
 	s.kafkaWorks()
 	s.forgetRefused(b)
 	s.metrics.committed(b, d, time.Since(begun))
@@ -57,10 +58,6 @@ func (s sink) draft(b poller.Batch) (*draft, error) {
 		ByTopic: map[string]int64{},
 	}}
 	for i, r := range b.Fresh {
-		if s.refused[contentOf(r)] == refused {
-			s.deadLetter(b, d, r.Row, "the broker does not take the record")
-			continue
-		}
 		if err := s.conversation(b, d, r, i); err != nil {
 			return nil, err
 		}
@@ -82,10 +79,10 @@ func (s sink) conversation(b poller.Batch, d *draft, r poller.Revision, i int) e
 		return nil
 	}
 	record := recordOf(m)
-	if s.cfg.RecordTimestamp == config.AtStart {
+	if s.cfg.RecordTimestamp == config.AtStart && !s.refused.untimed[m.Topic] {
 		record.Time = s.recordTime(m)
 	}
-	record.Alone = s.refused[contentOf(r)] == suspected
+	record.Alone = s.refused.contents[contentOf(r)] == suspected
 	d.records = append(d.records, record)
 	d.revisions = append(d.revisions, i)
 	d.unmapped = append(d.unmapped, m.Unmapped...)
@@ -95,10 +92,11 @@ func (s sink) conversation(b poller.Batch, d *draft, r poller.Revision, i int) e
 	return nil
 }
 
-// recordTime is the conversation's start, where Kafka would keep such a record for long enough to be read; else zero.
+// recordTime is the conversation's start, where Kafka takes such a record and keeps it for long enough to be read; else
+// zero. The minute is for clocks that differ and for the way.
 func (s sink) recordTime(m encoder.Message) time.Time {
 	now := time.Now()
-	oldest := now.Add(-s.producer.Retention(m.Topic) / 2)
+	oldest := now.Add(-min(s.producer.Retention(m.Topic)/2, s.producer.MaxAge(m.Topic)-time.Minute))
 	if m.Start.After(now) || m.Start.Before(oldest) {
 		return time.Time{}
 	}
@@ -106,12 +104,14 @@ func (s sink) recordTime(m encoder.Message) time.Time {
 }
 
 func (s sink) deadLetter(b poller.Batch, d *draft, row smartassist.Row, why string) {
-	topic := s.cfg.TopicPrefix + deadLetterTopic
+	topic := s.encoder.DeadLetterTopic()
 	for _, m := range s.encoder.DeadLetter(encoder.DeadLetter{
 		Row: row, Error: why, WindowStart: b.Read.Start, WindowEnd: b.Read.End, ObservedAt: b.Read.At,
-		MaxBytes: s.producer.MaxMessageBytes(topic),
+		MaxBytes: s.partBytes(),
 	}) {
-		d.records = append(d.records, recordOf(m))
+		record := recordOf(m)
+		record.Alone = s.refused.part > 0 // then the topic's settings do not say what fits into a batch either
+		d.records = append(d.records, record)
 		d.revisions = append(d.revisions, -1)
 	}
 	d.progress.DeadLettered++
@@ -125,9 +125,10 @@ func (s sink) closing(b poller.Batch, d *draft, ends map[string]int64) ([]produc
 	if err != nil {
 		return nil, err
 	}
-	out := make([]producer.Record, 0, len(b.State)+1)
+	d.memo = s.memoWith(ends)
+	out := make([]producer.Record, 0, len(b.State)+2)
 	out = append(out, recordOf(m))
-	for _, r := range b.State {
+	for _, r := range append(b.State, d.memo.records(s.cfg.AccountID)...) {
 		out = append(out, producer.Record{Topic: s.cfg.TopicPrefix + stateTopic, Key: r.Key, Value: r.Value})
 	}
 	return out, nil

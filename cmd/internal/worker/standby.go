@@ -41,7 +41,11 @@ func (m *memory) warmUp(ctx context.Context) error {
 }
 
 // catchUp reads to the end.
-func (m *memory) catchUp(ctx context.Context) error { return m.reader.CatchUp(ctx, m.visit) }
+func (m *memory) catchUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, longestRecovery)
+	defer cancel()
+	return m.reader.CatchUp(ctx, m.visit)
+}
 
 // follow reads what is being committed until the channel is closed; for a while at most.
 func (m *memory) follow(ctx context.Context, until <-chan struct{}) error {

@@ -20,39 +20,52 @@ func (e *StateError) Error() string { return e.Err.Error() }
 // Unwrap gives the cause.
 func (e *StateError) Unwrap() error { return e.Err }
 
-// compareWithProgress notices that the state was deleted or set back. Every commit writes its number into the state and
-// into the progress topic; a state that is older than the last progress would publish again what is published.
+// compareWithProgress notices what became of the topics behind the worker's back, before it publishes anything. Every
+// commit writes its number into the state and into the progress topic. A state that is older than the last progress, or
+// that lacks a part of its memory, would publish again what is published: STATE_LOST decides. After that the state may
+// be another one than before.
+//
+// A progress topic that is older than the state is no reason to stop: all that the worker knows stands in the state, and
+// its next number is above both.
 func (w *Worker) compareWithProgress(ctx context.Context, state *poller.State) error {
 	last, err := w.lastProgress(ctx)
-	if err != nil || last <= state.Sequence {
+	switch {
+	case err != nil:
 		return err
+	case last.sequence > state.Sequence || !state.Complete():
+		if err := w.lost(ctx, state, last); err != nil {
+			return err
+		}
+	case last.sequence < state.Sequence && w.memo.first(progressTopic):
+		w.log.Warn().Int64("progress", last.sequence).Int64("state", state.Sequence).
+			Msg("the progress topic ends before the last commit: it was deleted or set back, or its records have expired. Going on with the next number; who reads progress lacks the commits between, the conversations themselves are not affected")
 	}
-	has := fmt.Sprintf("ends with commit %d", state.Sequence)
-	if state.Sequence == 0 {
-		has = "holds nothing of this account"
-	}
-	progress, topic := w.cfg.TopicPrefix+progressTopic, w.cfg.TopicPrefix+stateTopic
-	return &StateError{fmt.Errorf(`state is lost: topic %s %s, but %s records commit %d (STATE_LOST=stop). Going on would publish again what is published. `+
-		`Bring the state topic back; or, to begin anew at START_FROM and publish that again as revision 1, delete topic %s as well, or choose another TOPIC_PREFIX`,
-		topic, has, progress, last, progress)}
+	return w.compareWithTopics(ctx, state.Note)
 }
 
-// lastProgress is the number of the account's last commit in the progress topic, 0 if there is none. It reads backwards
-// in growing steps: the topic holds weeks of commits, and perhaps other accounts' too.
-func (w *Worker) lastProgress(ctx context.Context) (int64, error) {
-	last := int64(0)
+// commit is a commit as the progress topic tells of it; the zero value is none.
+type commit struct {
+	sequence int64
+	value    []byte
+}
+
+// lastProgress is the account's last commit in the progress topic. It reads backwards in growing steps: the topic holds
+// weeks of commits, and perhaps other accounts' too.
+func (w *Worker) lastProgress(ctx context.Context) (last commit, err error) {
+	ctx, cancel := context.WithTimeout(ctx, longestRecovery)
+	defer cancel()
 	for step := int64(10_000); ; step *= 10 {
 		if step > math.MaxInt64/10 {
 			step = math.MaxInt64
 		}
 		all, err := w.producer.ReadLast(ctx, w.cfg.TopicPrefix+progressTopic, 0, step, func(m producer.Message) error {
 			w.turn()
-			if string(m.Key) == w.cfg.AccountID {
-				last = max(last, sequenceOf(m))
+			if n := sequenceOf(m); string(m.Key) == w.cfg.AccountID && n > last.sequence {
+				last = commit{n, m.Value}
 			}
 			return nil
 		})
-		if err != nil || all || last > 0 {
+		if err != nil || all || last.sequence > 0 {
 			return last, err
 		}
 	}
@@ -68,4 +81,18 @@ func sequenceOf(m producer.Message) int64 {
 		}
 	}
 	return 0
+}
+
+// whatIsLost is the one sentence that logs and errors begin with, with both numbers.
+func (w *Worker) whatIsLost(state *poller.State, last commit) string {
+	progress, topic := w.cfg.TopicPrefix+progressTopic, w.cfg.TopicPrefix+stateTopic
+	switch {
+	case state.Sequence == 0:
+		return fmt.Sprintf("state is lost: topic %s holds nothing of this account, but %s records commit %d", topic, progress, last.sequence)
+	case last.sequence > state.Sequence:
+		return fmt.Sprintf("state is lost: topic %s ends with commit %d, but %s records commit %d", topic, state.Sequence, progress, last.sequence)
+	default:
+		return fmt.Sprintf("state is lost: topic %s holds %d of the %d entries that commit %d remembered; part of it was deleted",
+			topic, state.Seen.Len(), state.Remembered, state.Sequence)
+	}
 }

@@ -61,7 +61,8 @@ type Worker struct {
 	metrics  *metrics
 	polling  poller.Config
 	topics   []producer.Topic
-	refused  map[content]verdict // what a broker would not take
+	refused  refusals
+	memo     memo
 
 	role    atomic.Value                  // Role
 	poller  atomic.Pointer[poller.Poller] // of the present tenure, or the one that failed; nil while standing by
@@ -78,7 +79,7 @@ type Worker struct {
 func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, error) {
 	w := &Worker{
 		cfg: cfg, log: log, network: network, started: time.Now(),
-		refused: map[content]verdict{}, ready: make(chan struct{}),
+		refused: newRefusals(), ready: make(chan struct{}),
 	}
 	w.role.Store(Starting)
 	w.turn()
@@ -91,6 +92,7 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	}); err != nil {
 		return nil, err
 	}
+	w.polling.Refused = w.refused.of
 	w.topics = topics(cfg, w.encoder)
 	if w.client, w.budget, err = serviceClient(cfg, network, w.permitted); err != nil {
 		return nil, err
@@ -218,8 +220,6 @@ func (w *Worker) takeOver(ctx context.Context, m *memory) error {
 	if err := w.producer.Acquire(acquiring); err != nil {
 		return err
 	}
-	ctx, cancel = context.WithTimeout(ctx, longestRecovery)
-	defer cancel()
 	if err := m.catchUp(ctx); err != nil {
 		return err
 	}
@@ -296,6 +296,9 @@ func (w *Worker) kafkaWorks() {
 func categorize(err error) string {
 	if e, ok := errors.AsType[*producer.Error](err); ok {
 		return string(e.Category)
+	}
+	if _, ok := errors.AsType[*producer.RefusedError](err); ok {
+		return string(producer.Refused)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return string(producer.Timeout)

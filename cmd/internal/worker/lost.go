@@ -1,0 +1,135 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/encoder"
+	"github.com/convstream/convstream/poller"
+	"github.com/convstream/convstream/producer"
+)
+
+const (
+	// longestRecollection bounds the reading of all that the topics hold: a million conversations take about a minute.
+	longestRecollection = time.Hour
+	// snapshotPart is how many entries are written in one transaction: it must end well before the broker aborts it.
+	snapshotPart = 20_000
+)
+
+// lost does what STATE_LOST says. Where the worker is to go on, it first remembers what the topics still hold, so that
+// no number of a revision and no content comes twice, and writes all of it into the state topic: the next start finds a
+// state like any other.
+func (w *Worker) lost(ctx context.Context, state *poller.State, last commit) error {
+	what := w.whatIsLost(state, last)
+	if w.cfg.StateLost == config.StopWhenLost {
+		return &StateError{fmt.Errorf("%s (STATE_LOST=stop). Going on would publish again what is published. Bring the state topic back as it was; "+
+			"or set STATE_LOST=resume, to go on at the last completeThrough and read nothing before it again; or STATE_LOST=restart, to read again from START_FROM. "+
+			"Both remember what the topics of conversations still hold", what)}
+	}
+	known, err := w.lastCommit(state, last)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if w.cfg.StateLost == config.ResumeWhenLost {
+		state.Resume(known)
+	} else {
+		state.Restart(known, w.polling, now)
+	}
+	since := state.From.Add(-poller.Horizon(w.polling.Tiers) - 24*time.Hour)
+	w.log.Warn().Time("since", since).Msg(what + ": reading back what was published")
+	recalled, err := w.recollect(ctx, state, since, now)
+	if err != nil {
+		return err
+	}
+	if err := state.Snapshot(snapshotPart, func(part []poller.Record) error { return w.writeState(ctx, part) }); err != nil {
+		return err
+	}
+	w.tellLost(state, known, since, recalled)
+	return nil
+}
+
+// lastCommit is the last commit by whichever topic knows it better.
+func (w *Worker) lastCommit(state *poller.State, last commit) (poller.Last, error) {
+	if last.sequence <= state.Sequence {
+		return state.Last(), nil
+	}
+	p, err := encoder.DecodeProgress(last.value)
+	if err != nil {
+		return poller.Last{}, &StateError{fmt.Errorf("the last record of topic %s%s, which says where to go on after the state was lost, cannot be read: %w. "+
+			"Run the version that wrote it", w.cfg.TopicPrefix, progressTopic, err)}
+	}
+	return poller.Last{Sequence: last.sequence, Selection: p.Selection, CompleteThrough: p.CompleteThrough.UTC()}, nil
+}
+
+func (w *Worker) writeState(ctx context.Context, part []poller.Record) error {
+	w.turn()
+	records := make([]producer.Record, len(part))
+	for i, r := range part {
+		records[i] = producer.Record{Topic: w.cfg.TopicPrefix + stateTopic, Key: r.Key, Value: r.Value}
+	}
+	return explainRefused(w.producer.Commit(ctx, records, nil))
+}
+
+func (w *Worker) tellLost(state *poller.State, known poller.Last, since time.Time, recalled int) {
+	e := w.log.Warn().Int64("sequence", state.Sequence).Time("from", state.From).Time("completeThrough", known.CompleteThrough).
+		Int("recalled", recalled).Int("remembered", state.Seen.Len()).Time("since", since)
+	if w.cfg.StateLost == config.ResumeWhenLost {
+		e.Msg("the state was lost and is made anew (STATE_LOST=resume): going on where completeThrough ended. What the service shows for the time before is not read again, so later changes of those conversations are not published. " +
+			"A conversation that the service shows for the time after comes again, as revision 1, only if its records are gone from the topics or older than since")
+		return
+	}
+	e.Msg("the state was lost and is made anew (STATE_LOST=restart): reading again from START_FROM. " +
+		"A conversation comes again, as revision 1, only if its records are gone from the topics or older than since")
+}
+
+// recollect remembers what the topics hold since then, and tells how many records that were.
+func (w *Worker) recollect(ctx context.Context, state *poller.State, since, now time.Time) (recalled int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, longestRecollection)
+	defer cancel()
+	memory, unreadable := state.Recollect(now), 0
+	count := func(err error) {
+		switch {
+		case err == nil:
+			recalled++
+		case !errors.Is(err, encoder.ErrOtherAccount):
+			unreadable++
+		}
+	}
+	for _, topic := range w.encoder.Topics() {
+		if err := w.producer.ReadSince(ctx, topic, since, func(m producer.Message) error {
+			w.turn()
+			r, err := w.encoder.ReadConversation(messageOf(m))
+			if count(err); err == nil {
+				memory.Add(poller.Published{Row: r.Row, Revision: r.Number, Fingerprint: r.Fingerprint, At: r.ObservedAt})
+			}
+			return nil
+		}); err != nil {
+			return recalled, err
+		}
+	}
+	dead := w.encoder.NewDeadLetterReader()
+	err = w.producer.ReadSince(ctx, w.encoder.DeadLetterTopic(), since, func(m producer.Message) error {
+		w.turn()
+		row, at, whole, err := dead.Read(messageOf(m))
+		if count(err); whole {
+			memory.Add(poller.Published{Row: row, Fingerprint: row.Fingerprint(w.polling.Ignore), At: at})
+		}
+		return nil
+	})
+	if unreadable > 0 {
+		w.log.Warn().Int("records", unreadable).Msg("records in the topics are none of this version's making and are not remembered")
+	}
+	return recalled, err
+}
+
+func messageOf(m producer.Message) encoder.Message {
+	headers := make([]encoder.Header, len(m.Headers))
+	for i, h := range m.Headers {
+		headers[i] = encoder.Header(h)
+	}
+	return encoder.Message{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: headers}
+}

@@ -1,0 +1,86 @@
+package encoder
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/convstream/convstream/poller/smartassist"
+)
+
+// ErrOtherAccount says that a message tells of another account: several may share a topic.
+var ErrOtherAccount = errors.New("the message is of another account")
+
+// ReadConversation gives the revision that a message of a channel topic was made of: its row as
+// smartassist.ParseRow would read it, the fingerprint as it was then.
+func (e *Encoder) ReadConversation(m Message) (Revision, error) {
+	if !bytes.Equal(m.header("ce_source"), e.source) {
+		return Revision{}, ErrOtherAccount
+	}
+	c, err := DecodeConversation(m.Value)
+	if err != nil {
+		return Revision{}, err
+	}
+	raw, err := c.Rebuild()
+	if err != nil {
+		return Revision{}, err
+	}
+	id := m.header("ce_id")
+	fingerprint, err := strconv.ParseUint(string(id[bytes.LastIndexByte(id, ':')+1:]), 16, 64)
+	if err != nil {
+		return Revision{}, errors.New("read conversation: ce_id does not end with a fingerprint")
+	}
+	r := Revision{
+		Row: smartassist.ParseRow(raw), Number: c.Revision, Change: c.Change, ObservedAt: c.ObservedAt, Fingerprint: fingerprint,
+	}
+	if c.Supersedes != nil {
+		r.Supersedes = *c.Supersedes
+	}
+	return r, r.Row.Err
+}
+
+// DeadLetterReader reads dead letters back and joins those that were cut.
+type DeadLetterReader struct {
+	encoder *Encoder
+	parts   map[string][]byte // ce_id -> what came so far
+}
+
+// NewDeadLetterReader begins to read messages of the dead-letter topic, in their order.
+func (e *Encoder) NewDeadLetterReader() *DeadLetterReader {
+	return &DeadLetterReader{encoder: e, parts: map[string][]byte{}}
+}
+
+// Read gives the row of a dead letter and when it was read from the service; whole is false for all parts but the last.
+func (d *DeadLetterReader) Read(m Message) (row smartassist.Row, at time.Time, whole bool, err error) {
+	if !bytes.Equal(m.header("ce_source"), d.encoder.source) {
+		return row, at, false, ErrOtherAccount
+	}
+	if at, err = time.Parse(time.RFC3339Nano, string(m.header("ce_time"))); err != nil {
+		return row, at, false, fmt.Errorf("read dead letter: ce_time is no time")
+	}
+	raw := m.Value
+	if part := m.header("part"); part != nil {
+		id := string(m.header("ce_id"))
+		if string(part) == "1" {
+			delete(d.parts, id)
+		}
+		raw = append(d.parts[id], m.Value...)
+		if d.parts[id] = raw; !bytes.Equal(part, m.header("parts")) {
+			return row, at, false, nil
+		}
+		delete(d.parts, id)
+	}
+	return smartassist.ParseRow(raw), at, true, nil
+}
+
+// header is the value of a header, nil where the message has none of that name.
+func (m Message) header(name string) []byte {
+	for _, h := range m.Headers {
+		if h.Key == name {
+			return h.Value
+		}
+	}
+	return nil
+}
