@@ -177,8 +177,9 @@ func (p *Producer) ReadLast(ctx context.Context, topic string, id int, last int6
 	if err != nil {
 		return false, err
 	}
-	r.at.offset = max(start, end-min(end, last))
-	return r.at.offset == start, r.readUntil(ctx, end, visit)
+	from := max(start, end-min(end, last))
+	r.at.offset = from
+	return from == start, r.readUntil(ctx, end, visit)
 }
 
 // ReadSince gives visit the committed records of all partitions of a topic, one partition after the other, each from
