@@ -127,6 +127,30 @@ func TestAFullSecondBehindACapEndsPartial(t *testing.T) {
 	}
 }
 
+// TestMoreUnderWayThanAPageHolds: where a window shows every conversation that was under way in it, and that is more than
+// a page at any time, narrower windows show no fewer. They must not shrink until the budget is used up by a minute or two.
+func TestMoreUnderWayThanAPageHolds(t *testing.T) {
+	for _, pages := range []bool{false, true} {
+		t.Run(fmt.Sprint("pages ", pages), func(t *testing.T) {
+			t.Parallel()
+			c := simulator.Config{
+				History: time.Hour, PerMinute: 20, Peak: 1,
+				Switches: simulator.Switches{FilterBy: simulator.ByOverlap, OffsetCountsPages: pages},
+			}
+			inWorld(t, c, map[string]string{"START_FROM": "1h"}, func(w *world) {
+				w.run(time.Hour)
+				r := w.verify(w.complete)
+				w.fresh(r)
+				status := w.worker.poller.Load().Status()
+				if behind := time.Since(status.HeadRead); behind > 3*time.Minute {
+					t.Errorf("head read %v ago", behind)
+				}
+				t.Logf("%s; %+v", describe(r), status.Paging)
+			})
+		})
+	}
+}
+
 // TestAFullSecondIsWalked: 1,300 rows in a second are read whole where nothing caps the offset.
 func TestAFullSecondIsWalked(t *testing.T) {
 	for _, pages := range []bool{false, true} {
