@@ -82,6 +82,22 @@ func (c Coverage) Through(from time.Time) time.Time {
 // Covers tells whether the whole window was read whole.
 func (c Coverage) Covers(w Window) bool { return !c.Through(w.Start).Before(w.End) }
 
+// Partial is what could not be read whole, in order of time. Stretches that touch are one: that they were last read at
+// different instants concerns the schedule only.
+func (c Coverage) Partial() []Window {
+	var out []Window
+	for _, s := range c.stretches {
+		switch n := len(out); {
+		case !s.Partial:
+		case n > 0 && out[n-1].End.Equal(s.Start):
+			out[n-1].End = s.End
+		default:
+			out = append(out, s.Window)
+		}
+	}
+	return out
+}
+
 // Gap is the earliest part of the window that was never read; false where there is none. Partial stretches are no
 // gaps: reading them again is a matter of the re-read schedule.
 func (c Coverage) Gap(w Window) (Window, bool) {

@@ -56,6 +56,20 @@ func compareWithModel(t *rapid.T, c Coverage, m *model) {
 	if got != *m {
 		t.Fatalf("coverage %v differs from the model", c.Stretches())
 	}
+	var partial [200]bool
+	ended := time.Time{}
+	for _, w := range c.Partial() {
+		if !w.Start.After(ended) {
+			t.Fatalf("partial windows touch, or are out of order: %v", c.Partial())
+		}
+		ended = w.End
+		for i := int(w.Start.Sub(t0).Seconds()); i < int(w.End.Sub(t0).Seconds()); i++ {
+			partial[i] = true
+		}
+	}
+	if partial != m.partial {
+		t.Fatalf("partial windows %v differ from the model", c.Partial())
+	}
 	from := rapid.IntRange(0, 199).Draw(t, "from")
 	through, gap := from, from
 	for through < 200 && m.readAt[through] > 0 && !m.partial[through] {

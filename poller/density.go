@@ -6,10 +6,14 @@ import (
 )
 
 const (
-	targetRows = 80             // a window is made wide enough for so many rows: a page holds 100
 	widest     = 24 * time.Hour // the service accepts seven days; a day costs little and says more
 	firstGuess = time.Hour      // width before anything is known
 	smoothing  = 0.5            // weight of a new observation that spans an hour or more
+
+	// A window is made wide enough for so many rows: a page holds 100. Where it is told to hold fewer, windows stay as
+	// wide all the same. What is too wide is split or walked, which costs a few requests; windows made for a handful
+	// of rows would never get by where that many conversations are under way at any time, and each shows in all of them.
+	targetRows = 80
 )
 
 // Density is how many rows a second the account has, by the hour of the week (UTC, from Sunday 0:00): contact centres

@@ -36,6 +36,7 @@ type Plan struct {
 	Widest   func(at time.Time) time.Duration // upper limit of a settled window that begins there; nil = none
 	HeadRead time.Time                        // when the head was last read up to the present
 	Peeked   time.Time                        // everything up to here was read at least once
+	Passing  bool                             // the last head read ended before the present: the rest of it comes next
 	Turn     int                              // counts tasks: what may share takes turns by it
 	HeadOnly bool                             // other windows are in trouble and wait
 	Unproven bool                             // the last head read proved nothing: what has settled is read by itself
@@ -102,11 +103,10 @@ func (p Plan) oneRead(w Window) bool {
 
 func (p Plan) head() (Task, bool) {
 	whole := Span(p.tail(), p.present())
-	pass := p.Peeked.After(p.HeadRead) // in the midst of reading it in several pieces
-	if (p.Now.Before(p.HeadRead.Add(p.Interval)) && !pass) || whole.Empty() {
+	if (p.Now.Before(p.HeadRead.Add(p.Interval)) && !p.Passing) || whole.Empty() {
 		return Task{}, false
 	}
-	if !pass && p.oneRead(whole) {
+	if !p.Passing && p.oneRead(whole) {
 		return Task{whole, Head}, true
 	}
 	fresh := Span(later(later(p.Peeked, p.SettledUpTo()), whole.Start), p.present())

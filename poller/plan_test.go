@@ -50,7 +50,7 @@ func (i *ideal) read(task Task) {
 	i.Coverage = i.Coverage.Add(Stretch{settled, i.Now, false}).Compact(Tolerance(i.Tiers, i.Now))
 	if task.Why == Head {
 		i.Peeked = later(i.Peeked, task.End)
-		if !task.End.Before(i.present()) {
+		if i.Passing = task.End.Before(i.present()); !i.Passing {
 			i.Peeked = i.Now.UTC().Truncate(time.Second)
 			i.HeadRead = i.Now
 		}
@@ -209,5 +209,28 @@ func TestAServiceClockAheadIsNoBusyLoop(t *testing.T) {
 	})
 	if n := i.requests[Head]; n < 110 || n > 125 {
 		t.Fatalf("%d head reads in an hour, want one every 30 s", n)
+	}
+}
+
+// TestAHeadReadThatWasCutGoesOn: a page that was likely to hold all from the settled past to the present did not, and only
+// its first half was read, which ends before what was read up to last time. The rest is next, not the same again.
+func TestAHeadReadThatWasCutGoesOn(t *testing.T) {
+	i := newIdeal(0.1, 30, time.Hour)
+	i.run(30*time.Minute, func(Task) {})
+	i.Now = i.HeadRead.Add(i.Interval)
+	whole, due := i.Next()
+	if !due || whole.Why != Head || whole.End.Before(i.present()) {
+		t.Fatalf("%+v: want the head up to the present", whole)
+	}
+	cut := whole
+	cut.Window = whole.FirstHalf()
+	if !cut.End.Before(i.Peeked) {
+		t.Fatalf("the half %v reaches beyond what was read before, up to %v", cut.Window, i.Peeked)
+	}
+	before := i.Peeked
+	i.read(cut)
+	i.Now = i.Now.Add(i.pace)
+	if rest, due := i.Next(); !due || rest.Why != Head || rest.Start.Before(before) || rest.End.Before(i.present()) {
+		t.Fatalf("after %v comes %+v, want what is new since %v", cut.Window, rest, before)
 	}
 }

@@ -61,6 +61,7 @@ type Poller struct {
 
 	headRead  time.Time // when the head was last read up to the present
 	peeked    time.Time // everything up to here was read at least once
+	passing   bool      // the last head read ended before the present
 	unproven  bool      // the last head read proved nothing
 	behind    time.Duration
 	ahead     time.Duration
@@ -149,7 +150,8 @@ func (p *Poller) plan(now time.Time) Plan {
 	return Plan{
 		Now: now, Behind: p.behind, Ahead: p.ahead, From: p.state.From, Settle: p.cfg.Settle, Interval: p.cfg.Interval,
 		Tiers: p.cfg.Tiers, Coverage: p.state.Coverage, Density: p.state.Density, Widest: p.widest,
-		HeadRead: p.headRead, Peeked: p.peeked, Turn: p.turn, HeadOnly: p.others.wait(now) > 0, Unproven: p.unproven,
+		HeadRead: p.headRead, Peeked: p.peeked, Turn: p.turn, HeadOnly: p.others.wait(now) > 0,
+		Passing: p.passing, Unproven: p.unproven,
 	}
 }
 
@@ -205,19 +207,21 @@ func (p *Poller) next(read Read) Ledger {
 	return next
 }
 
-// rowsOf counts the rows that say something about the width of windows: where the service returns whole days, only those
-// that began in the window.
+// rowsOf counts the rows that say something about the width of windows: those of which a narrower window would show fewer.
+// Where the service returns whole days, or every conversation that was under way, a window may overflow the page
+// however narrow it is. Then only the rows that began in it count, or windows would shrink to a second each.
 func (p *Poller) rowsOf(read Read) int {
-	if !p.reader.Paging.IgnoresTime {
-		return len(read.Rows)
-	}
-	n := 0
+	began := 0
 	for _, row := range read.Rows {
-		if read.Contains(row.Start) {
-			n++
+		if row.Start.IsZero() || read.Contains(row.Start) {
+			began++
 		}
 	}
-	return n
+	overflows := len(read.Rows) >= p.cfg.PageLimit && 2*began < len(read.Rows)
+	if overflows || p.reader.Paging.IgnoresTime {
+		return began
+	}
+	return len(read.Rows)
 }
 
 const (
@@ -273,9 +277,10 @@ func (p *Poller) moved(plan Plan, task Task, read Read) {
 		p.unproven = p.unproven && task.Why != Settled
 		return
 	}
-	p.unproven = !read.Proven
+	p.passing = read.End.Before(plan.present())
+	p.unproven = !read.Proven || p.passing
 	p.peeked = later(p.peeked, read.End)
-	if !read.End.Before(plan.present()) {
+	if !p.passing {
 		p.headRead, p.peeked = plan.Now, plan.Now.UTC().Truncate(time.Second)
 	}
 }

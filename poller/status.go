@@ -10,7 +10,7 @@ type Status struct {
 	CompleteThrough time.Time     `json:"completeThrough"`
 	HeadRead        time.Time     `json:"headRead"` // when the head was last read up to the present
 	Stretches       int           `json:"stretches"`
-	Partial         []Window      `json:"partial"` // could not be read whole
+	Partial         []Window      `json:"partial"` // could not be read whole; what touches is one
 	Rereads         []RereadState `json:"rereads"`
 	Remembered      int           `json:"remembered"` // entries of the memory
 	RowsPerSecond   float64       `json:"rowsPerSecond"`
@@ -53,11 +53,7 @@ func (p *Poller) publishStatus(now time.Time) {
 		HeadRead: p.headRead, Stretches: len(p.state.Coverage.Stretches()), Remembered: p.state.Seen.Len(),
 		RowsPerSecond: p.state.Density.Mean, Paging: p.reader.Paging, Partial: []Window{},
 	}
-	for _, c := range p.state.Coverage.Stretches() {
-		if c.Partial {
-			s.Partial = append(s.Partial, c.Window)
-		}
-	}
+	s.Partial = append(s.Partial, p.state.Coverage.Partial()...)
 	if !p.trouble.since.IsZero() {
 		s.Trouble = &Trouble{p.trouble.since, p.trouble.category, p.trouble.text, p.trouble.hint, p.trouble.attempts}
 	}

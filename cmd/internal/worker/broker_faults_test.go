@@ -36,7 +36,7 @@ func TestBrokerRequestsLost(t *testing.T) {
 						hits++
 						return fate
 					})
-					w.lives(3, 40*time.Minute)
+					w.lives(3, life)
 					if hits == 0 {
 						t.Error("no request was lost: the test shows nothing")
 					}
@@ -68,7 +68,7 @@ func TestBrokerRefusals(t *testing.T) {
 				t.Parallel()
 				inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
 					fault := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: answer, Count: 8})
-					w.lives(3, 40*time.Minute)
+					w.lives(3, life)
 					fault.Remove()
 					if fault.Hits() != 8 {
 						t.Errorf("%d faults given, want 8", fault.Hits())

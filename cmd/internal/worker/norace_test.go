@@ -4,7 +4,10 @@ package worker
 
 import "time"
 
+// How long simulated times are, and how many random worlds there are; see race_test.go.
 const (
 	raceDetector = false
 	day          = 24 * time.Hour
+	life         = 40 * time.Minute // of one of several workers, one after the other
+	worlds       = 2
 )

@@ -68,7 +68,7 @@ func TestServiceFaults(t *testing.T) {
 			c.Faults.RetryAfter = 90 * time.Second
 			inWorld(t, c, map[string]string{"START_FROM": "1h"}, func(w *world) {
 				stop := w.start()
-				time.Sleep(30 * time.Minute)
+				time.Sleep(life)
 				if code, body := w.get("/readyz"); code != http.StatusOK {
 					t.Errorf("before: /readyz %d %s", code, body)
 				}
@@ -77,7 +77,7 @@ func TestServiceFaults(t *testing.T) {
 					w.service.Script(fault)
 				}
 				w.inTrouble(fault, category, before.Faults[fault]+times)
-				time.Sleep(30 * time.Minute)
+				time.Sleep(life)
 				if s := w.status(); !s.Ready || s.Poller.Trouble != nil {
 					t.Errorf("after: ready %v (%s), trouble %+v", s.Ready, s.NotReady, s.Poller.Trouble)
 				}
@@ -146,13 +146,13 @@ func TestBrokenRowsOnTheWay(t *testing.T) {
 	})
 }
 
-// TestServiceFaultsAtRandom mixes all faults, for hours, at rates from bad to dreadful.
+// TestServiceFaultsAtRandom mixes all faults, for a third of a day, at rates from bad to dreadful.
 func TestServiceFaultsAtRandom(t *testing.T) {
 	forSeeds(t, func(t *testing.T, seed uint64) {
 		c := simulator.Config{Seed: seed, History: time.Hour, PerMinute: 1, Faults: simulator.Mixed(0.2 + 0.2*float64(seed%3))}
 		delete(c.Faults.Rate, simulator.BrokenRow)
 		inWorld(t, c, map[string]string{"START_FROM": "1h"}, func(w *world) {
-			w.run(8 * time.Hour)
+			w.run(day / 3)
 			r := w.verify(w.complete)
 			if behind := time.Since(r.CompleteThrough); behind > time.Hour {
 				t.Errorf("complete through %v, %v ago", r.CompleteThrough, behind)

@@ -19,7 +19,7 @@ import (
 
 // seeds is how many random worlds the randomised tests go through; one seed alone is -first=N -seeds=1.
 var (
-	seeds     = flag.Int("seeds", 2, "random worlds per randomised test")
+	seeds     = flag.Int("seeds", worlds, "random worlds per randomised test")
 	firstSeed = flag.Uint64("first", 1, "the first seed")
 )
 
