@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/convstream/convstream/poller"
@@ -62,9 +61,6 @@ func (m *memory) follow(ctx context.Context, until <-chan struct{}) error {
 	return m.reader.Follow(ctx, m.visit)
 }
 
-// errWentBack is a state that became older while it was read: the topic was deleted and filled anew.
-var errWentBack = errors.New("the state went back to an earlier commit while it was read; reading it anew")
-
 func (m *memory) visit(r producer.Message) error {
 	if m.records++; m.records%10_000 == 0 {
 		m.turn()
@@ -73,10 +69,7 @@ func (m *memory) visit(r producer.Message) error {
 	if err := m.state.Restore(poller.Record{Key: r.Key, Value: r.Value}); err != nil {
 		return &StateError{err}
 	}
-	switch {
-	case m.state.Sequence < before:
-		return errWentBack
-	case m.state.Sequence > before:
+	if m.state.Sequence != before {
 		m.moved = time.Now()
 	}
 	return nil
