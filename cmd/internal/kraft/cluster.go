@@ -39,7 +39,7 @@ const stateFile = "cluster.json"
 // Start makes a cluster in the directory, which must not hold one, and waits until it serves.
 func Start(ctx context.Context, dir string, cfg Config) (*Cluster, error) {
 	if missing := Missing(); missing != "" {
-		return nil, fmt.Errorf("Apache Kafka needs %s: install default-jdk-headless and maven, or what your system calls them", missing)
+		return nil, fmt.Errorf("start Apache Kafka: %s missing, install default-jdk-headless and maven", missing)
 	}
 	if cfg.Nodes < 1 || cfg.Nodes*portsOf(cfg.Doors) > blockSize {
 		return nil, fmt.Errorf("%d nodes with %d doors: at least one, and at most %d ports in all", cfg.Nodes, cfg.Doors, blockSize)
