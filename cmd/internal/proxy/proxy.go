@@ -27,7 +27,7 @@ type Passing struct {
 // Proxy is a network that breaks when it is told to.
 type Proxy struct {
 	mu        sync.Mutex
-	see       func(Passing)
+	see       func(Passing) bool
 	away      bool
 	delay     time.Duration
 	listeners []net.Listener
@@ -35,8 +35,10 @@ type Proxy struct {
 	done      sync.WaitGroup
 }
 
+func pass(Passing) bool { return true }
+
 // New gives a proxy that lets everything pass.
-func New() *Proxy { return &Proxy{pairs: map[*pair]bool{}, see: func(Passing) {}} }
+func New() *Proxy { return &Proxy{pairs: map[*pair]bool{}, see: pass} }
 
 // Stand forwards what comes to one address to another, until Close.
 func (p *Proxy) Stand(listen, target string) error {
@@ -71,10 +73,11 @@ func (p *Proxy) Close() {
 }
 
 // Watch calls see for everything that passes, before it does: a request has not reached its broker by then, and an answer
-// not the client. Calls come from many goroutines. nil looks no longer.
-func (p *Proxy) Watch(see func(Passing)) {
+// not the client. Where see is false it never will, and the connection breaks. Calls come from many goroutines. nil looks
+// no longer.
+func (p *Proxy) Watch(see func(Passing) bool) {
 	if see == nil {
-		see = func(Passing) {}
+		see = pass
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -172,7 +175,9 @@ func (p *Proxy) requests(c *pair) error {
 		c.mu.Lock()
 		c.asked = append(c.asked, key)
 		c.mu.Unlock()
-		p.pass(Passing{Key: key})
+		if err := p.pass(Passing{Key: key}); err != nil {
+			return err
+		}
 		if _, err := c.broker.Write(frame); err != nil {
 			return err
 		}
@@ -200,7 +205,9 @@ func (p *Proxy) answers(c *pair) error {
 		if answer.Key == kmsg.EndTxn && len(frame) >= 14 { // length, correlation, throttle, error: up to version 2
 			answer.Error = int16(binary.BigEndian.Uint16(frame[12:]))
 		}
-		p.pass(answer)
+		if err := p.pass(answer); err != nil {
+			return err
+		}
 		if _, err := c.client.Write(frame); err != nil && !c.isDeaf() {
 			return err
 		}
@@ -213,14 +220,19 @@ func (c *pair) isDeaf() bool {
 	return c.deaf
 }
 
-func (p *Proxy) pass(what Passing) {
+var errDropped = errors.New("dropped on the way")
+
+func (p *Proxy) pass(what Passing) error {
 	p.mu.Lock()
 	see, delay := p.see, p.delay
 	p.mu.Unlock()
-	see(what)
+	if !see(what) {
+		return errDropped
+	}
 	if delay > 0 {
 		time.Sleep(delay)
 	}
+	return nil
 }
 
 // read reads a request or an answer, its length included.

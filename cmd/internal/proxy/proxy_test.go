@@ -29,7 +29,7 @@ func newAsker(t *testing.T) *asker {
 	t.Cleanup(cluster.Close)
 	a := &asker{Proxy: New(), seen: map[Passing]int{}}
 	t.Cleanup(a.Close)
-	a.Watch(func(what Passing) { a.mu.Lock(); a.seen[what]++; a.mu.Unlock() })
+	a.Watch(func(what Passing) bool { a.mu.Lock(); defer a.mu.Unlock(); a.seen[what]++; return true })
 	if err := a.Stand("127.0.0.1:0", cluster.ListenAddrs()[0]); err != nil {
 		t.Fatal(err)
 	}
@@ -108,13 +108,27 @@ func TestHalfClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var once sync.Once
-	a.Watch(func(what Passing) {
+	a.Watch(func(what Passing) bool {
 		if what.Key == kmsg.Metadata && !what.Answer {
 			once.Do(a.HalfClose)
 		}
+		return true
 	})
 	if err := a.ask(t); err == nil {
 		t.Error("answered although the way back is closed")
+	}
+	a.Watch(nil)
+	if err := a.ask(t); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDropped: what must not pass breaks its connection.
+func TestDropped(t *testing.T) {
+	a := newAsker(t)
+	a.Watch(func(what Passing) bool { return what.Key != kmsg.Metadata })
+	if err := a.ask(t); err == nil {
+		t.Error("answered although the request was dropped")
 	}
 	a.Watch(nil)
 	if err := a.ask(t); err != nil {

@@ -31,7 +31,8 @@ type Report struct {
 	CompleteFrom, CompleteThrough                  time.Time
 	Late                                           int64
 	ByTopic                                        map[string]int64
-	Problems                                       []string // the first hundred
+	Lost, Twice                                    int      // records that are missing, and that are there once too often
+	Problems                                       []string // the first hundred; these and whatever else is wrong
 	More                                           int      // problems beyond them
 
 	contents map[simulator.Key][]published
@@ -124,7 +125,10 @@ func (r *Report) addDeadLetter(rec *kgo.Record) {
 	if _, err := hex.DecodeString(id); err != nil || len(id) != 16 {
 		r.problem("dead letter at offset %d: ce_id %q", rec.Offset, id)
 	}
-	if r.dead[id]++; r.dead[id] == 2 {
+	if r.dead[id]++; r.dead[id] > 1 {
+		r.Twice++
+	}
+	if r.dead[id] == 2 {
 		r.problem("dead letter %s is there twice", id)
 	}
 }
@@ -148,6 +152,9 @@ func (r *Report) checkRevisions(identities map[string][]int32) {
 				break
 			}
 		}
+		different := len(slices.Compact(slices.Clone(revisions)))
+		r.Twice += len(revisions) - different
+		r.Lost += max(0, int(revisions[len(revisions)-1])-different)
 	}
 	for key, list := range r.contents {
 		if !slices.IsSortedFunc(list, func(a, b published) int { return cmp.Compare(a.revision, b.revision) }) {
@@ -155,6 +162,7 @@ func (r *Report) checkRevisions(identities map[string][]int32) {
 		}
 		for i := 1; i < len(list); i++ {
 			if list[i].hash == list[i-1].hash {
+				r.Twice++
 				r.problem("%s: revision %d says the same as the one before", key.Identity, list[i].revision)
 			}
 		}
@@ -212,6 +220,7 @@ func (r *Report) checkReads(j *Journal) {
 			}
 			for _, c := range a.Rows {
 				if c.Dead && r.dead[c.Key.Session] == 0 {
+					r.Lost++
 					r.problem("commit %d: dead row %s is not in the dead letters", p.Sequence, c.Key.Session)
 				}
 				if seen[c.Key] = c.Hash; !c.Dead {
@@ -227,20 +236,27 @@ func (r *Report) checkReads(j *Journal) {
 		list := r.contents[key]
 		switch {
 		case len(list) == 0:
+			r.Lost++
 			r.problem("%s (session %s) was read and committed, and is not in the topics", key.Identity, key.Session)
 		case list[len(list)-1].hash != hash:
+			r.Lost++
 			r.problem("%s (session %s): the newest revision in the topics is not the newest content committed", key.Identity, key.Session)
 		}
 	}
 }
 
+// longestWay is how long a request may have been on its way to the service: the worker may have been stopped meanwhile.
+const longestWay = 2 * time.Minute
+
 // find is the index of the first answer of the commit's read, at or after from.
 func (j *Journal) find(p *encoder.Progress, from int) int {
 	for i := from; i < len(j.answers); i++ {
 		a := j.answers[i]
-		// The worker asks one second wider. Its clock was read before the request, ours when it arrived.
+		// The worker asks one second wider. Its clock was read before the request, ours when it arrived: later by whatever
+		// held it up on the way, and earlier by what the Date header leaves out.
+		way := a.at.Sub(p.ReadAt)
 		if a.From.Equal(p.WindowStart.Add(-time.Second)) && a.To.Equal(p.WindowEnd.Add(time.Second)) &&
-			a.at.Sub(p.ReadAt).Abs() < 1200*time.Millisecond {
+			way > -1200*time.Millisecond && way < longestWay {
 			return i
 		}
 	}
