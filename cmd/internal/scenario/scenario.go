@@ -53,22 +53,35 @@ type Worker interface {
 // does not reach the broker, else it does, and the moment is so much later.
 type Moment struct {
 	Request int
+	Ends    bool // only requests that end a transaction count
 	After   time.Duration
 }
 
 // String tells it.
 func (m Moment) String() string {
-	if m.After == 0 {
-		return fmt.Sprintf("before request %d of its transactions", m.Request)
+	what := "request of a transaction"
+	if m.Ends {
+		what = "end of a transaction"
 	}
-	return fmt.Sprintf("%v after request %d of its transactions", m.After.Round(time.Microsecond), m.Request)
+	if m.After == 0 {
+		return fmt.Sprintf("before %s number %d", what, m.Request)
+	}
+	return fmt.Sprintf("%v after %s number %d", m.After.Round(time.Microsecond), what, m.Request)
 }
 
-// AMoment draws one after a commit began. A commit on Apache Kafka is some ten requests, and some tens of milliseconds.
+// AMoment draws one after a commit began. A commit on Apache Kafka is some ten requests, and some tens of milliseconds; of
+// these its end is the shortest part, and the one that matters most.
 func AMoment(dice *rand.Rand) Moment {
 	m := Moment{Request: 1 + dice.IntN(12)}
-	if dice.IntN(2) == 0 {
-		m.After = 1 + time.Duration(dice.Int64N(int64(40*time.Millisecond)))
+	if dice.IntN(3) == 0 {
+		m = Moment{Request: 1 + dice.IntN(2), Ends: true}
+	}
+	switch longest := 40 * time.Millisecond; {
+	case dice.IntN(2) == 0:
+	case m.Ends:
+		m.After = 1 + time.Duration(dice.Int64N(int64(longest/4)))
+	default:
+		m.After = 1 + time.Duration(dice.Int64N(int64(longest)))
 	}
 	return m
 }
@@ -80,7 +93,7 @@ type Fault string
 const (
 	BrokersDie      Fault = "all brokers die"
 	LeaderDies      Fault = "the leader of the progress topic dies"
-	CoordinatorDies Fault = "the transaction's coordinator dies"
+	CoordinatorDies Fault = "the coordinator of the transaction dies"
 	TooFewReplicas  Fault = "fewer replicas than must be in sync"
 	NetworkCut      Fault = "the network to the brokers is cut"
 	NetworkSlow     Fault = "the network to the brokers is slow"

@@ -229,7 +229,7 @@ func (r *Report) checkReads(j *Journal) {
 			}
 		}
 		if int64(len(seen)) != p.Fetched {
-			r.problem("commit %d says %d rows, the service gave %d", p.Sequence, p.Fetched, len(seen))
+			r.problem("commit %d says %d rows, the service gave %d: %s", p.Sequence, p.Fetched, len(seen), tell(j.answers[max(0, from-2):min(len(j.answers), end+2)]))
 		}
 	}
 	for key, hash := range newest {
@@ -243,6 +243,16 @@ func (r *Report) checkReads(j *Journal) {
 			r.problem("%s (session %s): the newest revision in the topics is not the newest content committed", key.Identity, key.Session)
 		}
 	}
+}
+
+// tell lists answers.
+func tell(list []answer) string {
+	var b strings.Builder
+	for _, a := range list {
+		fmt.Fprintf(&b, "[%s to %s offset %d, at %s: %d rows] ", a.From.Format(time.TimeOnly), a.To.Format(time.TimeOnly), a.Offset,
+			a.at.Format("15:04:05.000"), len(a.Rows))
+	}
+	return b.String()
 }
 
 // longestWay is how long a request may have been on its way to the service: the worker may have been stopped meanwhile.

@@ -47,9 +47,9 @@ type play struct {
 
 const pollInterval = 30 * time.Second // the default
 
-func (p *play) Dice() *rand.Rand      { return p.dice }
-func (p *play) Wait(polls int)        { time.Sleep(time.Duration(polls) * pollInterval) } // virtual
-func (p *play) WithinBudget()         { p.withinBudget() }
+func (p *play) Dice() *rand.Rand { return p.dice }
+func (p *play) Wait(polls int)   { time.Sleep(time.Duration(polls) * pollInterval) } // virtual
+func (p *play) WithinBudget()    { p.withinBudget() }
 
 // Check implements scenario.World.
 func (p *play) Check() *verify.Report {
@@ -171,7 +171,7 @@ func (w *player) KillIn(m scenario.Moment) {
 	dead := make(chan struct{})
 	asked := 0
 	w.wire.decide(func(k kmsg.Key) loss {
-		if k == kmsg.AddPartitionsToTxn || k == kmsg.Produce || k == kmsg.EndTxn {
+		if k == kmsg.EndTxn || !m.Ends && (k == kmsg.AddPartitionsToTxn || k == kmsg.Produce) {
 			asked++
 		}
 		switch {
