@@ -117,6 +117,9 @@ func (w *realWorld) Dice() *rand.Rand { return w.dice }
 // Wait implements scenario.World.
 func (w *realWorld) Wait(polls int) { time.Sleep(time.Duration(polls) * realPoll) }
 
+// Pass implements scenario.World.
+func (w *realWorld) Pass(d time.Duration) { time.Sleep(d) }
+
 // Start implements scenario.World.
 func (w *realWorld) Start(_ string, env map[string]string) scenario.Worker {
 	w.t.Helper()
@@ -167,19 +170,31 @@ func (p *realWorker) Kill() {
 	if code := p.exit(); code != -1 {
 		p.t.Fatalf("ended by itself with exit code %d before it was killed\n%s", code, p.stderr)
 	}
+	p.world.seen.forget()
 }
 
 // KillIn implements scenario.Worker.
 func (p *realWorker) KillIn(m scenario.Moment) {
 	p.t.Helper()
-	met := p.world.seen.expect(m, p.kill)
+	p.at(m, p.kill)
+	p.Kill()
+}
+
+// FreezeIn implements scenario.Worker.
+func (p *realWorker) FreezeIn(m scenario.Moment) {
+	p.t.Helper()
+	p.at(m, func() { _ = p.cmd.Process.Signal(syscall.SIGSTOP) })
+}
+
+func (p *realWorker) at(m scenario.Moment, act func()) {
+	p.t.Helper()
+	met := p.world.seen.expect(m, act)
 	select {
 	case <-met:
 	case <-p.ended:
 	case <-time.After(patient):
 		p.t.Errorf("no commit within %v\n%s", patient, p.stderr)
 	}
-	p.Kill()
 }
 
 // Drain implements scenario.Worker.

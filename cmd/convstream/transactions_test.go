@@ -95,6 +95,13 @@ func (x *transactions) expect(m scenario.Moment, act func()) (met <-chan struct{
 	return x.met
 }
 
+// forget makes nothing of answers that come for a worker that has died.
+func (x *transactions) forget() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.phase = idle
+}
+
 // was tells in which phase the last moment was.
 func (x *transactions) was() phase {
 	x.mu.Lock()

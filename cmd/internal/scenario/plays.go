@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"testing"
+	"time"
 )
 
 // alone are the settings of a worker that has no standby: a second one fences it.
@@ -69,6 +70,26 @@ func frozenForAMoment(_ *testing.T, w World) {
 	finish(w, worker)
 	w.WithinBudget()
 }
+
+// frozenInACommit: by then the broker has given the transaction up and taken a new epoch for it, which looks like another
+// worker. It is none, so the worker goes on.
+func frozenInACommit(t *testing.T, w World) {
+	worker := w.Start("a", alone)
+	w.AwaitCommits(1)
+	m := Moment{Request: 1 + w.Dice().IntN(6), After: 1}
+	t.Logf("frozen %v", m)
+	worker.FreezeIn(m)
+	w.Pass(transactionTimeout + abortedWithin)
+	worker.Thaw()
+	w.AwaitCommits(2)
+	finish(w, worker)
+	w.WithinBudget()
+}
+
+const (
+	transactionTimeout = 30 * time.Second // the producer's
+	abortedWithin      = 12 * time.Second // the broker looks every ten seconds
+)
 
 func networkBreaks(_ *testing.T, w World) {
 	worker := w.Start("a", alone)

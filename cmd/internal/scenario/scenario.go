@@ -20,6 +20,8 @@ type World interface {
 	Start(id string, env map[string]string) Worker
 	// Wait lets so many poll intervals pass.
 	Wait(polls int)
+	// Pass lets so much of the world's time pass, for what does not go by poll intervals.
+	Pass(time.Duration)
 	// AwaitCommits waits until a read_committed consumer sees so many commits more than now.
 	AwaitCommits(n int)
 	// AwaitComplete waits until a commit says that everything before now is there.
@@ -44,6 +46,8 @@ type Worker interface {
 	Drain()
 	// Freeze stops it where it stands, as SIGSTOP does, until Thaw.
 	Freeze()
+	// FreezeIn stops it like that at a moment of its transactions.
+	FreezeIn(Moment)
 	Thaw()
 	// Fenced waits until it has ended by itself because another one took over.
 	Fenced()
@@ -116,6 +120,7 @@ func All() []Scenario {
 		{Name: "two at once", Play: twoAtOnce},
 		{Name: "frozen while another takes over", Play: frozen},
 		{Name: "frozen for a moment", Play: frozenForAMoment},
+		{Name: "frozen in a commit beyond its timeout", Play: frozenInACommit},
 		{Name: "the network breaks", Play: networkBreaks},
 	}
 	for _, f := range []Fault{BrokersDie, LeaderDies, CoordinatorDies, TooFewReplicas} {

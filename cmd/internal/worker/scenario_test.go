@@ -47,9 +47,10 @@ type play struct {
 
 const pollInterval = 30 * time.Second // the default
 
-func (p *play) Dice() *rand.Rand { return p.dice }
-func (p *play) Wait(polls int)   { time.Sleep(time.Duration(polls) * pollInterval) } // virtual
-func (p *play) WithinBudget()    { p.withinBudget() }
+func (p *play) Dice() *rand.Rand     { return p.dice }
+func (p *play) Wait(polls int)       { time.Sleep(time.Duration(polls) * pollInterval) } // virtual
+func (p *play) Pass(d time.Duration) { time.Sleep(d) }
+func (p *play) WithinBudget()        { p.withinBudget() }
 
 // Check implements scenario.World.
 func (p *play) Check() *verify.Report {
@@ -164,35 +165,49 @@ func (w *player) Kill() {
 	_ = w.stop()
 }
 
-// KillIn implements scenario.Worker. In virtual time a commit takes none, so a moment after a request is one after its
-// answer was sent.
+// KillIn implements scenario.Worker.
 func (w *player) KillIn(m scenario.Moment) {
 	w.t.Helper()
-	dead := make(chan struct{})
-	asked := 0
+	w.at(m, func() {})
+	w.Kill()
+}
+
+// FreezeIn implements scenario.Worker.
+func (w *player) FreezeIn(m scenario.Moment) {
+	w.t.Helper()
+	w.at(m, w.Freeze)
+	w.wire.decide(nil)
+}
+
+// at acts at the moment, and from then on the worker hears nothing. In virtual time a commit takes none, so a moment after a
+// request is one after its answer was sent.
+func (w *player) at(m scenario.Moment, act func()) {
+	w.t.Helper()
+	met, asked := make(chan struct{}), 0
 	w.wire.decide(func(k kmsg.Key) loss {
 		if k == kmsg.EndTxn || !m.Ends && (k == kmsg.AddPartitionsToTxn || k == kmsg.Produce) {
 			asked++
 		}
-		switch {
-		case asked < m.Request:
+		if asked < m.Request {
 			return arrives
-		case asked == m.Request && m.After > 0:
-			asked++
-			close(dead)
+		}
+		select {
+		case <-met:
+			return lost
+		default:
+		}
+		act()
+		close(met)
+		if m.After > 0 {
 			return unheard
-		case asked == m.Request:
-			asked++
-			close(dead)
 		}
 		return lost
 	})
 	select {
-	case <-dead:
+	case <-met:
 	case <-time.After(time.Hour):
 		w.t.Errorf("no commit within an hour\n%s", w.log.tail())
 	}
-	w.Kill()
 }
 
 // Drain implements scenario.Worker.
