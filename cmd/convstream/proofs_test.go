@@ -74,7 +74,7 @@ func inWorlds(t *testing.T, name string, seed uint64, play func(w *realWorld, n,
 		for n := range worlds {
 			t.Run(fmt.Sprint(n), func(t *testing.T) {
 				t.Parallel()
-				play(newRealWorld(t, fmt.Sprintf("%s-%d", name, n), seed+uint64(n)), n, worlds)
+				play(newRealWorld(t, name, seed+uint64(n)), n, worlds)
 			})
 		}
 	})
@@ -122,7 +122,7 @@ func TestKafkaBrokerRounds(t *testing.T) {
 	var worlds []*realWorld
 	var workers []scenario.Worker
 	for n := range min(*worldsFlag, doors) {
-		w := newRealWorld(t, fmt.Sprintf("rounds-%d", n), seed+uint64(n))
+		w := newRealWorld(t, "rounds", seed+uint64(n))
 		worlds, workers = append(worlds, w), append(workers, w.Start("a", alone))
 	}
 	for _, w := range worlds {
