@@ -84,7 +84,7 @@ func (w *realWorld) starve() (mend func()) {
 func (w *realWorld) halfCloseInCommit() {
 	w.t.Helper()
 	var once sync.Once
-	met := w.seen.expect(scenario.Moment{Request: 1 + w.dice.IntN(8), After: time.Nanosecond}, func() { once.Do(w.proxy.HalfClose) })
+	met := w.seen.expect(scenario.Moment{Request: 1 + w.dice.IntN(8), After: time.Microsecond}, func() { once.Do(w.proxy.HalfClose) })
 	select {
 	case <-met:
 	case <-time.After(patient):

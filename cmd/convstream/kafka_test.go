@@ -76,12 +76,12 @@ const (
 	realSettle = 3 * time.Second
 )
 
-// worlds counts them: on the one cluster each has topics of its own.
-var worlds atomic.Int64
+// realWorlds counts them: each has topics of its own on the one cluster.
+var realWorlds atomic.Int64
 
 func newRealWorld(t *testing.T, name string, seed uint64) *realWorld {
 	t.Helper()
-	w := &realWorld{kafka: startKafka(t), proxy: proxy.New(), prefix: fmt.Sprintf("%s-%d.", name, worlds.Add(1)), dice: rand.New(rand.NewPCG(seed, 40))}
+	w := &realWorld{kafka: startKafka(t), proxy: proxy.New(), prefix: fmt.Sprintf("%s-%d.", name, realWorlds.Add(1)), dice: rand.New(rand.NewPCG(seed, 40))}
 	door := <-kafka.doors
 	t.Cleanup(func() { w.proxy.Close(); kafka.doors <- door })
 	var through []string

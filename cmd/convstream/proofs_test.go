@@ -11,10 +11,10 @@ import (
 	"github.com/convstream/convstream/cmd/internal/scenario"
 )
 
-// The long proofs, short by default. Whole:
+// The long proofs, short by default. Whole, with CONVSTREAM_REAL_KAFKA=required in the environment:
 //
-//	go test ./cmd/convstream -run TestKafkaWorkerKills -v -timeout 60m -args -kills 500
-//	go test ./cmd/convstream -run TestKafkaBrokerRounds -v -timeout 60m -args -rounds 50
+//	go test ./cmd/convstream -run TestKafkaWorkerKills -v -parallel 6 -timeout 60m -args -worlds 6 -kills 500
+//	go test ./cmd/convstream -run TestKafkaBrokerRounds -v -timeout 60m -args -worlds 3 -rounds 50
 var (
 	killsFlag  = flag.Int("kills", 20, "how often TestKafkaWorkerKills kills a worker")
 	roundsFlag = flag.Int("rounds", 2, "how often TestKafkaBrokerRounds kills a broker")

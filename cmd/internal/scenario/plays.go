@@ -76,7 +76,7 @@ func frozenForAMoment(_ *testing.T, w World) {
 func frozenInACommit(t *testing.T, w World) {
 	worker := w.Start("a", alone)
 	w.AwaitCommits(1)
-	m := Moment{Request: 1 + w.Dice().IntN(6), After: 1}
+	m := Moment{Request: 1 + w.Dice().IntN(6), After: time.Microsecond}
 	t.Logf("frozen %v", m)
 	worker.FreezeIn(m)
 	w.Pass(transactionTimeout + abortedWithin)
