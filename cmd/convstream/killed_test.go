@@ -158,7 +158,7 @@ func TestKilledTwentyTimes(t *testing.T) {
 		t.Errorf("%d kills met an open transaction and %d its commit: this run says little", opened, committing)
 	}
 	last := start(t, w.env)
-	w.awaitComplete(last, time.Now())
+	w.awaitComplete(time.Now())
 	w.drain(last)
 	r := w.report()
 	r.CheckComplete(w.service, 3*time.Second)

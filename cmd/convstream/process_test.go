@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,6 +36,8 @@ func testBinary(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
+	defer stopKafka()
+	kafkaDir = filepath.Join(dir, "kafka")
 	binary = filepath.Join(dir, "convstream")
 	build := exec.Command("go", "build", "-ldflags", "-X main.version=v1.2.3 -X main.commit=0a1b2c3", "-o", binary, ".")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -88,11 +91,26 @@ func start(t *testing.T, env map[string]string, args ...string) *process {
 		p.cmd.Env = append(p.cmd.Env, name+"="+value)
 	}
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
-	if err := p.cmd.Start(); err != nil {
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // a process is told of the death of the thread that started it
+		err := p.cmd.Start()
+		if started <- err; err == nil {
+			_ = p.cmd.Wait()
+			close(p.ended)
+		}
+	}()
+	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = p.cmd.Wait(); close(p.ended) }()
-	t.Cleanup(func() { _ = p.cmd.Process.Kill(); <-p.ended })
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+		if text := p.stderr.String(); t.Failed() {
+			t.Logf("process %d said last\n%s", p.cmd.Process.Pid, text[max(0, len(text)-3000):])
+		}
+	})
 	return p
 }
 
@@ -157,16 +175,30 @@ type world struct {
 	t       *testing.T
 	service *simulator.Service
 	journal verify.Journal
-	cluster *kfake.Cluster
+	cluster *kfake.Cluster    // nil where the brokers are others
+	brokers []string          // as the judge reaches them
 	env     map[string]string // of the workers
 	topics  verify.Topics
 }
 
 func newWorld(t *testing.T, c simulator.Config, env map[string]string) *world {
 	t.Helper()
-	w := &world{t: t, topics: verify.Topics{Progress: "conversations.progress", DeadLetter: "conversations.dead-letter"}}
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	w := newWorldOn(t, cluster.ListenAddrs(), "conversations.", c, env)
+	w.cluster = cluster
+	return w
+}
+
+// newWorldOn is a world on these brokers, with topics of its own.
+func newWorldOn(t *testing.T, brokers []string, prefix string, c simulator.Config, env map[string]string) *world {
+	t.Helper()
+	w := &world{t: t, brokers: brokers, topics: verify.Topics{Progress: prefix + "progress", DeadLetter: prefix + "dead-letter"}}
 	for _, suffix := range []string{"voice", "rtm", "agentassist", "other"} {
-		w.topics.Conversations = append(w.topics.Conversations, "conversations."+suffix)
+		w.topics.Conversations = append(w.topics.Conversations, prefix+suffix)
 	}
 	c.AccountID, c.JWT, c.Observe = account, token, w.journal.Observe
 	t.Logf("seed of the world %d", c.Seed)
@@ -176,13 +208,9 @@ func newWorld(t *testing.T, c simulator.Config, env map[string]string) *world {
 	}
 	server := httptest.NewServer(w.service)
 	t.Cleanup(server.Close)
-	if w.cluster, err = kfake.NewCluster(kfake.NumBrokers(1)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.cluster.Close)
 	w.env = map[string]string{
 		"SMARTASSIST_URL": server.URL, "SMARTASSIST_ACCOUNT_ID": account, "SMARTASSIST_JWT": token,
-		"SMARTASSIST_REQUESTS_PER_MINUTE": "60", "KAFKA_BROKERS": w.cluster.ListenAddrs()[0], "ADMIN_ADDR": "127.0.0.1:0",
+		"SMARTASSIST_REQUESTS_PER_MINUTE": "60", "KAFKA_BROKERS": strings.Join(brokers, ","), "TOPIC_PREFIX": prefix, "ADMIN_ADDR": "127.0.0.1:0",
 		"TOPIC_PARTITIONS": "3", "POLL_INTERVAL": "3s", "SETTLE": "3s", "REREAD": "20s:5s,1h:20s",
 	}
 	maps.Copy(w.env, env)
@@ -206,34 +234,46 @@ func (w *world) report() *verify.Report {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patient)
 	defer cancel()
-	records, err := verify.Consume(ctx, w.cluster.ListenAddrs(), nil, w.topics.All())
+	records, err := verify.Consume(ctx, w.brokers, nil, w.topics.All())
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return verify.Check(records, w.topics, &w.journal)
 }
 
-// awaitComplete waits until a commit says that everything before the instant is there.
-func (w *world) awaitComplete(p *process, through time.Time) {
+// last is the newest commit that a read_committed consumer sees; number 0 before the first.
+func (w *world) last() encoder.Progress {
 	w.t.Helper()
-	deadline, tick := time.Now().Add(3*patient), time.NewTicker(500*time.Millisecond)
-	defer tick.Stop()
-	for last := (encoder.Progress{}); last.CompleteThrough.Before(through); <-tick.C {
-		if time.Now().After(deadline) {
-			w.t.Fatalf("complete through %v, want %v\n%s", last.CompleteThrough, through, p.stderr)
-		}
-		ctx, cancel := context.WithTimeout(w.t.Context(), patient)
-		records, err := verify.Consume(ctx, w.cluster.ListenAddrs(), nil, []string{w.topics.Progress})
-		cancel()
-		if err != nil || len(records) == 0 {
-			continue // the worker may still have to create the topic
-		}
-		progress, err := encoder.DecodeProgress(records[len(records)-1].Value)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		last = *progress
+	ctx, cancel := context.WithTimeout(w.t.Context(), patient)
+	defer cancel()
+	records, err := verify.Consume(ctx, w.brokers, nil, []string{w.topics.Progress})
+	if err != nil || len(records) == 0 {
+		return encoder.Progress{} // the worker may still have to create the topic
 	}
+	progress, err := encoder.DecodeProgress(records[len(records)-1].Value)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return *progress
+}
+
+// await waits until the newest commit is as wanted.
+func (w *world) await(what string, is func(encoder.Progress) bool) {
+	w.t.Helper()
+	deadline, tick := time.Now().Add(3*patient), time.NewTicker(300*time.Millisecond)
+	defer tick.Stop()
+	for last := w.last(); !is(last); last = w.last() {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%s: not within %v; the newest commit is %+v", what, 3*patient, last)
+		}
+		<-tick.C
+	}
+}
+
+// awaitComplete waits until a commit says that everything before the instant is there.
+func (w *world) awaitComplete(through time.Time) {
+	w.t.Helper()
+	w.await("complete through "+through.String(), func(last encoder.Progress) bool { return !last.CompleteThrough.Before(through) })
 }
 
 // freePort is an address that nobody listens on.

@@ -36,7 +36,7 @@ func TestASecondWorkerTakesOver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Config{Seed: 5, History: time.Minute, PerMinute: 60, LateBy: time.Second}, map[string]string{"START_FROM": "1m"})
 	first := start(t, w.env)
-	w.awaitComplete(first, time.Now().Add(-time.Minute))
+	w.awaitComplete(time.Now().Add(-time.Minute))
 	second := start(t, w.env, "run")
 	if code := first.exit(); code != exitFailed {
 		t.Errorf("the first worker: exit %d, want %d", code, exitFailed)
@@ -45,7 +45,7 @@ func TestASecondWorkerTakesOver(t *testing.T) {
 	if !strings.Contains(said, "another worker took over") || !strings.Contains(said, "stop one of them") {
 		t.Errorf("said %q", said)
 	}
-	w.awaitComplete(second, time.Now())
+	w.awaitComplete(time.Now())
 	w.drain(second)
 	r := w.report()
 	r.CheckComplete(w.service, 3*time.Second)

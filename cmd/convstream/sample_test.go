@@ -42,7 +42,7 @@ func TestTheSamplePageComesOutEqual(t *testing.T) {
 		"START_FROM": "2024-08-24T11:00:00Z", "POLL_INTERVAL": "1m", // the oldest is read first, between two polls
 	})
 	p := start(t, w.env)
-	w.awaitComplete(p, time.Date(2024, 8, 24, 15, 0, 0, 0, time.UTC))
+	w.awaitComplete(time.Date(2024, 8, 24, 15, 0, 0, 0, time.UTC))
 	w.drain(p)
 	r := w.report()
 	complain(t, r)
@@ -72,7 +72,7 @@ func (w *world) consumedRows() map[string]string {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patient)
 	defer cancel()
-	records, err := verify.Consume(ctx, w.cluster.ListenAddrs(), nil, w.topics.Conversations)
+	records, err := verify.Consume(ctx, w.brokers, nil, w.topics.Conversations)
 	if err != nil {
 		w.t.Fatal(err)
 	}

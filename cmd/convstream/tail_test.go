@@ -63,7 +63,7 @@ func TestTail(t *testing.T) {
 		Faults: simulator.Faults{Poison: 0.1, PoisonKinds: []simulator.Poison{simulator.NotAnObject, simulator.NoIdentity}},
 	}, map[string]string{"START_FROM": "2m"})
 	p := start(t, w.env)
-	w.awaitComplete(p, time.Now())
+	w.awaitComplete(time.Now())
 	w.drain(p)
 	r := w.report()
 	complain(t, r)

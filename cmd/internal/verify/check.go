@@ -31,18 +31,13 @@ type Report struct {
 	CompleteFrom, CompleteThrough                  time.Time
 	Late                                           int64
 	ByTopic                                        map[string]int64
-	Problems                                       []string // the first hundred
+	Lost, Twice                                    int      // records that are missing, and that are there once too often
+	Problems                                       []string // the first hundred; these and whatever else is wrong
 	More                                           int      // problems beyond them
 
 	contents map[simulator.Key][]published
 	dead     map[string]int // 16 hex digits of the row's hash -> dead letters
-	progress []commit
-}
-
-// commit is a progress record, and when it was published.
-type commit struct {
-	*encoder.Progress
-	at time.Time // to the millisecond
+	progress []*encoder.Progress
 }
 
 // published is one revision of a row.
@@ -130,7 +125,10 @@ func (r *Report) addDeadLetter(rec *kgo.Record) {
 	if _, err := hex.DecodeString(id); err != nil || len(id) != 16 {
 		r.problem("dead letter at offset %d: ce_id %q", rec.Offset, id)
 	}
-	if r.dead[id]++; r.dead[id] == 2 {
+	if r.dead[id]++; r.dead[id] > 1 {
+		r.Twice++
+	}
+	if r.dead[id] == 2 {
 		r.problem("dead letter %s is there twice", id)
 	}
 }
@@ -141,7 +139,7 @@ func (r *Report) addProgress(rec *kgo.Record) {
 		r.problem("progress at offset %d: %v", rec.Offset, err)
 		return
 	}
-	r.progress = append(r.progress, commit{p, rec.Timestamp})
+	r.progress = append(r.progress, p)
 }
 
 func (r *Report) checkRevisions(identities map[string][]int32) {
@@ -154,6 +152,9 @@ func (r *Report) checkRevisions(identities map[string][]int32) {
 				break
 			}
 		}
+		different := len(slices.Compact(slices.Clone(revisions)))
+		r.Twice += len(revisions) - different
+		r.Lost += max(0, int(revisions[len(revisions)-1])-different)
 	}
 	for key, list := range r.contents {
 		if !slices.IsSortedFunc(list, func(a, b published) int { return cmp.Compare(a.revision, b.revision) }) {
@@ -161,6 +162,7 @@ func (r *Report) checkRevisions(identities map[string][]int32) {
 		}
 		for i := 1; i < len(list); i++ {
 			if list[i].hash == list[i-1].hash {
+				r.Twice++
 				r.problem("%s: revision %d says the same as the one before", key.Identity, list[i].revision)
 			}
 		}
@@ -184,7 +186,7 @@ func (r *Report) checkProgress(topics Topics) {
 			sum += n
 		}
 		if sum != p.Published+p.DeadLettered || p.Fetched != sum+p.Unchanged {
-			r.problem("commit %d does not add up: %+v", p.Sequence, *p.Progress)
+			r.problem("commit %d does not add up: %+v", p.Sequence, *p)
 		}
 	}
 	r.Commits = len(r.progress)
@@ -212,13 +214,14 @@ func (r *Report) checkReads(j *Journal) {
 			end = j.find(r.progress[i+1], from+1)
 		}
 		seen := map[simulator.Key]uint64{}
-		for _, a := range j.answers[from:end] {
-			// The next read may be of the same window, by a worker that did not live to commit it.
-			if !a.From.Equal(j.answers[from].From) || !a.To.Equal(j.answers[from].To) || a.came.Truncate(time.Millisecond).After(p.at) {
+		// What follows may be the same window, read again by the successor of a worker that died right after this commit.
+		for _, a := range j.answers[from:min(end, from+int(p.Requests))] {
+			if !a.From.Equal(j.answers[from].From) || !a.To.Equal(j.answers[from].To) {
 				break
 			}
 			for _, c := range a.Rows {
 				if c.Dead && r.dead[c.Key.Session] == 0 {
+					r.Lost++
 					r.problem("commit %d: dead row %s is not in the dead letters", p.Sequence, c.Key.Session)
 				}
 				if seen[c.Key] = c.Hash; !c.Dead {
@@ -227,29 +230,51 @@ func (r *Report) checkReads(j *Journal) {
 			}
 		}
 		if int64(len(seen)) != p.Fetched {
-			r.problem("commit %d says %d rows, the service gave %d", p.Sequence, p.Fetched, len(seen))
+			r.problem("commit %d says %d rows, the service gave %d: %s", p.Sequence, p.Fetched, len(seen), tell(j.answers[max(0, from-2):min(len(j.answers), end+2)]))
 		}
 	}
 	for key, hash := range newest {
 		list := r.contents[key]
 		switch {
 		case len(list) == 0:
+			r.Lost++
 			r.problem("%s (session %s) was read and committed, and is not in the topics", key.Identity, key.Session)
 		case list[len(list)-1].hash != hash:
+			r.Lost++
 			r.problem("%s (session %s): the newest revision in the topics is not the newest content committed", key.Identity, key.Session)
 		}
 	}
 }
 
-// find is the index of the first answer of the commit's read, at or after from.
-func (j *Journal) find(p commit, from int) int {
+// tell lists answers.
+func tell(list []answer) string {
+	var b strings.Builder
+	for _, a := range list {
+		fmt.Fprintf(&b, "[%s to %s offset %d, at %s: %d rows] ", a.From.Format(time.TimeOnly), a.To.Format(time.TimeOnly), a.Offset,
+			a.at.Format("15:04:05.000"), len(a.Rows))
+	}
+	return b.String()
+}
+
+// longestWay is how long a request may have been on its way to the service: the worker may have been stopped meanwhile.
+const longestWay = 2 * time.Minute
+
+// find is the index of the first answer of the commit's read, at or after from. A worker that died before it committed may
+// have read the same window just before: the nearest in time is meant.
+func (j *Journal) find(p *encoder.Progress, from int) int {
+	found, nearest := len(j.answers), longestWay
 	for i := from; i < len(j.answers); i++ {
 		a := j.answers[i]
-		// The worker asks one second wider. Its clock was read before the request, ours when it arrived.
-		if a.From.Equal(p.WindowStart.Add(-time.Second)) && a.To.Equal(p.WindowEnd.Add(time.Second)) &&
-			a.at.Sub(p.ReadAt).Abs() < 1200*time.Millisecond {
-			return i
+		// The worker asks one second wider. Its clock was read before the request, ours when it arrived: later by whatever
+		// held it up on the way, and earlier by what the Date header leaves out.
+		way := a.at.Sub(p.ReadAt)
+		if way > longestWay {
+			break
+		}
+		if a.Offset == 0 && way > -1200*time.Millisecond && way.Abs() < nearest &&
+			a.From.Equal(p.WindowStart.Add(-time.Second)) && a.To.Equal(p.WindowEnd.Add(time.Second)) {
+			found, nearest = i, way.Abs()
 		}
 	}
-	return len(j.answers)
+	return found
 }

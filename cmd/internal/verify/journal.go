@@ -19,20 +19,18 @@ type Journal struct {
 
 type answer struct {
 	simulator.Answered
-	came time.Time // by our clock
-	at   time.Time // the earlier of our clock and the Date header
+	at time.Time // the earlier of our clock and the Date header
 }
 
 // Observe notes a page; it is for simulator.Config.Observe.
 func (j *Journal) Observe(a simulator.Answered) {
-	came := time.Now()
-	at := came
+	at := time.Now()
 	if date := a.At.Truncate(time.Second); date.Before(at) {
 		at = date
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.answers = append(j.answers, answer{a, came, at})
+	j.answers = append(j.answers, answer{a, at})
 }
 
 func (j *Journal) served() map[simulator.AnsweredRow]bool {

@@ -16,6 +16,7 @@ func (r *Report) CheckComplete(service *simulator.Service, settle time.Duration,
 		then := row.Start.Add(settle)
 		for was := range service.RowsAt(then, row.Start.Truncate(time.Second), row.Start.Add(time.Second), selectedFields...) {
 			if was.Key == row.Key {
+				r.Lost++
 				r.problem("lost: %s (session %s), shown by the service since before %v", row.Key.Identity, row.Key.Session, then)
 			}
 		}
@@ -78,11 +79,13 @@ func (r *Report) CheckNewest(service *simulator.Service, from, through time.Time
 	for row := range service.RowsAt(time.Now(), from, through, selectedFields...) {
 		rows++
 		if !r.holds(row) {
+			r.Lost++
 			r.problem("lost: %s (session %s), started %v", row.Key.Identity, row.Key.Session, row.Start)
 			continue
 		}
 		list := r.contents[row.Key]
 		if !row.Dead && list[len(list)-1].hash != row.Hash() {
+			r.Lost++
 			r.problem("stale: %s (session %s), started %v: its newest content is not in the topics", row.Key.Identity, row.Key.Session, row.Start)
 		}
 	}

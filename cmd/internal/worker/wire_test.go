@@ -68,8 +68,18 @@ func newWire(dial func(context.Context, string, string) (net.Conn, error)) *wire
 
 // cut breaks every connection to the address ("" = all) and refuses new ones until mend.
 func (w *wire) cut(address string) {
+	w.cutWhere(func(to string) bool { return address == "" || sameAddress(to, address) })
+}
+
+// cutBrokers cuts all of them.
+func (w *wire) cutBrokers() { w.cutWhere(isBroker) }
+
+// isBroker: whatever is not the service.
+func isBroker(address string) bool { return !sameAddress(address, serviceAddr) }
+
+func (w *wire) cutWhere(away func(to string) bool) {
 	w.mu.Lock()
-	w.away = func(to string) bool { return address == "" || sameAddress(to, address) }
+	w.away = away
 	var broken []*wireConn
 	for c := range w.conns {
 		if w.away(c.to) {
@@ -140,7 +150,7 @@ func (c *wireConn) Close() error {
 
 // Write implements net.Conn.
 func (c *wireConn) Write(b []byte) (int, error) {
-	if sameAddress(c.to, kafkaAddr) && len(b) > 8 && binary.BigEndian.Uint32(b) >= uint32(len(b)-4) && binary.BigEndian.Uint32(b) < 1<<28 {
+	if isBroker(c.to) && len(b) > 8 && binary.BigEndian.Uint32(b) >= uint32(len(b)-4) && binary.BigEndian.Uint32(b) < 1<<28 {
 		c.loss = c.wire.fateOf(kmsg.Key(binary.BigEndian.Uint16(b[4:])))
 	}
 	if c.loss == lost {

@@ -38,11 +38,17 @@ type world struct {
 	log     lockedBuffer
 	worker  *Worker
 	stops   []func() error
-	wire    *wire // the workers' way to the service and the brokers
+	ended   <-chan struct{} // closed when the worker started last has ended
+	wire    *wire           // the workers' way to the service and the brokers
 }
 
 // inWorld runs the test in a bubble of virtual time with a world of its own.
 func inWorld(t *testing.T, c simulator.Config, env map[string]string, test func(*world)) {
+	inWorldOf(t, 1, c, env, test)
+}
+
+// inWorldOf is inWorld with so many brokers, on the ports from 9092 on.
+func inWorldOf(t *testing.T, brokers int, c simulator.Config, env map[string]string, test func(*world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, network: &kfake.VirtualNetwork{}, env: map[string]string{
 			"SMARTASSIST_URL": "http://" + serviceAddr, "SMARTASSIST_ACCOUNT_ID": account, "SMARTASSIST_JWT": "a.to.ken",
@@ -64,7 +70,11 @@ func inWorld(t *testing.T, c simulator.Config, env map[string]string, test func(
 			t.Fatal(err)
 		}
 		defer w.serve()()
-		if w.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(w.network.Listen)); err != nil {
+		ports := make([]int, brokers)
+		for i := range ports {
+			ports[i] = 9092 + i
+		}
+		if w.cluster, err = kfake.NewCluster(kfake.NumBrokers(brokers), kfake.Ports(ports...), kfake.ListenFn(w.network.Listen)); err != nil {
 			t.Fatal(err)
 		}
 		defer w.cluster.Close()
@@ -107,10 +117,10 @@ func (w *world) start() (stop func() error) {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	worker := w.worker // another may be started before this one runs
-	go func() { ended <- worker.Run(ctx) }()
-	stop = sync.OnceValue(func() error { cancel(); return <-ended })
+	ended, worker := make(chan struct{}), w.worker
+	go func() { defer close(ended); err = worker.Run(ctx) }()
+	stop = sync.OnceValue(func() error { cancel(); <-ended; return err })
+	w.ended = ended
 	w.stops = append(w.stops, stop)
 	return stop
 }

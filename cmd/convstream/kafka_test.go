@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/convstream/convstream/cmd/internal/kraft"
+	"github.com/convstream/convstream/cmd/internal/proxy"
+	"github.com/convstream/convstream/cmd/internal/scenario"
+	"github.com/convstream/convstream/cmd/internal/verify"
+	"github.com/convstream/convstream/encoder"
+	"github.com/convstream/convstream/poller/simulator"
+)
+
+// doors is how many worlds can share the cluster at one time: each has a network of its own to it.
+const doors = 8
+
+// kafka is one cluster of three nodes for all tests of this package, started for the first that needs it.
+var (
+	kafkaDir string
+	kafka    struct {
+		once  sync.Once
+		c     *kraft.Cluster
+		err   error
+		doors chan int
+	}
+)
+
+func startKafka(t *testing.T) *kraft.Cluster {
+	t.Helper()
+	kraft.Skip(t)
+	kafka.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+		defer cancel()
+		kafka.doors = make(chan int, doors)
+		for d := range doors {
+			kafka.doors <- d
+		}
+		began := time.Now()
+		kafka.c, kafka.err = kraft.Start(ctx, kafkaDir, kraft.Config{Nodes: 3, Doors: doors, Tied: true})
+		t.Logf("Apache Kafka %s, three nodes, started in %v", kraft.Version, time.Since(began).Round(100*time.Millisecond))
+	})
+	if kafka.err != nil {
+		t.Fatal(kafka.err)
+	}
+	return kafka.c
+}
+
+func stopKafka() {
+	if kafka.c != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		_ = kafka.c.Stop(ctx)
+	}
+}
+
+// realWorld is a world whose brokers are Apache Kafka, with a proxy between them and the workers.
+type realWorld struct {
+	*world
+	kafka  *kraft.Cluster
+	proxy  *proxy.Proxy
+	seen   *transactions
+	prefix string
+	dice   *rand.Rand
+}
+
+const (
+	realPoll   = 2 * time.Second
+	realSettle = 3 * time.Second
+)
+
+// realWorlds counts them: each has topics of its own on the one cluster.
+var realWorlds atomic.Int64
+
+func newRealWorld(t *testing.T, name string, seed uint64) *realWorld {
+	t.Helper()
+	w := &realWorld{kafka: startKafka(t), proxy: proxy.New(), prefix: fmt.Sprintf("%s-%d.", name, realWorlds.Add(1)), dice: rand.New(rand.NewPCG(seed, 40))}
+	door := <-kafka.doors
+	t.Cleanup(func() { w.proxy.Close(); kafka.doors <- door })
+	var through []string
+	for _, way := range w.kafka.Door(door) {
+		if err := w.proxy.Stand(way.Listen, way.Target); err != nil {
+			t.Fatal(err)
+		}
+		through = append(through, way.Listen)
+	}
+	w.world = newWorldOn(t, through, w.prefix, simulator.Config{
+		Seed: seed, History: time.Minute, PerMinute: 90, LateBy: time.Second, SurveyBy: 10 * time.Second,
+		Faults: simulator.Faults{Poison: 0.01},
+	}, map[string]string{"START_FROM": "1m", "POLL_INTERVAL": realPoll.String(), "SETTLE": realSettle.String(), "TOPIC_PARTITIONS": "2"})
+	w.brokers = w.kafka.Brokers() // the judge has a way of its own
+	w.seen = newTransactions()
+	w.proxy.Watch(w.seen.see)
+	return w
+}
+
+// context bounds what is done to the cluster.
+func (w *realWorld) context() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(w.t.Context(), 2*time.Minute)
+}
+
+// must ends the test where the cluster does not do as it is told.
+func (w *realWorld) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Dice implements scenario.World.
+func (w *realWorld) Dice() *rand.Rand { return w.dice }
+
+// Wait implements scenario.World.
+func (w *realWorld) Wait(polls int) { time.Sleep(time.Duration(polls) * realPoll) }
+
+// Pass implements scenario.World.
+func (w *realWorld) Pass(d time.Duration) { time.Sleep(d) }
+
+// Start implements scenario.World.
+func (w *realWorld) Start(_ string, env map[string]string) scenario.Worker {
+	w.t.Helper()
+	all := maps.Clone(w.env)
+	maps.Copy(all, env)
+	return &realWorker{start(w.t, all), w}
+}
+
+// AwaitCommits implements scenario.World.
+func (w *realWorld) AwaitCommits(n int) {
+	w.t.Helper()
+	want := w.last().Sequence + int64(n)
+	w.await(fmt.Sprintf("commit %d", want), func(last encoder.Progress) bool { return last.Sequence >= want })
+}
+
+// AwaitComplete implements scenario.World.
+func (w *realWorld) AwaitComplete() { w.t.Helper(); w.awaitComplete(time.Now()) }
+
+// Check implements scenario.World.
+func (w *realWorld) Check() *verify.Report {
+	w.t.Helper()
+	r := w.report()
+	r.CheckComplete(w.service, realSettle)
+	complain(w.t, r)
+	w.t.Logf("%d conversations, %d revisions, %d dead letters, %d commits: lost %d, twice %d",
+		r.Conversations, r.Revisions, r.DeadLetters, r.Commits, r.Lost, r.Twice)
+	return r
+}
+
+// WithinBudget implements scenario.World.
+func (w *realWorld) WithinBudget() {
+	w.t.Helper()
+	if most := w.service.MaxPerMinute(); most > 60 {
+		w.t.Errorf("%d requests in a minute; the budget is 60, restarts included", most)
+	}
+}
+
+// realWorker is a process.
+type realWorker struct {
+	*process
+	world *realWorld
+}
+
+// Kill implements scenario.Worker.
+func (p *realWorker) Kill() {
+	p.t.Helper()
+	p.kill()
+	if code := p.exit(); code != -1 {
+		p.t.Fatalf("ended by itself with exit code %d before it was killed\n%s", code, p.stderr)
+	}
+	p.world.seen.forget()
+}
+
+// KillIn implements scenario.Worker.
+func (p *realWorker) KillIn(m scenario.Moment) {
+	p.t.Helper()
+	p.at(m, p.kill)
+	p.Kill()
+}
+
+// FreezeIn implements scenario.Worker.
+func (p *realWorker) FreezeIn(m scenario.Moment) {
+	p.t.Helper()
+	p.at(m, func() { _ = p.cmd.Process.Signal(syscall.SIGSTOP) })
+}
+
+func (p *realWorker) at(m scenario.Moment, act func()) {
+	p.t.Helper()
+	met := p.world.seen.expect(m, act)
+	select {
+	case <-met:
+	case <-p.ended:
+	case <-time.After(patient):
+		p.t.Errorf("no commit within %v\n%s", patient, p.stderr)
+	}
+}
+
+// Drain implements scenario.Worker.
+func (p *realWorker) Drain() { p.t.Helper(); p.world.drain(p.process) }
+
+// Freeze implements scenario.Worker.
+func (p *realWorker) Freeze() { p.t.Helper(); p.signal(syscall.SIGSTOP) }
+
+// Thaw implements scenario.Worker.
+func (p *realWorker) Thaw() { p.t.Helper(); p.signal(syscall.SIGCONT) }
+
+// Fenced implements scenario.Worker.
+func (p *realWorker) Fenced() {
+	p.t.Helper()
+	p.await(p.stderr, "stop one of them")
+	if code := p.exit(); code != exitFailed {
+		p.t.Errorf("exit %d of a worker that was fenced\n%s", code, p.stderr)
+	}
+}
