@@ -82,8 +82,8 @@ func nameOf(key kmsg.Key) string {
 }
 
 const (
-	eventful = 45 * time.Minute // of a simulation
-	calm     = 25 * time.Minute // at its end, to catch up
+	eventful = 20 * time.Minute // of a simulation
+	calm     = 13 * time.Minute // at its end, to catch up
 )
 
 func drawPlan(seed uint64) plan {
@@ -93,12 +93,12 @@ func drawPlan(seed uint64) plan {
 		p.workers = 1
 	}
 	p.serves = simulator.Config{
-		Seed: seed, History: 40 * time.Minute, PerMinute: 0.5 + 2*dice.Float64(), Faults: simulator.Mixed(0.1 * dice.Float64()),
+		Seed: seed, History: 20 * time.Minute, PerMinute: 0.5 + 2*dice.Float64(), Faults: simulator.Mixed(0.1 * dice.Float64()),
 		Switches: randomSwitches(dice),
 	}
 	delete(p.serves.Faults.Rate, simulator.BrokenRow) // whose row may not yet have been read again whole
 	p.env = map[string]string{
-		"START_FROM": "30m", "LEASE_TIMEOUT": "20s", "REREAD": "30m:5m,2h:15m",
+		"START_FROM": "15m", "LEASE_TIMEOUT": "30s", "REREAD": "10m:2m,1h:5m",
 		"POLL_INTERVAL":          []string{"30s", "1m", "2m"}[dice.IntN(3)],
 		"SMARTASSIST_PAGE_LIMIT": []string{"10", "100"}[dice.IntN(2)],
 	}
