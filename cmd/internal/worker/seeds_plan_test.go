@@ -115,7 +115,7 @@ func drawPlan(seed uint64) plan {
 // drawEvent draws one.
 func (p plan) drawEvent(dice *rand.Rand) event {
 	seconds := func(most int) time.Duration { return time.Duration(1+dice.IntN(most)) * time.Second }
-	e := event{at: time.Duration(dice.Int64N(int64(eventful))), lasts: seconds(120), slot: dice.IntN(p.workers), times: 1 + dice.IntN(4)}
+	e := event{at: time.Duration(dice.Int64N(int64(eventful - time.Minute))), lasts: seconds(120), slot: dice.IntN(p.workers), times: 1 + dice.IntN(4)}
 	row := theMatrix[dice.IntN(len(theMatrix))]
 	switch n := dice.IntN(20); {
 	case n < 6:
