@@ -113,15 +113,15 @@ func (l *Lease) generation(ctx context.Context, g *group) error {
 	kicked := l.kick()
 	var o outcome
 	err := l.cluster.attempts(ctx, "join lease group "+g.id, func(ctx context.Context) error {
-		sent := time.Now()
 		members, err := g.join(ctx, l.candidate())
+		joined := time.Now() // joining may have taken as long as a member is silent; the next request is answered at once
 		if err == nil {
 			o, err = g.sync(ctx, members)
 		}
 		if err != nil {
 			return l.failed(g, err)
 		}
-		l.settle(o, sent)
+		l.settle(o, joined, kicked)
 		return nil
 	})
 	if err != nil {
@@ -195,10 +195,12 @@ func (l *Lease) change(f func()) {
 	}
 }
 
-// settle takes in the outcome of an election.
-func (l *Lease) settle(o outcome, asked time.Time) {
+// settle takes in the outcome of an election; not if the worker has yielded since it stood for it.
+func (l *Lease) settle(o outcome, asked time.Time, kicked <-chan struct{}) {
 	l.change(func() {
 		switch {
+		case l.kicked != kicked:
+			return
 		case o.elected && l.tenure == nil:
 			ctx, end := context.WithCancelCause(context.Background())
 			t := &tenure{ctx: ctx, end: end, since: time.Now()}
@@ -208,7 +210,7 @@ func (l *Lease) settle(o outcome, asked time.Time) {
 			l.endTenure(ErrLeaseLost)
 		}
 		l.yields = o.Stranger
-		l.holder, l.trouble = o.Holder, nil
+		l.holder = o.Holder
 	})
 	l.confirm(asked)
 }
@@ -217,7 +219,7 @@ func (l *Lease) settle(o outcome, asked time.Time) {
 // the holder but this worker.
 func (l *Lease) confirm(asked time.Time) {
 	l.change(func() {
-		l.confirmed = asked
+		l.confirmed, l.trouble = asked, nil
 		if l.tenure != nil {
 			l.tenure.expiry.Reset(l.Timeout - time.Since(asked))
 		}
