@@ -111,6 +111,7 @@ func (l *Lease) Close() { l.cluster.close() }
 // generation joins, and beats until the membership changes. An error is final.
 func (l *Lease) generation(ctx context.Context, g *group) error {
 	kicked := l.kick()
+	stop := l.keep(ctx, g)
 	var o outcome
 	err := l.cluster.attempts(ctx, "join lease group "+g.id, func(ctx context.Context) error {
 		sent := time.Now()
@@ -124,6 +125,7 @@ func (l *Lease) generation(ctx context.Context, g *group) error {
 		l.settle(o, sent)
 		return nil
 	})
+	stop()
 	if err != nil {
 		return err
 	}
@@ -157,9 +159,44 @@ func (l *Lease) beat(ctx context.Context, g *group) bool {
 		l.confirm(sent)
 		return true
 	case errors.Is(err, kafka.RebalanceInProgress): // the tenure lasts until the new generation has elected
+		l.confirm(sent)
 		return false
 	default:
 		return failure("heartbeat", l.failed(g, err)).Category != Excluded
+	}
+}
+
+// keep sends heartbeats while a join waits for the other members, until stop. One of these may be dead, and then the join is
+// answered when that one has been silent for the timeout: the holder's own tenure would end as early as that. While the
+// coordinator says that it is still about to elect, or knows of no other election than this one, nobody else was elected.
+func (l *Lease) keep(ctx context.Context, g *group) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var beating sync.WaitGroup
+	beating.Go(func() {
+		ticker := time.NewTicker(l.Timeout / beats)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				l.murmur(ctx, g)
+			}
+		}
+	})
+	return func() { cancel(); beating.Wait() }
+}
+
+// murmur is a heartbeat of which only good news count: bad ones the join hears as well.
+func (l *Lease) murmur(ctx context.Context, g *group) {
+	if member, _ := g.as(); member == "" {
+		return
+	}
+	sent := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, l.Timeout/3)
+	defer cancel()
+	if err := g.heartbeat(ctx); err == nil || errors.Is(err, kafka.RebalanceInProgress) {
+		l.confirm(sent)
 	}
 }
 
@@ -168,7 +205,7 @@ func (l *Lease) beat(ctx context.Context, g *group) bool {
 func (l *Lease) failed(g *group, err error) error {
 	l.change(func() { l.trouble = err })
 	if errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.FencedInstanceID) {
-		g.member = ""
+		g.becomes("", 0)
 		l.lose()
 	}
 	return err
@@ -217,9 +254,11 @@ func (l *Lease) settle(o outcome, asked time.Time) {
 // the holder but this worker.
 func (l *Lease) confirm(asked time.Time) {
 	l.change(func() {
-		l.confirmed = asked
+		if asked.After(l.confirmed) {
+			l.confirmed = asked
+		}
 		if l.tenure != nil {
-			l.tenure.expiry.Reset(l.Timeout - time.Since(asked))
+			l.tenure.expiry.Reset(l.Timeout - time.Since(l.confirmed))
 		}
 	})
 }
