@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -131,7 +133,8 @@ func (w *realWorld) Start(_ string, env map[string]string) scenario.Worker {
 	w.t.Helper()
 	all := maps.Clone(w.env)
 	maps.Copy(all, env)
-	return &realWorker{start(w.t, all), w}
+	all["ADMIN_ADDR"] = freePort(w.t)
+	return &realWorker{start(w.t, all), w, all["ADMIN_ADDR"]}
 }
 
 // AwaitCommits implements scenario.World.
@@ -167,7 +170,28 @@ func (w *realWorld) WithinBudget() {
 type realWorker struct {
 	*process
 	world *realWorld
+	admin string // address of its admin port
 }
+
+// status is a part of what /status tells; nothing while nobody answers.
+func (p *realWorker) status() (s struct {
+	Role   scenario.Role
+	Ready  bool
+	Budget struct{ Requests int }
+}) {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	if res, err := client.Get("http://" + p.admin + "/status"); err == nil {
+		defer res.Body.Close()
+		_ = json.NewDecoder(res.Body).Decode(&s)
+	}
+	return s
+}
+
+// Role implements scenario.Worker.
+func (p *realWorker) Role() scenario.Role { return p.status().Role }
+
+// Requests implements scenario.Worker.
+func (p *realWorker) Requests() int { return p.status().Budget.Requests }
 
 // Kill implements scenario.Worker.
 func (p *realWorker) Kill() {
