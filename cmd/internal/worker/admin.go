@@ -136,6 +136,8 @@ type LeaseStatus struct {
 	Name   string `json:"name"`   // of this worker
 	Held   bool   `json:"held"`   // by this worker
 	Holder string `json:"holder"` // name of the active worker; "" while it is not known
+	// Trouble is why this worker could not take part in the last election; left out when it did.
+	Trouble string `json:"trouble,omitempty"`
 }
 
 // BudgetStatus is the request budget as it stands.
@@ -164,6 +166,9 @@ func (w *Worker) Status(ctx context.Context) Status {
 	if w.lease != nil {
 		l := w.lease.Status()
 		s.Lease = &LeaseStatus{Group: w.lease.Group, Name: w.lease.Name, Held: l.Held, Holder: l.Holder}
+		if l.Trouble != nil {
+			s.Lease.Trouble = l.Trouble.Error()
+		}
 	}
 	if s.Role == Standby {
 		s.Memory = w.memory.Load()

@@ -77,6 +77,16 @@ func TestStandby(t *testing.T) {
 		if s.Role != "standby" || s.Lease.Holder != "worker 1" || s.Lease.Name != "worker 2" || s.Poller != nil || s.Memory.Sequence < committed-1 || committed < 10 {
 			t.Errorf("status of the standby, with %d commits: %s", committed, body)
 		}
+		for addr, tells := range map[string][]string{
+			active.cfg.AdminAddr:  {"worker 1 (this one)", "Coverage"},
+			standby.cfg.AdminAddr: {"<td>worker 1\n", standby.lease.Group, "Standing by", fmt.Sprintf("<td>%d\n", s.Memory.Sequence)},
+		} {
+			for _, text := range tells {
+				if _, body := w.getFrom(addr, "/"); !strings.Contains(body, text) {
+					t.Errorf("the page of %s does not tell %q:\n%s", addr, text, body)
+				}
+			}
+		}
 		if _, body := w.getFrom(standby.cfg.AdminAddr, "/metrics"); !strings.Contains(body, "\nconvstream_active 0\n") {
 			t.Error("the standby's metric convstream_active is not 0")
 		}
