@@ -9,6 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/convstream/convstream/poller/simulator"
 )
 
@@ -212,6 +216,26 @@ func TestFencedByAStranger(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		w.stopReplicas(workers)
 		w.fresh(w.verify(w.complete)) // the stranger shares no budget
+	})
+}
+
+// TestNoPartInTheElection: a missing ACL on the group is told once, shows, and needs no restart to be mended.
+func TestNoPartInTheElection(t *testing.T) {
+	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
+		denied := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.GroupAuthorizationFailed, Count: -1})
+		r := w.replica()
+		time.Sleep(10 * time.Minute)
+		w.logged("no part in the election of the active worker", 1)
+		if code, body := w.getFrom(r.cfg.AdminAddr, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "the principal needs READ on the group") {
+			t.Errorf("/readyz: %d %s", code, body)
+		}
+		denied.Remove()
+		w.awaitActive(time.Minute, r)
+		time.Sleep(10 * time.Minute)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		w.settled()
 	})
 }
 
