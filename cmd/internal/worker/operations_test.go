@@ -1,0 +1,119 @@
+package worker
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// foreign are words of others on the page about operations.
+var foreign = []string{
+	"Retry-After", "dead-letter", "min.insync.replicas", "max.message.bytes", "__transaction_state", "__consumer_offsets",
+	"by", "--members", "completeThrough", "/status", "/readyz", "InvalidSessionTimeout", "{prefix}convstream-lease.{account}",
+	"convstream tail conversations.dead-letter --from beginning --no-follow",
+}
+
+// TestOperationsPage: what the page quotes of logs, errors, /status and metrics is in the code.
+func TestOperationsPage(t *testing.T) {
+	page, err := os.ReadFile("../../../deploy/OPERATIONS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := sourceTexts(t)
+	quoted := regexp.MustCompile("`([^`\n]+)`").FindAllStringSubmatch(string(page), -1)
+	if len(quoted) < 100 {
+		t.Fatalf("only %d quotations: does the form still hold?", len(quoted))
+	}
+	metric := regexp.MustCompile(`convstream_(\w+)`)
+	for _, m := range quoted {
+		text := m[1]
+		if slices.Contains(foreign, text) {
+			continue
+		}
+		parts := []string{text}
+		if names := metric.FindAllStringSubmatch(text, -1); names != nil {
+			parts = nil
+			for _, name := range names {
+				parts = append(parts, `"`+name[1]+`"`) // the whole of a literal
+			}
+		} else if name, _, isSetting := strings.Cut(text, "="); isSetting && strings.ToUpper(name) == name {
+			parts = []string{name}
+		} else {
+			parts = strings.Split(strings.TrimSuffix(text, " ..."), ".")
+			if strings.Contains(text, " ") || strings.Contains(text, "/") {
+				parts = []string{strings.TrimSuffix(text, " ...")}
+			}
+		}
+		for _, part := range parts {
+			if !strings.Contains(source, part) {
+				t.Errorf("the page quotes %q, and %q is not in the code", text, part)
+			}
+		}
+	}
+	for _, m := range regexp.MustCompile(`\]\(#([\w-]+)\)`).FindAllStringSubmatch(string(page), -1) {
+		if !slices.Contains(anchors(string(page)), m[1]) {
+			t.Errorf("the page has no part %s", m[1])
+		}
+	}
+}
+
+// anchors are the headings as links name them.
+func anchors(page string) (all []string) {
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
+		all = append(all, strings.ReplaceAll(strings.ToLower(m[1]), " ", "-"))
+	}
+	return all
+}
+
+// sourceTexts are all texts in the code that runs, each in quotation marks, those that are put together of several as one.
+func sourceTexts(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir("../../..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "simulator") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			e, ok := n.(ast.Expr)
+			if !ok {
+				return true
+			}
+			text, ok := textOf(e)
+			if ok {
+				all.WriteString(`"` + text + "\"\n")
+			}
+			return !ok
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
+}
+
+// textOf is the text that an expression is, if it is one.
+func textOf(e ast.Expr) (string, bool) {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(e.Value)
+		return text, err == nil && e.Kind == token.STRING
+	case *ast.BinaryExpr:
+		left, ok := textOf(e.X)
+		right, also := textOf(e.Y)
+		return left + right, ok && also && e.Op == token.ADD
+	}
+	return "", false
+}
