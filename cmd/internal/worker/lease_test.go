@@ -32,7 +32,7 @@ func (w *world) replica() *replica {
 	return &replica{w.worker, w.wire, stop}
 }
 
-func (r *replica) active() bool { return r.role.Load() == Active }
+func (r *replica) active() bool { return r.doing() == Active }
 
 // awaitActive waits until one of the replicas works, and tells how long that took.
 func (w *world) awaitActive(most time.Duration, all ...*replica) (*replica, time.Duration) {
@@ -179,6 +179,9 @@ func TestCutOff(t *testing.T) {
 				other = workers[1]
 			}
 			w.awaitActive(15*time.Second, other)
+			if cut.active() {
+				t.Error("who was cut off still says that it is active")
+			}
 			time.Sleep(time.Minute)
 			cut.wire.mend()
 			time.Sleep(time.Minute)
