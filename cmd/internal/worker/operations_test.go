@@ -65,6 +65,48 @@ func TestOperationsPage(t *testing.T) {
 	}
 }
 
+// coming are proofs that the README names and that come with other changes of the same release.
+var coming = []string{"TestFaultMatrix", "TestSeeds", "TestPlantedBugs"}
+
+// TestReadmeNamesTests: the tests that the README names as proofs are there.
+func TestReadmeNamesTests(t *testing.T) {
+	readme, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var there strings.Builder
+	eachFile(t, func(path string) error {
+		text, err := os.ReadFile(path)
+		if strings.HasSuffix(path, "_test.go") {
+			there.Write(text)
+		}
+		return err
+	})
+	names := regexp.MustCompile(`\b(Test|Fuzz)[A-Z]\w+`).FindAllString(string(readme), -1)
+	if len(names) < 10 {
+		t.Fatalf("only %d names: does the form still hold?", len(names))
+	}
+	for _, name := range names {
+		if !slices.Contains(coming, name) && !strings.Contains(there.String(), "\nfunc "+name+"(") {
+			t.Errorf("the README names %s, which is not there", name)
+		}
+	}
+}
+
+// eachFile visits the Go files of the repository.
+func eachFile(t *testing.T, visit func(path string) error) {
+	t.Helper()
+	err := filepath.WalkDir("../../..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" {
+			return err
+		}
+		return visit(path)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // anchors are the headings as links name them.
 func anchors(page string) (all []string) {
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
@@ -77,9 +119,9 @@ func anchors(page string) (all []string) {
 func sourceTexts(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
-	err := filepath.WalkDir("../../..", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "simulator") {
-			return err
+	eachFile(t, func(path string) error {
+		if strings.HasSuffix(path, "_test.go") || strings.Contains(path, "simulator") {
+			return nil
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 		if err != nil {
@@ -98,9 +140,6 @@ func sourceTexts(t *testing.T) string {
 		})
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return all.String()
 }
 
