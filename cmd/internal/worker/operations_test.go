@@ -32,27 +32,12 @@ func TestOperationsPage(t *testing.T) {
 	if len(quoted) < 100 {
 		t.Fatalf("only %d quotations: does the form still hold?", len(quoted))
 	}
-	metric := regexp.MustCompile(`convstream_(\w+)`)
 	for _, m := range quoted {
 		text := m[1]
 		if slices.Contains(foreign, text) {
 			continue
 		}
-		parts := []string{text}
-		if names := metric.FindAllStringSubmatch(text, -1); names != nil {
-			parts = nil
-			for _, name := range names {
-				parts = append(parts, `"`+name[1]+`"`) // the whole of a literal
-			}
-		} else if name, _, isSetting := strings.Cut(text, "="); isSetting && strings.ToUpper(name) == name {
-			parts = []string{name}
-		} else {
-			parts = strings.Split(strings.TrimSuffix(text, " ..."), ".")
-			if strings.Contains(text, " ") || strings.Contains(text, "/") {
-				parts = []string{strings.TrimSuffix(text, " ...")}
-			}
-		}
-		for _, part := range parts {
+		for _, part := range inCode(text) {
 			if !strings.Contains(source, part) {
 				t.Errorf("the page quotes %q, and %q is not in the code", text, part)
 			}
@@ -63,6 +48,29 @@ func TestOperationsPage(t *testing.T) {
 			t.Errorf("the page has no part %s", m[1])
 		}
 	}
+}
+
+var (
+	metricName  = regexp.MustCompile(`convstream_(\w+)`)
+	settingName = regexp.MustCompile(`^([A-Z_]+)=`)
+)
+
+// inCode is what of a quotation stands in the code: names of metrics and settings, the members of /status one by one, other
+// texts whole.
+func inCode(text string) (parts []string) {
+	for _, name := range metricName.FindAllStringSubmatch(text, -1) {
+		parts = append(parts, `"`+name[1]+`"`) // the whole of a literal
+	}
+	text = strings.TrimSuffix(text, " ...")
+	switch setting := settingName.FindStringSubmatch(text); {
+	case parts != nil:
+		return parts
+	case setting != nil:
+		return setting[1:]
+	case strings.ContainsAny(text, " /"):
+		return []string{text}
+	}
+	return strings.Split(text, ".")
 }
 
 // coming are proofs that the README names and that come with other changes of the same release.
