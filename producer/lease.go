@@ -356,5 +356,9 @@ func (l *Lease) Confirmed() bool {
 func (l *Lease) Status() LeaseStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return LeaseStatus{Held: l.tenure != nil, Holder: l.holder, Trouble: l.trouble, Yielding: l.yields}
+	s := LeaseStatus{Held: l.tenure != nil, Holder: l.holder, Yielding: l.yields}
+	if l.trouble != nil {
+		s.Trouble = failure("join", l.trouble) // with what to do
+	}
+	return s
 }

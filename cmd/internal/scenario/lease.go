@@ -65,7 +65,7 @@ func rollingUpdate(t *testing.T, w World) {
 		w.AwaitCommits(2)
 		young = append(young, standby(t, w, id))
 		old[i].Drain()
-		active = awaitRole(t, w, Active, append(old[i+1:], young...)...)
+		awaitRole(t, w, Active, append(old[i+1:], young...)...)
 	}
 	w.AwaitCommits(2)
 	finishAll(w, young...)
