@@ -63,6 +63,16 @@ func (c Coverage) Add(s Stretch) Coverage {
 	return Coverage{out}
 }
 
+// Doubt gives the coverage with nothing read later than the instant: what a mistake may have been made with comes up for
+// re-reading. What was promised stays.
+func (c Coverage) Doubt(readAt time.Time) Coverage {
+	out := slices.Clone(c.stretches)
+	for i := range out {
+		out[i].ReadAt = earlier(out[i].ReadAt, readAt)
+	}
+	return Coverage{out}
+}
+
 // Through is the end of the unbroken, wholly read coverage that begins at from; from itself where there is none.
 func (c Coverage) Through(from time.Time) time.Time {
 	for _, s := range c.stretches {

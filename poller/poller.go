@@ -197,6 +197,10 @@ func (p *Poller) next(read Read) Ledger {
 	next.Sequence++
 	next.Paging = p.reader.Paging
 	next.Density = next.Density.Observe(read.Window, p.rowsOf(read))
+	if p.reader.Paging.ShortUnsafe && !p.state.Paging.ShortUnsafe {
+		// Short pages were believed until now, and rows may be missing behind them.
+		next.Coverage = next.Coverage.Doubt(read.At.Add(-Horizon(p.cfg.Tiers)).UTC().Truncate(time.Second))
+	}
 	settledUpTo := read.At.Add(-p.cfg.Settle).Truncate(time.Second)
 	covered := Window{read.Start, earlier(read.End, settledUpTo)}
 	if read.Proven || read.Partial != "" {

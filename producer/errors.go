@@ -168,7 +168,7 @@ var verdicts = map[kafka.Error]verdict{
 	kafka.RebalanceInProgress: {category: Excluded, retriable: true},
 
 	kafka.GroupAuthorizationFailed:  {Denied, false, "the principal needs READ on the group"},
-	kafka.InvalidSessionTimeout:     {Settings, false, "LEASE_TIMEOUT must lie between the brokers' group.min.session.timeout.ms and group.max.session.timeout.ms, 6s and 30m unless changed"},
+	kafka.InvalidSessionTimeout:     {Settings, false, "LEASE_TIMEOUT, less a tenth where it is longer than 6s, must lie between the brokers' group.min.session.timeout.ms and group.max.session.timeout.ms, 6s and 30m unless changed"},
 	kafka.InconsistentGroupProtocol: {Settings, false, "something else uses this consumer group; set another TOPIC_PREFIX, or LEASE=off"},
 	kafka.GroupMaxSizeReached:       {Settings, false, "fewer replicas, or a larger group.max.size on the brokers"},
 

@@ -2,6 +2,7 @@ package producer
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -20,12 +21,28 @@ import (
 // The group is an ordinary one of type "consumer", subscribed to one topic of one partition: operators see who holds the
 // lease with kafka-consumer-groups.sh --describe.
 type group struct {
-	cluster    *cluster
-	id         string
-	topic      string
-	timeout    time.Duration
+	cluster *cluster
+	id      string
+	topic   string
+	timeout time.Duration
+
+	mu         sync.Mutex
 	member     string // given by the coordinator; "" before the first join
 	generation int32
+}
+
+// as gives who this worker is in the group.
+func (g *group) as() (member string, generation int32) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.member, g.generation
+}
+
+// becomes is what the coordinator made of this worker; member "" is a stranger again.
+func (g *group) becomes(member string, generation int32) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.member, g.generation = member, generation
 }
 
 const (
@@ -41,8 +58,9 @@ func (g *group) join(ctx context.Context, c candidate) (members map[string]candi
 	if err != nil {
 		return nil, err
 	}
+	member, generation := g.as()
 	res, err := g.cluster.transport.RoundTrip(ctx, g.cluster.client.Addr, &joingroup.Request{
-		GroupID: g.id, MemberID: g.member, ProtocolType: groupProtocolType,
+		GroupID: g.id, MemberID: member, ProtocolType: groupProtocolType,
 		// The same for both: a holder that is cut off while the group rebalances must not be dropped any sooner.
 		SessionTimeoutMS: int32(g.timeout.Milliseconds()), RebalanceTimeoutMS: int32(g.timeout.Milliseconds()),
 		Protocols: []joingroup.RequestProtocol{{Name: groupProtocol, Metadata: subscription}},
@@ -52,13 +70,13 @@ func (g *group) join(ctx context.Context, c candidate) (members map[string]candi
 	}
 	answer := res.(*joingroup.Response)
 	if answer.ErrorCode == int16(kafka.MemberIDRequired) {
-		g.member = answer.MemberID
+		g.becomes(answer.MemberID, generation)
 		return g.join(ctx, c)
 	}
 	if err := answered(answer.ErrorCode); err != nil {
 		return nil, err
 	}
-	g.member, g.generation = answer.MemberID, answer.GenerationID
+	g.becomes(answer.MemberID, answer.GenerationID)
 	if answer.LeaderID != answer.MemberID {
 		return nil, nil
 	}
@@ -73,8 +91,9 @@ func (g *group) join(ctx context.Context, c candidate) (members map[string]candi
 
 // sync learns what came of the election, and tells the others where this worker is the leader.
 func (g *group) sync(ctx context.Context, members map[string]candidate) (o outcome, err error) {
+	member, generation := g.as()
 	req := &syncgroup.Request{
-		GroupID: g.id, GenerationID: g.generation, MemberID: g.member,
+		GroupID: g.id, GenerationID: generation, MemberID: member,
 		ProtocolType: groupProtocolType, ProtocolName: groupProtocol,
 	}
 	if len(members) > 0 {
@@ -150,8 +169,9 @@ func (r *heartbeatRequest) Group() string { return r.GroupID }
 func (*heartbeatResponse) ApiKey() protocol.ApiKey { return protocol.Heartbeat }
 
 func (g *group) heartbeat(ctx context.Context) error {
+	member, generation := g.as()
 	res, err := g.cluster.transport.RoundTrip(ctx, g.cluster.client.Addr, &heartbeatRequest{
-		GroupID: g.id, GenerationID: g.generation, MemberID: g.member,
+		GroupID: g.id, GenerationID: generation, MemberID: member,
 	})
 	if err != nil {
 		return err
@@ -161,11 +181,11 @@ func (g *group) heartbeat(ctx context.Context) error {
 
 // leave makes the coordinator elect anew at once.
 func (g *group) leave(ctx context.Context) error {
-	if g.member == "" {
+	member, generation := g.as()
+	if member == "" {
 		return nil
 	}
-	member := g.member
-	g.member = ""
+	g.becomes("", generation)
 	res, err := g.cluster.transport.RoundTrip(ctx, g.cluster.client.Addr, &leavegroup.Request{
 		GroupID: g.id, MemberID: member, Members: []leavegroup.RequestMember{{MemberID: member}},
 	})

@@ -15,7 +15,16 @@ type LeaseConfig struct {
 	Group   string        // consumer group, one for each account
 	Topic   string        // a topic of one partition; who is assigned it holds the lease
 	Name    string        // of this worker, as the others and the operator see it
-	Timeout time.Duration // after which a silent worker loses the lease; brokers take 6 s to 30 min by default
+	Timeout time.Duration // within which another takes over from a worker that falls silent; see silence
+}
+
+// leastSilence is the shortest session timeout that brokers take, group.min.session.timeout.ms, unless they are told to.
+const leastSilence = 6 * time.Second
+
+// silence is how long a worker may be silent until it loses the lease, the session timeout of the group. The rest of the
+// timeout is for the others to notice, to elect, and to take over; where brokers do not take so short a silence it is not.
+func (c LeaseConfig) silence() time.Duration {
+	return max(c.Timeout*9/10, min(c.Timeout, leastSilence))
 }
 
 // Lease is a worker's part in the election of the one that works; the others stand by. The members of a consumer group
@@ -48,7 +57,7 @@ type tenure struct {
 	ctx    context.Context
 	end    context.CancelCauseFunc
 	since  time.Time
-	expiry *time.Timer // fires when the brokers have not confirmed it within the timeout
+	expiry *time.Timer // fires when the brokers have not confirmed it for too long
 }
 
 // LeaseStatus is a Lease as it stands.
@@ -83,14 +92,14 @@ func OpenLease(cfg Config, l LeaseConfig) (*Lease, error) {
 	}, nil
 }
 
-// beats is how many heartbeats there are within the timeout: a handover is noticed with the next one.
+// beats is how many heartbeats there are within the longest silence: a handover is noticed with the next one.
 const beats = 20
 
 // Run takes part in the election until ctx ends; then it leaves, so that another takes over at once, and returns nil.
 // It tries again for ever while brokers are away; an *Error, of category denied or settings, says what somebody has to
 // mend. The lease is lost when Run returns.
 func (l *Lease) Run(ctx context.Context) error {
-	g := &group{cluster: l.cluster, id: l.Group, topic: l.Topic, timeout: l.Timeout}
+	g := &group{cluster: l.cluster, id: l.Group, topic: l.Topic, timeout: l.silence()}
 	defer l.lose()
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Timeout/4)
@@ -111,23 +120,25 @@ func (l *Lease) Close() { l.cluster.close() }
 // generation joins, and beats until the membership changes. An error is final.
 func (l *Lease) generation(ctx context.Context, g *group) error {
 	kicked := l.kick()
+	stop := l.keep(ctx, g)
 	var o outcome
 	err := l.cluster.attempts(ctx, "join lease group "+g.id, func(ctx context.Context) error {
-		sent := time.Now()
 		members, err := g.join(ctx, l.candidate())
+		joined := time.Now() // joining may have taken as long as a member is silent; the next request is answered at once
 		if err == nil {
 			o, err = g.sync(ctx, members)
 		}
 		if err != nil {
 			return l.failed(g, err)
 		}
-		l.settle(o, sent)
+		l.settle(o, joined, kicked)
 		return nil
 	})
+	stop()
 	if err != nil {
 		return err
 	}
-	ticker := time.NewTicker(l.Timeout / beats)
+	ticker := time.NewTicker(l.silence() / beats)
 	defer ticker.Stop()
 	for {
 		select {
@@ -157,9 +168,44 @@ func (l *Lease) beat(ctx context.Context, g *group) bool {
 		l.confirm(sent)
 		return true
 	case errors.Is(err, kafka.RebalanceInProgress): // the tenure lasts until the new generation has elected
+		l.confirm(sent)
 		return false
 	default:
 		return failure("heartbeat", l.failed(g, err)).Category != Excluded
+	}
+}
+
+// keep sends heartbeats while a join waits for the other members, until stop. One of these may be dead, and then the join is
+// answered when that one has been silent for the timeout: the holder's own tenure would end as early as that. While the
+// coordinator says that it is still about to elect, or knows of no other election than this one, nobody else was elected.
+func (l *Lease) keep(ctx context.Context, g *group) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var beating sync.WaitGroup
+	beating.Go(func() {
+		ticker := time.NewTicker(l.silence() / beats)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				l.murmur(ctx, g)
+			}
+		}
+	})
+	return func() { cancel(); beating.Wait() }
+}
+
+// murmur is a heartbeat of which only good news count: bad ones the join hears as well.
+func (l *Lease) murmur(ctx context.Context, g *group) {
+	if member, _ := g.as(); member == "" {
+		return
+	}
+	sent := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, l.Timeout/3)
+	defer cancel()
+	if err := g.heartbeat(ctx); err == nil || errors.Is(err, kafka.RebalanceInProgress) {
+		l.confirm(sent)
 	}
 }
 
@@ -168,7 +214,7 @@ func (l *Lease) beat(ctx context.Context, g *group) bool {
 func (l *Lease) failed(g *group, err error) error {
 	l.change(func() { l.trouble = err })
 	if errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.FencedInstanceID) {
-		g.member = ""
+		g.becomes("", 0)
 		l.lose()
 	}
 	return err
@@ -195,38 +241,43 @@ func (l *Lease) change(f func()) {
 	}
 }
 
-// settle takes in the outcome of an election.
-func (l *Lease) settle(o outcome, asked time.Time) {
+// settle takes in the outcome of an election; not if the worker has yielded since it stood for it.
+func (l *Lease) settle(o outcome, asked time.Time, kicked <-chan struct{}) {
 	l.change(func() {
 		switch {
+		case l.kicked != kicked:
+			return
 		case o.elected && l.tenure == nil:
 			ctx, end := context.WithCancelCause(context.Background())
 			t := &tenure{ctx: ctx, end: end, since: time.Now()}
-			t.expiry = time.AfterFunc(l.Timeout, func() { l.expire(t) })
+			t.expiry = time.AfterFunc(l.silence(), func() { l.expire(t) })
 			l.tenure = t
 		case !o.elected:
 			l.endTenure(ErrLeaseLost)
 		}
 		l.yields = o.Stranger
-		l.holder, l.trouble = o.Holder, nil
+		l.holder = o.Holder
 	})
 	l.confirm(asked)
 }
 
-// confirm notes that the coordinator has answered a request that went out then: until a timeout later, it takes nobody for
+// confirm notes that the coordinator has answered a request that went out then: until a silence later, it takes nobody for
 // the holder but this worker.
 func (l *Lease) confirm(asked time.Time) {
 	l.change(func() {
-		l.confirmed = asked
+		l.trouble = nil
+		if asked.After(l.confirmed) {
+			l.confirmed = asked
+		}
 		if l.tenure != nil {
-			l.tenure.expiry.Reset(l.Timeout - time.Since(asked))
+			l.tenure.expiry.Reset(l.silence() - time.Since(l.confirmed))
 		}
 	})
 }
 
 func (l *Lease) expire(t *tenure) {
 	l.change(func() {
-		if l.tenure == t && time.Since(l.confirmed) >= l.Timeout {
+		if l.tenure == t && time.Since(l.confirmed) >= l.silence() {
 			l.endTenure(l.unconfirmed())
 		}
 	})
@@ -298,12 +349,16 @@ func (l *Lease) Tenure() (held context.Context, changed <-chan struct{}) {
 func (l *Lease) Confirmed() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.tenure != nil && time.Since(l.confirmed) < l.Timeout
+	return l.tenure != nil && time.Since(l.confirmed) < l.silence()
 }
 
 // Status gives the lease as it stands.
 func (l *Lease) Status() LeaseStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return LeaseStatus{Held: l.tenure != nil, Holder: l.holder, Trouble: l.trouble, Yielding: l.yields}
+	s := LeaseStatus{Held: l.tenure != nil, Holder: l.holder, Yielding: l.yields}
+	if l.trouble != nil {
+		s.Trouble = failure("join", l.trouble) // with what to do
+	}
+	return s
 }

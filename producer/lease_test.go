@@ -272,3 +272,22 @@ func TestLeaseRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestYieldWhileJoining: who yields while a new generation is being formed is not bound by what that one elects.
+func TestYieldWhileJoining(t *testing.T) {
+	l, err := OpenLease(Config{Brokers: []string{"127.0.0.1:1"}}, LeaseConfig{Timeout: leaseTimeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	kicked := l.kick()
+	l.Yield()
+	l.settle(outcome{elected: true, Holder: "me"}, time.Now(), kicked)
+	if s := l.Status(); s.Held || !s.Yielding {
+		t.Errorf("after an election that began before it yielded: %+v", s)
+	}
+	l.settle(outcome{elected: true, Holder: "me", Stranger: true}, time.Now(), l.kick())
+	if s := l.Status(); !s.Held || !s.Yielding || !l.Confirmed() {
+		t.Errorf("elected for want of others: %+v, confirmed %t", s, l.Confirmed())
+	}
+}

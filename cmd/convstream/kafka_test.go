@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -79,9 +81,13 @@ const (
 // realWorlds counts them: each has topics of its own on the one cluster.
 var realWorlds atomic.Int64
 
+// newRealWorld waits for a door where all are taken, so a test that holds one must not wait for other worlds.
 func newRealWorld(t *testing.T, name string, seed uint64) *realWorld {
 	t.Helper()
-	w := &realWorld{kafka: startKafka(t), proxy: proxy.New(), prefix: fmt.Sprintf("%s-%d.", name, realWorlds.Add(1)), dice: rand.New(rand.NewPCG(seed, 40))}
+	w := &realWorld{
+		kafka: startKafka(t), proxy: proxy.New(), seen: newTransactions(),
+		prefix: fmt.Sprintf("%s-%d.", name, realWorlds.Add(1)), dice: rand.New(rand.NewPCG(seed, 40)),
+	}
 	door := <-kafka.doors
 	t.Cleanup(func() { w.proxy.Close(); kafka.doors <- door })
 	var through []string
@@ -96,7 +102,6 @@ func newRealWorld(t *testing.T, name string, seed uint64) *realWorld {
 		Faults: simulator.Faults{Poison: 0.01},
 	}, map[string]string{"START_FROM": "1m", "POLL_INTERVAL": realPoll.String(), "SETTLE": realSettle.String(), "TOPIC_PARTITIONS": "2"})
 	w.brokers = w.kafka.Brokers() // the judge has a way of its own
-	w.seen = newTransactions()
 	w.proxy.Watch(w.seen.see)
 	return w
 }
@@ -128,7 +133,8 @@ func (w *realWorld) Start(_ string, env map[string]string) scenario.Worker {
 	w.t.Helper()
 	all := maps.Clone(w.env)
 	maps.Copy(all, env)
-	return &realWorker{start(w.t, all), w}
+	all["ADMIN_ADDR"] = freePort(w.t)
+	return &realWorker{start(w.t, all), w, all["ADMIN_ADDR"]}
 }
 
 // AwaitCommits implements scenario.World.
@@ -164,7 +170,28 @@ func (w *realWorld) WithinBudget() {
 type realWorker struct {
 	*process
 	world *realWorld
+	admin string // address of its admin port
 }
+
+// status is a part of what /status tells; nothing while nobody answers.
+func (p *realWorker) status() (s struct {
+	Role   scenario.Role
+	Ready  bool
+	Budget struct{ Requests int }
+}) {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	if res, err := client.Get("http://" + p.admin + "/status"); err == nil {
+		defer res.Body.Close()
+		_ = json.NewDecoder(res.Body).Decode(&s)
+	}
+	return s
+}
+
+// Role implements scenario.Worker.
+func (p *realWorker) Role() scenario.Role { return p.status().Role }
+
+// Requests implements scenario.Worker.
+func (p *realWorker) Requests() int { return p.status().Budget.Requests }
 
 // Kill implements scenario.Worker.
 func (p *realWorker) Kill() {

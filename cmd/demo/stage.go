@@ -27,6 +27,9 @@ const (
 	// A demonstration cannot wait for two minutes: the simulated service shows its rows within settle less a second.
 	settle   = 4 * time.Second
 	interval = 4 * time.Second
+
+	// A worker that was torn down is to be replaced within seconds.
+	leaseTimeout = 2 * time.Second
 )
 
 // stage is everything that runs: the service, the broker, and one worker after the other.
@@ -62,7 +65,7 @@ func start(o options) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.ListenFn(func(string, string) (net.Listener, error) { return kafka, nil })); err != nil {
+	if s.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(leaseTimeout), kfake.ListenFn(func(string, string) (net.Listener, error) { return kafka, nil })); err != nil {
 		return nil, err
 	}
 	admin, err := listen("--admin-addr", o.adminAddr)
@@ -102,6 +105,7 @@ func (s *stage) settings(service, kafka net.Addr) (*config.Config, error) {
 		"SMARTASSIST_CLIENT_ID": clientID, "SMARTASSIST_CLIENT_SECRET": secret, "SMARTASSIST_REQUESTS_PER_MINUTE": "60",
 		"KAFKA_BROKERS": kafka.String(), "ADMIN_ADDR": s.admin.String(), "START_FROM": max(s.history, time.Second).String(),
 		"POLL_INTERVAL": interval.String(), "SETTLE": settle.String(), "REREAD": "1m:10s,10m:30s,24h:2m", "SHUTDOWN_TIMEOUT": "10s",
+		"LEASE_TIMEOUT": leaseTimeout.String(),
 	}
 	return config.Load(func(name string) (string, bool) { v, ok := env[name]; return v, ok }, nil)
 }

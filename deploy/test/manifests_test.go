@@ -1,13 +1,16 @@
 package deploy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
@@ -114,16 +117,58 @@ func noSubPath(c *corev1.Container) bool {
 	return true
 }
 
-func TestOneWorkerAtATime(t *testing.T) {
+// TestOneWorksOneStandsBy: two replicas need the lease, and an update that starts a standby before it ends the active one.
+func TestOneWorksOneStandsBy(t *testing.T) {
 	each(t, func(t *testing.T, objects []runtime.Object) {
 		spec := only[*appsv1.Deployment](t, objects).Spec
-		if spec.Replicas == nil || *spec.Replicas != 1 || spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType {
-			t.Errorf("replicas %v, strategy %s; two workers would fence each other", spec.Replicas, spec.Strategy.Type)
+		if spec.Replicas == nil || *spec.Replicas != 2 || effective(t, objects, "LEASE") != "on" {
+			t.Errorf("replicas %v, LEASE %s", spec.Replicas, effective(t, objects, "LEASE"))
 		}
-		for name, value := range spec.Selector.MatchLabels {
-			if spec.Template.Labels[name] != value {
-				t.Errorf("the selector wants %s=%s, the pod has %q", name, value, spec.Template.Labels[name])
+		update := spec.Strategy.RollingUpdate
+		if spec.Strategy.Type != appsv1.RollingUpdateDeploymentStrategyType || update == nil ||
+			update.MaxUnavailable.IntValue() != 0 || update.MaxSurge.IntValue() != 1 {
+			t.Errorf("strategy %v", spec.Strategy)
+		}
+		selects(t, "the Deployment", spec.Selector, spec.Template.Labels)
+	})
+}
+
+// selects holds that a selector means the worker's pods.
+func selects(t *testing.T, whose string, selector *metav1.LabelSelector, pod map[string]string) {
+	t.Helper()
+	s, err := metav1.LabelSelectorAsSelector(selector)
+	if err != nil || s.Empty() || !s.Matches(labels.Set(pod)) {
+		t.Errorf("%s selects %v, the pod has %v (%v)", whose, selector, pod, err)
+	}
+}
+
+func TestDisruptionBudget(t *testing.T) {
+	each(t, func(t *testing.T, objects []runtime.Object) {
+		budget := only[*policyv1.PodDisruptionBudget](t, objects).Spec
+		if budget.MaxUnavailable == nil || budget.MaxUnavailable.IntValue() != 1 || budget.MinAvailable != nil {
+			t.Errorf("maxUnavailable %v, minAvailable %v", budget.MaxUnavailable, budget.MinAvailable)
+		}
+		if p := budget.UnhealthyPodEvictionPolicy; p == nil || *p != policyv1.AlwaysAllow {
+			t.Errorf("unhealthyPodEvictionPolicy %v", p)
+		}
+		selects(t, "the PodDisruptionBudget", budget.Selector, only[*appsv1.Deployment](t, objects).Spec.Template.Labels)
+	})
+}
+
+// TestSpread: the two are wanted apart, but one node is enough to run them.
+func TestSpread(t *testing.T) {
+	each(t, func(t *testing.T, objects []runtime.Object) {
+		template := only[*appsv1.Deployment](t, objects).Spec.Template
+		wanted := map[string]bool{corev1.LabelHostname: true, corev1.LabelTopologyZone: true}
+		for _, c := range template.Spec.TopologySpreadConstraints {
+			delete(wanted, c.TopologyKey)
+			if c.WhenUnsatisfiable != corev1.ScheduleAnyway || !slices.Equal(c.MatchLabelKeys, []string{appsv1.DefaultDeploymentUniqueLabelKey}) {
+				t.Errorf("spread over %s: %s, %v", c.TopologyKey, c.WhenUnsatisfiable, c.MatchLabelKeys)
 			}
+			selects(t, "the spread over "+c.TopologyKey, c.LabelSelector, template.Labels)
+		}
+		if len(wanted) > 0 {
+			t.Errorf("not spread over %v", wanted)
 		}
 	})
 }

@@ -51,7 +51,20 @@ type Worker interface {
 	Thaw()
 	// Fenced waits until it has ended by itself because another one took over.
 	Fenced()
+	// Role is what it says it is doing; "" while it cannot be asked.
+	Role() Role
+	// Requests tells how many it has made to the service.
+	Requests() int
 }
+
+// Role is what a worker with a lease does.
+type Role string
+
+// The roles of a worker that is past its start.
+const (
+	Active  Role = "active"
+	Standby Role = "standby"
+)
 
 // Moment is one of a worker's transactions: at a request of them, counted from 1 from now on. With After 0 that request
 // does not reach the broker, else it does, and the moment is so much later.
@@ -122,6 +135,11 @@ func All() []Scenario {
 		{Name: "frozen for a moment", Play: frozenForAMoment},
 		{Name: "frozen in a commit beyond its timeout", Play: frozenInACommit},
 		{Name: "the network breaks", Play: networkBreaks},
+		{Name: "a rolling update", Play: rollingUpdate},
+		{Name: "the active one is killed", Play: activeKilled},
+		{Name: "the active one is frozen", Play: activeFrozen},
+		{Name: "the standby is killed", Play: standbyKilled},
+		{Name: "both are killed", Play: bothKilled},
 	}
 	for _, f := range []Fault{BrokersDie, LeaderDies, CoordinatorDies, TooFewReplicas} {
 		out = append(out, Scenario{Name: string(f), Breaks: true, Play: func(t *testing.T, w World) { broken(w, f) }})

@@ -204,35 +204,83 @@ func (r *Report) checkReads(j *Journal) {
 	newest := map[simulator.Key]uint64{}
 	from := 0
 	for i, p := range r.progress {
-		from = j.find(p, from)
-		if from == len(j.answers) {
+		var next *encoder.Progress
+		if i+1 < len(r.progress) {
+			next = r.progress[i+1]
+		}
+		var rows map[simulator.Key]simulator.AnsweredRow
+		if from, rows = r.behind(j, p, next, from); from == len(j.answers) {
 			r.problem("commit %d: the service was never asked for %v to %v at %v", p.Sequence, p.WindowStart, p.WindowEnd, p.ReadAt)
 			return
 		}
-		end := len(j.answers)
-		if i+1 < len(r.progress) {
-			end = j.find(r.progress[i+1], from+1)
-		}
-		seen := map[simulator.Key]uint64{}
-		// What follows may be the same window, read again by the successor of a worker that died right after this commit.
-		for _, a := range j.answers[from:min(end, from+int(p.Requests))] {
-			if !a.From.Equal(j.answers[from].From) || !a.To.Equal(j.answers[from].To) {
-				break
+		for _, c := range rows {
+			if c.Dead && r.dead[c.Key.Session] == 0 {
+				r.Lost++
+				r.problem("commit %d: dead row %s is not in the dead letters", p.Sequence, c.Key.Session)
 			}
-			for _, c := range a.Rows {
-				if c.Dead && r.dead[c.Key.Session] == 0 {
-					r.Lost++
-					r.problem("commit %d: dead row %s is not in the dead letters", p.Sequence, c.Key.Session)
-				}
-				if seen[c.Key] = c.Hash; !c.Dead {
-					newest[c.Key] = c.Hash
-				}
+			if !c.Dead {
+				newest[c.Key] = c.Hash
 			}
 		}
-		if int64(len(seen)) != p.Fetched {
-			r.problem("commit %d says %d rows, the service gave %d: %s", p.Sequence, p.Fetched, len(seen), tell(j.answers[max(0, from-2):min(len(j.answers), end+2)]))
+		if int64(len(rows)) != p.Fetched {
+			near := j.answers[max(0, from-2):min(len(j.answers), from+int(p.Requests)+2)]
+			r.problem("commit %d says %d rows, the service gave %d: %s", p.Sequence, p.Fetched, len(rows), tell(near))
 		}
 	}
+	r.checkNewest(newest)
+}
+
+// behind gives the read behind a commit: the index of its first answer, and its rows. Another worker may have asked for the
+// same window within the same second and not have committed it. Where there is a choice, it is the read that has as many
+// rows as the commit says and all of them in the topics; else the nearest in time.
+func (r *Report) behind(j *Journal, p, next *encoder.Progress, from int) (int, map[simulator.Key]simulator.AnsweredRow) {
+	nearest := j.find(p, from)
+	for i := from; i < len(j.answers) && j.answers[i].at.Sub(p.ReadAt) < tolerance; i++ {
+		if !j.answers[i].begins(p) {
+			continue
+		}
+		if rows := j.rows(i, p, next); int64(len(rows)) == p.Fetched && r.publishedAll(rows) {
+			return i, rows
+		}
+	}
+	if nearest == len(j.answers) {
+		return nearest, nil
+	}
+	return nearest, j.rows(nearest, p, next)
+}
+
+// rows are those of the read that begins with the answer, each as it was answered last. What follows may be the same
+// window, read again by the successor of a worker that died right after this commit.
+func (j *Journal) rows(first int, p, next *encoder.Progress) map[simulator.Key]simulator.AnsweredRow {
+	end := min(len(j.answers), first+int(p.Requests))
+	if next != nil {
+		end = min(end, j.find(next, first+1))
+	}
+	out := map[simulator.Key]simulator.AnsweredRow{}
+	for _, a := range j.answers[first:end] {
+		if !a.From.Equal(j.answers[first].From) || !a.To.Equal(j.answers[first].To) {
+			break
+		}
+		for _, c := range a.Rows {
+			out[c.Key] = c
+		}
+	}
+	return out
+}
+
+func (r *Report) publishedAll(rows map[simulator.Key]simulator.AnsweredRow) bool {
+	for key, row := range rows {
+		if row.Dead && r.dead[key.Session] > 0 {
+			continue
+		}
+		if !slices.ContainsFunc(r.contents[key], func(p published) bool { return p.hash == row.Hash }) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Report) checkNewest(newest map[simulator.Key]uint64) {
 	for key, hash := range newest {
 		list := r.contents[key]
 		switch {
@@ -259,21 +307,23 @@ func tell(list []answer) string {
 // longestWay is how long a request may have been on its way to the service: the worker may have been stopped meanwhile.
 const longestWay = 2 * time.Minute
 
-// find is the index of the first answer of the commit's read, at or after from. A worker that died before it committed may
-// have read the same window just before: the nearest in time is meant.
+// tolerance is how much earlier than the worker says the journal may have an answer: the Date header leaves fractions out.
+const tolerance = 1200 * time.Millisecond
+
+// begins tells whether the answer may be the first of the commit's read. The worker asks one second wider. Its clock was
+// read before the request, ours when it arrived: later by whatever held it up on the way.
+func (a answer) begins(p *encoder.Progress) bool {
+	way := a.at.Sub(p.ReadAt)
+	return a.Offset == 0 && -tolerance < way && way < longestWay &&
+		a.From.Equal(p.WindowStart.Add(-time.Second)) && a.To.Equal(p.WindowEnd.Add(time.Second))
+}
+
+// find is the index of the answer at or after from that begins the commit's read, the nearest in time of those that may.
 func (j *Journal) find(p *encoder.Progress, from int) int {
 	found, nearest := len(j.answers), longestWay
-	for i := from; i < len(j.answers); i++ {
-		a := j.answers[i]
-		// The worker asks one second wider. Its clock was read before the request, ours when it arrived: later by whatever
-		// held it up on the way, and earlier by what the Date header leaves out.
-		way := a.at.Sub(p.ReadAt)
-		if way > longestWay {
-			break
-		}
-		if a.Offset == 0 && way > -1200*time.Millisecond && way.Abs() < nearest &&
-			a.From.Equal(p.WindowStart.Add(-time.Second)) && a.To.Equal(p.WindowEnd.Add(time.Second)) {
-			found, nearest = i, way.Abs()
+	for i := from; i < len(j.answers) && j.answers[i].at.Sub(p.ReadAt) < longestWay; i++ {
+		if way := j.answers[i].at.Sub(p.ReadAt).Abs(); way < nearest && j.answers[i].begins(p) {
+			found, nearest = i, way
 		}
 	}
 	return found

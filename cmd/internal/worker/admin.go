@@ -94,7 +94,7 @@ func (w *Worker) readiness(ctx context.Context) error {
 	if err := w.producer.Ping(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("brokers: %w", err))
 	}
-	role := w.role.Load()
+	role := w.doing()
 	if role == Starting {
 		errs = append(errs, w.notStarted())
 	}
@@ -110,6 +110,9 @@ func (w *Worker) notStarted() error {
 		if l := w.lease.Status(); l.Trouble != nil {
 			return fmt.Errorf("starting: no active worker can be elected by group %s: %w", w.lease.Group, l.Trouble)
 		}
+	}
+	if w.role.Load() == Active {
+		return errors.New("starting: the lease is not confirmed any more")
 	}
 	return errors.New("starting: the state is not recovered yet")
 }
@@ -136,6 +139,8 @@ type LeaseStatus struct {
 	Name   string `json:"name"`   // of this worker
 	Held   bool   `json:"held"`   // by this worker
 	Holder string `json:"holder"` // name of the active worker; "" while it is not known
+	// Trouble is why this worker could not take part in the last election; left out when it did.
+	Trouble string `json:"trouble,omitempty"`
 }
 
 // BudgetStatus is the request budget as it stands.
@@ -151,7 +156,7 @@ type BudgetStatus struct {
 func (w *Worker) Status(ctx context.Context) Status {
 	b := w.budget.Status()
 	s := Status{
-		Role: w.role.Load().(Role), Account: w.cfg.AccountID, Started: w.started, Kafka: w.trouble.Load(),
+		Role: w.doing(), Account: w.cfg.AccountID, Started: w.started, Kafka: w.trouble.Load(),
 		Budget: BudgetStatus{PerMinute: b.PerMinute, Requests: b.Requests, Throttled: b.Throttled, Login: string(b.Login)},
 	}
 	if !b.ThrottledUntil.IsZero() {
@@ -164,6 +169,9 @@ func (w *Worker) Status(ctx context.Context) Status {
 	if w.lease != nil {
 		l := w.lease.Status()
 		s.Lease = &LeaseStatus{Group: w.lease.Group, Name: w.lease.Name, Held: l.Held, Holder: l.Holder}
+		if l.Trouble != nil {
+			s.Lease.Trouble = l.Trouble.Error()
+		}
 	}
 	if s.Role == Standby {
 		s.Memory = w.memory.Load()

@@ -87,7 +87,7 @@ func (m *metrics) gauges(w *Worker) {
 			return value(poller.Status{})
 		})
 	}
-	gauge("active", "1 while this worker reads and publishes.", func() float64 { return number(w.role.Load() == Active) })
+	gauge("active", "1 while this worker reads and publishes.", func() float64 { return number(w.doing() == Active) })
 	gauge("service_trouble", "1 while the service cannot be read.", func() float64 {
 		p := w.poller.Load()
 		return number(p != nil && p.Status().Trouble != nil)

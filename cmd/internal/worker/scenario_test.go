@@ -71,6 +71,7 @@ func (p *play) Start(id string, env map[string]string) scenario.Worker {
 	w.wire = newWire(w.gate.DialContext)
 	p.wire = w.wire
 	w.stop = p.start()
+	w.worker = p.worker
 	p.env, w.ended = usual, p.ended
 	return w
 }
@@ -152,11 +153,18 @@ func (p *play) remove(node int32) (mend func()) {
 // player is a worker of a play.
 type player struct {
 	*play
-	stop  func() error
-	ended <-chan struct{}
-	wire  *wire
-	gate  *gate
+	worker *Worker
+	stop   func() error
+	ended  <-chan struct{}
+	wire   *wire
+	gate   *gate
 }
+
+// Role implements scenario.Worker.
+func (w *player) Role() scenario.Role { return scenario.Role(w.worker.doing()) }
+
+// Requests implements scenario.Worker.
+func (w *player) Requests() int { return int(w.worker.budget.Status().Requests) }
 
 // Kill implements scenario.Worker: what nobody hears of is as good as dead.
 func (w *player) Kill() {

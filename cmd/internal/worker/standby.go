@@ -135,7 +135,8 @@ func (w *Worker) takePart(ctx context.Context, fail context.CancelCauseFunc) {
 	w.elects = left
 	go func() {
 		defer close(left)
-		for {
+		for told := ""; ; {
+			began := time.Now()
 			err := w.lease.Run(ctx)
 			switch {
 			case ctx.Err() != nil:
@@ -144,7 +145,10 @@ func (w *Worker) takePart(ctx context.Context, fail context.CancelCauseFunc) {
 				fail(err)
 				return
 			}
-			w.log.Error().Err(err).Msg("no part in the election of the active worker; trying again")
+			if text := err.Error(); text != told || time.Since(began) > step { // else it is the same trouble still
+				told = text
+				w.log.Error().Err(err).Msg("no part in the election of the active worker; trying again until it can")
+			}
 			select {
 			case <-ctx.Done():
 			case <-time.After(step):

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -74,7 +75,9 @@ func lease(cfg *config.Config, network Network) (*producer.Lease, error) {
 	if !cfg.Lease {
 		return nil, nil
 	}
-	return producer.OpenLease(producerConfig(cfg, network, zerolog.Nop()), producer.LeaseConfig{
+	c := producerConfig(cfg, network, zerolog.Nop())
+	c.ClientID = cmp.Or(network.Name, c.ClientID) // so kafka-consumer-groups.sh --describe tells which worker is active
+	return producer.OpenLease(c, producer.LeaseConfig{
 		Group: cfg.TopicPrefix + "convstream-lease." + cfg.AccountID, Topic: cfg.TopicPrefix + stateTopic,
 		Name: network.Name, Timeout: cfg.LeaseTimeout,
 	})

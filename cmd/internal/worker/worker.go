@@ -46,6 +46,16 @@ const (
 	Active   Role = "active"   // state recovered; reads and publishes
 )
 
+// doing is the role as others are told of it. An active worker whose lease is not confirmed asks the service for nothing any
+// more; what it waits for is the end of its last commit.
+func (w *Worker) doing() Role {
+	role := w.role.Load().(Role)
+	if role == Active && w.lease != nil && !w.lease.Confirmed() {
+		return Starting
+	}
+	return role
+}
+
 // Worker is one convstream process.
 type Worker struct {
 	cfg      *config.Config

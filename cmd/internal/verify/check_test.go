@@ -1,0 +1,37 @@
+package verify
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/convstream/convstream/encoder"
+	"github.com/convstream/convstream/poller/simulator"
+)
+
+// TestTwoWorkersAskAlike: of two reads of one window in one second, one was committed. Which one shows in the topics, and
+// where neither fits the commit does not pass.
+func TestTwoWorkersAskAlike(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	page := func(rows int) answer {
+		a := answer{Answered: simulator.Answered{From: at.Add(-11 * time.Second), To: at.Add(time.Second)}, at: at}
+		for n := range rows {
+			a.Rows = append(a.Rows, simulator.AnsweredRow{Key: simulator.Key{Identity: fmt.Sprint(n)}, Hash: uint64(n)})
+		}
+		return a
+	}
+	for inTopics, problem := range map[int]string{3: "", 2: "says 3 rows, the service gave 2"} {
+		j := &Journal{answers: []answer{page(2), page(3)}}
+		r := &Report{contents: map[simulator.Key][]published{}, progress: []*encoder.Progress{{
+			Sequence: 1, WindowStart: at.Add(-10 * time.Second), WindowEnd: at, ReadAt: at, Fetched: 3, Requests: 1,
+		}}}
+		for _, row := range page(inTopics).Rows {
+			r.contents[row.Key] = []published{{1, row.Hash}}
+		}
+		r.checkReads(j)
+		if got := strings.Join(r.Problems, "; "); (problem == "") != (got == "") || !strings.Contains(got, problem) {
+			t.Errorf("with %d rows in the topics: %q, want %q", inTopics, got, problem)
+		}
+	}
+}

@@ -1,0 +1,30 @@
+package worker
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/convstream/convstream/poller/simulator"
+)
+
+// TestFresh: behind a service that shows rows at once, a conversation that has begun is committed within one poll interval,
+// and the few seconds that the pages of that poll take.
+func TestFresh(t *testing.T) {
+	c := simulator.Config{History: time.Hour, PerMinute: 10, LateBy: -1}
+	inWorld(t, c, hourOfWork, func(w *world) {
+		w.env["POLL_INTERVAL"] = "30s"
+		w.run(6 * time.Hour)
+		var took []time.Duration
+		for _, s := range w.stored() {
+			if s.Revision == 1 && s.Kind == "contact" && s.SessionStartTime != nil && s.SessionStartTime.After(bubble.Add(10*time.Minute)) && s.Supersedes == nil {
+				took = append(took, s.time.Sub(*s.SessionStartTime))
+			}
+		}
+		slices.Sort(took)
+		t.Logf("%d conversations: from start to record median %v, worst %v", len(took), took[len(took)/2], took[len(took)-1])
+		if worst := took[len(took)-1]; len(took) < 500 || worst > 30*time.Second+5*w.worker.budget.Status().Pace {
+			t.Errorf("one of %d took %v", len(took), worst)
+		}
+	})
+}
