@@ -165,6 +165,34 @@ func TestCrashes(t *testing.T) {
 	})
 }
 
+// TestBudgetAtTakeovers: each worker that takes over begins as if the one before had just asked. So no two requests are
+// closer than one worker's would be, however often they hand over.
+func TestBudgetAtTakeovers(t *testing.T) {
+	var last time.Time
+	closest := time.Hour
+	c := simulator.Config{History: time.Hour, PerMinute: 6, Intercept: func(http.ResponseWriter, *http.Request) bool {
+		closest, last = min(closest, time.Since(last)), time.Now()
+		return false
+	}}
+	inWorld(t, c, map[string]string{"START_FROM": "1h", "SMARTASSIST_PAGE_LIMIT": "5"}, func(w *world) {
+		workers := []*replica{w.replica(), w.replica()}
+		for range 20 {
+			old, _ := w.awaitActive(30*time.Second, workers...)
+			workers = append(slices.DeleteFunc(workers, func(r *replica) bool { return r == old }), w.replica())
+			time.Sleep(9 * time.Second) // much longer than the pace: the new one's start was long ago
+			if err := old.stop(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.stopReplicas(workers)
+		w.verify(w.complete)
+		t.Logf("the closest two of %d requests were %v apart", w.service.Stats().Requests, closest)
+		if closest < 2*time.Second {
+			t.Errorf("two requests were %v apart, of one worker they are 2.04s", closest)
+		}
+	})
+}
+
 // TestCutOff cuts the active worker off from the brokers only: it can still reach the service, and must not use up the budget
 // beside the one that takes over. When it comes back, it stands by.
 func TestCutOff(t *testing.T) {

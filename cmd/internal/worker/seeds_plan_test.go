@@ -112,6 +112,9 @@ func drawPlan(seed uint64) plan {
 	return p
 }
 
+// aboutARecord are the answers that say that a record will never be taken.
+var aboutARecord = codes{kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidTimestamp, kerr.InvalidRecord}
+
 // drawEvent draws one.
 func (p plan) drawEvent(dice *rand.Rand) event {
 	seconds := func(most int) time.Duration { return time.Duration(1+dice.IntN(most)) * time.Second }
@@ -125,6 +128,9 @@ func (p plan) drawEvent(dice *rand.Rand) event {
 		}
 	case n < 10 && row.key != overHTTP:
 		e.kind, e.key, e.code, e.lasts = brokersSay, row.key, row.codes[dice.IntN(len(row.codes))], 5*time.Minute
+		if slices.Contains(aboutARecord, e.code) { // twice, and the row is a dead letter
+			e.times = 1
+		}
 	case n < 12:
 		e.kind, e.fault = serviceSays, simulator.AllFaults[dice.IntN(len(simulator.AllFaults)-1)]
 	case n < 14:
