@@ -13,8 +13,9 @@ import (
 // one less than the budget and a fraction), and the first one not before one
 // such pace after the start. Unused slots are not saved up.
 //
-// The pace is counted from the moment a request goes onto the wire, not from its
-// permission: a slow handshake would otherwise bring two requests together.
+// The pace is counted from the moment a request is on the wire, not from its
+// permission: a slow handshake, a full buffer or a process that stood still would
+// otherwise bring two requests together.
 //
 // All methods are safe for concurrent use.
 type Budget struct {
@@ -119,7 +120,7 @@ func (b *Budget) next() time.Time {
 	return next
 }
 
-// Sent tells that the request is going onto the wire now.
+// Sent tells that the request is going onto the wire now, or is on it.
 func (b *Budget) Sent() {
 	b.change(func() { b.last = time.Now() })
 }

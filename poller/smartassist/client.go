@@ -234,7 +234,8 @@ func (c *Client) readBody(resp *http.Response) ([]byte, error) {
 // sent in its spelling, which net/http leaves alone when they are set directly.
 func (c *Client) request(ctx context.Context, q Query, token string) (*http.Request, error) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { c.cfg.Budget.Sent() },
+		GotConn:      func(httptrace.GotConnInfo) { c.cfg.Budget.Sent() },
+		WroteRequest: func(httptrace.WroteRequestInfo) { c.cfg.Budget.Sent() }, // the process, or the network, may have stood still
 	})
 	u := *c.endpoint
 	u.RawQuery = fmt.Sprintf("limit=%d&offset=%d", q.Limit, q.Offset)
