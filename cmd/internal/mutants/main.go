@@ -64,8 +64,12 @@ func (m mutant) hunt(seeds int) (found bool, line string, err error) {
 	by, after := m.test, time.Since(began).Round(time.Second)
 	if passed {
 		by = "NOT by " + m.test
-	} else if name := failed.FindStringSubmatch(out); name != nil {
-		by = name[1]
+	} else {
+		for _, name := range failed.FindAllStringSubmatch(out, -1) { // the deepest
+			if len(name[1]) > len(by) || !strings.Contains(by, "/") {
+				by = name[1]
+			}
+		}
 	}
 	world := "not looked for"
 	if seeds > 0 {

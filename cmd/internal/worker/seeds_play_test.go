@@ -185,25 +185,23 @@ func (s *simulation) actions(e event) []action {
 
 // pairOf is an event that befalls whoever is there when it begins, and ends for the same one.
 func (s *simulation) pairOf(e event) (do, undo func()) {
-	var l *living
 	mend := func() {}
-	do = func() {
+	return func() {
 		if s.count(e.what()); e.kind == brokerGone {
 			mend = s.gone(int32(e.slot))
 			return
 		}
-		if l = s.slots[e.slot]; l == nil {
-			return
-		}
-		if e.kind == workerIsCut {
+		l := s.slots[e.slot]
+		switch {
+		case l == nil:
+		case e.kind == workerIsCut:
 			l.wire.cutBrokers()
 			mend = l.wire.mend
-			return
+		default:
+			s.freeze(l)
+			mend = func() { s.thaw(l) }
 		}
-		s.freeze(l)
-		mend = func() { s.thaw(l) }
-	}
-	return do, func() { mend() }
+	}, func() { mend() }
 }
 
 // gone takes a broker away, unless it is already.
