@@ -138,15 +138,10 @@ func (w *world) run(d time.Duration) {
 // verify holds the topics against the journal; the test fails over every problem.
 func (w *world) verify(more ...func(*verify.Report)) *verify.Report {
 	w.t.Helper()
-	topics := verify.Topics{Progress: "conversations.progress", DeadLetter: "conversations.dead-letter"}
-	for _, suffix := range []string{"voice", "rtm", "agentassist", "other"} {
-		topics.Conversations = append(topics.Conversations, "conversations."+suffix)
-	}
-	records, err := verify.Consume(context.Background(), []string{kafkaAddr}, w.network.DialContext, topics.All())
+	r, err := w.report()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r := verify.Check(records, topics, &w.journal)
 	for _, f := range more {
 		f(r)
 	}
@@ -158,6 +153,19 @@ func (w *world) verify(more ...func(*verify.Report)) *verify.Report {
 		w.t.Error(p)
 	}
 	return r
+}
+
+// report holds the topics against the journal.
+func (w *world) report() (*verify.Report, error) {
+	topics := verify.Topics{Progress: "conversations.progress", DeadLetter: "conversations.dead-letter"}
+	for _, suffix := range []string{"voice", "rtm", "agentassist", "other"} {
+		topics.Conversations = append(topics.Conversations, "conversations."+suffix)
+	}
+	records, err := verify.Consume(context.Background(), []string{kafkaAddr}, w.network.DialContext, topics.All())
+	if err != nil {
+		return nil, err
+	}
+	return verify.Check(records, topics, &w.journal), nil
 }
 
 // get asks the admin port.
