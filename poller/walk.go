@@ -105,10 +105,10 @@ func (p *pass) run(ctx context.Context, page smartassist.Page) (ending, error) {
 		p.chained = p.chained && linked
 		brought := p.add(next)
 		if brought == 0 {
-			if p.cut(offset, page, next) {
-				return capped, nil
+			if !p.cut(offset, page, next) {
+				return ended, nil
 			}
-			return ended, nil
+			return p.asFarAsServed(ctx, page)
 		}
 		// A page that is repeated because of a cap can bring a few new rows too, if it has shifted meanwhile.
 		if offset > offsetCap && (linked || p.reader.Paging.Unit == UnitPages && 2*brought > len(next.Rows)) {
@@ -116,6 +116,26 @@ func (p *pass) run(ctx context.Context, page smartassist.Page) (ending, error) {
 		}
 		page = next
 	}
+}
+
+// asFarAsServed asks again where no cap is in the way, after a page beyond it brought nothing that would tell a cap from the
+// end. For a window of few rows that settles it: whatever stands behind that place fits into one page. Few is at most half
+// a page, and by the service's own count a page, so that rows which are taken out after paging hide none.
+func (p *pass) asFarAsServed(ctx context.Context, page smartassist.Page) (ending, error) {
+	few := len(p.met) == len(page.Rows) && 2*len(p.met) <= p.reader.Limit && page.NumResults <= p.reader.Limit
+	if p.reader.Paging.Unit != UnitRows || !few {
+		return capped, nil
+	}
+	last, err := p.collector.page(ctx, offsetCap)
+	switch {
+	case refused(err):
+		return capped, nil
+	case err != nil:
+		return unsteady, err
+	case p.add(last) > 0:
+		return capped, nil
+	}
+	return ended, nil
 }
 
 // add notes the rows of the page and tells how many of them this walk had not met.

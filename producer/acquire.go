@@ -18,6 +18,8 @@ type session struct {
 	producerID int
 	epoch      int
 	sequence   map[partition]int32 // next sequence number; a partition not in it begins at 0
+	// doubtful: a request to begin or end a transaction was given up and may still be under way, see renew.
+	doubtful bool
 }
 
 // Acquire takes a new producer epoch: from now on an earlier holder of the transactional id is refused (it meets
@@ -33,7 +35,7 @@ func (p *Producer) Acquire(ctx context.Context) error {
 		if err := p.findCoordinator(ctx, c); err != nil {
 			return err
 		}
-		s, err := p.initProducer(ctx, c)
+		s, err := p.initProducer(ctx, c, session{producerID: -1, epoch: -1})
 		if err != nil {
 			return err
 		}
@@ -54,14 +56,27 @@ func (p *Producer) findCoordinator(ctx context.Context, c *cluster) error {
 	return res.Error
 }
 
-// initProducer gives -1 for both ids: whatever the epoch was, the next one is ours. An answer that was lost costs an
-// epoch and nothing else.
-func (p *Producer) initProducer(ctx context.Context, c *cluster) (*session, error) {
+// renew takes the next epoch after a commit of which one request was given up and another answered. The first may yet
+// arrive. In the same epoch, a request to commit would then commit what the next transaction has written by that time, a
+// half of it; a request to begin would begin one that nobody ends, and its timeout looks like another worker. renew names
+// the epoch, so a worker that was fenced meanwhile is refused and fences nobody in return.
+func (p *Producer) renew(ctx context.Context, old *session) (s *session, err error) {
+	c := p.cluster.Load()
+	err = c.attempts(ctx, "renew the epoch of transactional id "+p.cfg.TransactionalID, func(ctx context.Context) error {
+		s, err = p.initProducer(ctx, c, *old)
+		return err
+	})
+	return s, err
+}
+
+// initProducer asks for the epoch after the one of old. -1 for both ids: whatever the epoch was, the next one is ours. An
+// answer that was lost costs an epoch and nothing else.
+func (p *Producer) initProducer(ctx context.Context, c *cluster, old session) (*session, error) {
 	res, err := c.client.InitProducerID(ctx, &kafka.InitProducerIDRequest{
 		TransactionalID:      p.cfg.TransactionalID,
 		TransactionTimeoutMs: int(p.cfg.TransactionTimeout.Milliseconds()),
-		ProducerID:           -1,
-		ProducerEpoch:        -1,
+		ProducerID:           old.producerID,
+		ProducerEpoch:        old.epoch,
 	})
 	if err != nil {
 		return nil, err

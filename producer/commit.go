@@ -36,6 +36,12 @@ func (p *Producer) Commit(ctx context.Context, records []Record, closing func(en
 	p.session = nil // whatever goes wrong from here on, this epoch is over
 	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.TransactionTimeout*3/4, errTransactionTime)
 	defer cancel()
+	if s.doubtful {
+		var err error
+		if s, err = p.renew(ctx, s); err != nil {
+			return err
+		}
+	}
 	t := &transaction{
 		producer: p, cluster: p.cluster.Load(), session: s, began: time.Now(),
 		added: map[partition]bool{}, ends: map[string]int64{},
@@ -206,6 +212,7 @@ func (t *transaction) addPartitions(ctx context.Context, batches [][]*batch) err
 			Topics:          topics,
 		})
 		if err != nil {
+			t.session.doubtful = true
 			return err
 		}
 		return notAdded(res)
@@ -286,7 +293,8 @@ func (b *batch) refusal(res *kafka.ProduceResponse) error {
 }
 
 // commit asks until it has an answer. Asking again is safe while the only answers were "not now" and silence: a
-// transaction that was committed already answers so again, and nobody but a new epoch can have aborted it.
+// transaction that was committed already answers so again, and nobody but a new epoch can have aborted it. After silence the
+// request may still be under way, and the epoch is not used again.
 func (t *transaction) commit(ctx context.Context) error {
 	return t.cluster.attempts(ctx, "commit transaction", func(ctx context.Context) error {
 		res, err := t.cluster.client.EndTxn(ctx, &kafka.EndTxnRequest{
@@ -296,6 +304,7 @@ func (t *transaction) commit(ctx context.Context) error {
 			Committed:       true,
 		})
 		if err != nil {
+			t.session.doubtful = true
 			return err
 		}
 		return res.Error

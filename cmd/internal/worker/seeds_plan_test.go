@@ -82,8 +82,8 @@ func nameOf(key kmsg.Key) string {
 }
 
 const (
-	eventful = 45 * time.Minute // of a simulation
-	calm     = 25 * time.Minute // at its end, to catch up
+	eventful = 20 * time.Minute // of a simulation
+	calm     = 13 * time.Minute // at its end, to catch up
 )
 
 func drawPlan(seed uint64) plan {
@@ -93,12 +93,12 @@ func drawPlan(seed uint64) plan {
 		p.workers = 1
 	}
 	p.serves = simulator.Config{
-		Seed: seed, History: 40 * time.Minute, PerMinute: 0.5 + 2*dice.Float64(), Faults: simulator.Mixed(0.1 * dice.Float64()),
+		Seed: seed, History: 20 * time.Minute, PerMinute: 0.5 + 2*dice.Float64(), Faults: simulator.Mixed(0.1 * dice.Float64()),
 		Switches: randomSwitches(dice),
 	}
 	delete(p.serves.Faults.Rate, simulator.BrokenRow) // whose row may not yet have been read again whole
 	p.env = map[string]string{
-		"START_FROM": "30m", "LEASE_TIMEOUT": "20s", "REREAD": "30m:5m,2h:15m",
+		"START_FROM": "15m", "LEASE_TIMEOUT": "30s", "REREAD": "10m:2m,1h:5m",
 		"POLL_INTERVAL":          []string{"30s", "1m", "2m"}[dice.IntN(3)],
 		"SMARTASSIST_PAGE_LIMIT": []string{"10", "100"}[dice.IntN(2)],
 	}
@@ -115,7 +115,7 @@ func drawPlan(seed uint64) plan {
 // drawEvent draws one.
 func (p plan) drawEvent(dice *rand.Rand) event {
 	seconds := func(most int) time.Duration { return time.Duration(1+dice.IntN(most)) * time.Second }
-	e := event{at: time.Duration(dice.Int64N(int64(eventful))), lasts: seconds(120), slot: dice.IntN(p.workers), times: 1 + dice.IntN(4)}
+	e := event{at: time.Duration(dice.Int64N(int64(eventful - time.Minute))), lasts: seconds(120), slot: dice.IntN(p.workers), times: 1 + dice.IntN(4)}
 	row := theMatrix[dice.IntN(len(theMatrix))]
 	switch n := dice.IntN(20); {
 	case n < 6:

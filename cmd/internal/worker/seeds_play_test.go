@@ -90,6 +90,9 @@ func (s *simulation) run() {
 		s.look()
 		time.Sleep(2 * time.Second)
 	}
+	for _, a := range actions { // what ends now
+		a.do()
+	}
 }
 
 // look holds that one worker at most may ask the service, and starts those again that have ended by themselves.
@@ -154,7 +157,7 @@ func (s *simulation) fate(r request) loss {
 
 // actions are the parts of an event.
 func (s *simulation) actions(e event) []action {
-	until := min(e.at+e.lasts, eventful-time.Second)
+	until := min(e.at+e.lasts, eventful)
 	undo := func() {}
 	do := func() { s.count(e.what()) }
 	switch e.kind {

@@ -59,13 +59,13 @@ func brief(problems []string) string {
 }
 
 // shrinking bounds how often a failing world is played again.
-const shrinking = 40
+var shrinking = flag.Int("shrink", 40, "how often TestSeeds plays a failing world again, to tell a shorter one")
 
 // shrink removes events as long as what is left still fails: halves of them, quarters, and so on.
 func shrink(t *testing.T, p plan, problems []string) (plan, []string) {
 	tries := 0
 	for size := (len(p.events) + 1) / 2; size > 0; size /= 2 {
-		for from := 0; from < len(p.events) && tries < shrinking; {
+		for from := 0; from < len(p.events) && tries < *shrinking; {
 			less := p
 			less.events = slices.Delete(slices.Clone(p.events), from, min(from+size, len(p.events)))
 			tries++

@@ -1,0 +1,63 @@
+package main
+
+// mutant is a bug that somebody might make.
+type mutant struct {
+	name  string
+	in    string // the package of the test
+	test  string // that is meant to find it
+	edits []edit
+}
+
+// edit replaces a text that a file holds once.
+type edit struct{ file, old, new string }
+
+const (
+	worker   = "./cmd/internal/worker"
+	producer = "./producer"
+)
+
+var mutants = []mutant{
+	{"no fencing: an error is followed by more of the same epoch", worker, "TestFaultMatrix/cells/Produce", []edit{
+		{"producer/producer.go", "	session *session // nil: Acquire first\n", "	session *session // nil: Acquire first\n	kept *session\n"},
+		{"producer/commit.go", "	p.session = nil // whatever", "	p.kept = s\n	p.session = nil // whatever"},
+		{"producer/acquire.go", "	p.session = nil\n", "	if p.session = p.kept; p.session != nil {\n		return nil\n	}\n"},
+	}},
+	{"sequence numbers begin at 0 with every batch", producer, "TestEveryRequestLost|TestCommit.*|Test.*", []edit{
+		{"producer/commit.go", "next := t.session.sequence[b.partition]", "next := int32(0)"},
+	}},
+	{"EndTxn is sent before Produce was acknowledged", worker, "TestFaultMatrix/cells/Produce", []edit{
+		{"producer/commit.go", "	return group.Wait()\n}\n\n// pack", "	go group.Wait()\n	return nil\n}\n\n// pack"},
+	}},
+	{"memory is committed before what it remembers", worker, "TestFaultMatrix/cells/Produce", []edit{
+		{"cmd/internal/worker/sink.go", "	err = s.producer.Commit(s.hard, d.records, func", `	var early []producer.Record
+	for _, r := range b.State {
+		early = append(early, producer.Record{Topic: s.cfg.TopicPrefix + stateTopic, Key: r.Key, Value: r.Value})
+	}
+	if err := s.producer.Commit(s.hard, early, nil); err != nil {
+		return err
+	}
+	err = s.producer.Commit(s.hard, d.records, func`},
+	}},
+	{"recovery takes aborted records for committed ones", worker, "TestFaultMatrix/cells/EndTxn", []edit{
+		{"producer/committed.go", "visible := !b.Attributes.Transactional() || !a.open[b.ProducerID]", "visible := true"},
+	}},
+	{"rows are forgotten while they can still be read again", worker, "TestScenarios|TestDrain.*|TestOfTwoWorkers.*", []edit{
+		{"poller/poller.go", "p.state.Seen.Expired(oldest.Add(-24*time.Hour), sweepMost)", "p.state.Seen.Expired(plan.Now.Add(-10*time.Minute), sweepMost)"},
+	}},
+	{"the lease is ignored, every worker is active", worker, "TestStandby", []edit{
+		{"cmd/internal/worker/standby.go", "	if w.lease == nil {\n		return ctx,", "	if true {\n		return ctx,"},
+		{"cmd/internal/worker/standby.go", "if w.lease == nil || w.lease.Confirmed() {", "if true {"},
+	}},
+	{"the budget begins anew at a takeover", worker, "TestBudgetAtTakeovers", []edit{
+		{"cmd/internal/worker/worker.go", "	w.budget.Restart()\n", ""},
+	}},
+	{"a worker cut off from the brokers goes on asking the service", worker, "TestCutOff", []edit{
+		{"cmd/internal/worker/standby.go", "if w.lease == nil || w.lease.Confirmed() {", "if true {"},
+	}},
+	{"an epoch is used again although a request to commit may still arrive", producer, "TestACommitThatArrivesLate", []edit{
+		{"producer/commit.go", "	if s.doubtful {\n", "	if false {\n"},
+	}},
+	{"progress is claimed for what has not settled", worker, "TestClocksApart", []edit{
+		{"poller/poller.go", "settledUpTo := read.At.Add(-p.cfg.Settle)", "settledUpTo := read.At"},
+	}},
+}

@@ -1,0 +1,42 @@
+package poller
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/convstream/convstream/poller/smartassist"
+)
+
+// twoSources answers like a service that pages two sources by themselves, where offsets count rows, and that counts a row
+// which it does not show. cap is the highest offset it goes to; 0 is none.
+type twoSources struct {
+	of  [2][]smartassist.Row
+	cap int
+}
+
+func (s twoSources) Page(_ context.Context, q smartassist.Query) (smartassist.Page, error) {
+	page := smartassist.Page{Sent: q.End.Add(time.Hour), NumResults: len(s.of[0]) + len(s.of[1]) + 1}
+	for _, rows := range s.of {
+		if q.Offset <= len(rows) && (s.cap == 0 || q.Offset <= s.cap) {
+			page.Rows = append(page.Rows, rows[q.Offset:min(len(rows), q.Offset+q.Limit)]...)
+		}
+	}
+	return page, nil
+}
+
+// TestTheEndIsNoCap: a window that cannot be split, with few rows, is whole although a page behind offset 10 is empty.
+func TestTheEndIsNoCap(t *testing.T) {
+	for rows, whole := range map[int]bool{8: true, 45: false} {
+		s := twoSources{cap: 10}
+		for i := range rows {
+			s.of[0] = append(s.of[0], contact(string(rune('A'+i)), "s", "CLOSED"))
+			s.of[1] = append(s.of[1], contact(string(rune('A'+i)), "t", "CLOSED"))
+		}
+		r := Reader{Source: s, Limit: 100, Settle: time.Minute, Paging: Paging{Unit: UnitRows}}
+		read, err := r.Read(t.Context(), Window{at(0), at(0).Add(time.Second)})
+		if err != nil || read.Proven != whole || (read.Partial == "") != whole || len(read.Rows) != 2*rows {
+			t.Errorf("%d rows: %d read, proven %t, partial %q, %v", 2*rows, len(read.Rows), read.Proven, read.Partial, err)
+		}
+	}
+}
