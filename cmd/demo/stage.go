@@ -62,7 +62,8 @@ func start(o options) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.ListenFn(func(string, string) (net.Listener, error) { return kafka, nil })); err != nil {
+	quick := map[string]string{"group.min.session.timeout.ms": "1000"} // or a worker that was torn down would hold the lease for long
+	if s.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.BrokerConfigs(quick), kfake.ListenFn(func(string, string) (net.Listener, error) { return kafka, nil })); err != nil {
 		return nil, err
 	}
 	admin, err := listen("--admin-addr", o.adminAddr)
@@ -101,7 +102,7 @@ func (s *stage) settings(service, kafka net.Addr) (*config.Config, error) {
 		"SMARTASSIST_URL": "http://" + service.String(), "SMARTASSIST_ACCOUNT_ID": account,
 		"SMARTASSIST_CLIENT_ID": clientID, "SMARTASSIST_CLIENT_SECRET": secret, "SMARTASSIST_REQUESTS_PER_MINUTE": "60",
 		"KAFKA_BROKERS": kafka.String(), "ADMIN_ADDR": s.admin.String(), "START_FROM": max(s.history, time.Second).String(),
-		"POLL_INTERVAL": interval.String(), "SETTLE": settle.String(), "REREAD": "1m:10s,10m:30s,24h:2m", "SHUTDOWN_TIMEOUT": "10s",
+		"POLL_INTERVAL": interval.String(), "SETTLE": settle.String(), "REREAD": "1m:10s,10m:30s,24h:2m", "SHUTDOWN_TIMEOUT": "10s", "LEASE_TIMEOUT": "1s",
 	}
 	return config.Load(func(name string) (string, bool) { v, ok := env[name]; return v, ok }, nil)
 }
