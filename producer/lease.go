@@ -123,8 +123,8 @@ func (l *Lease) generation(ctx context.Context, g *group) error {
 	stop := l.keep(ctx, g)
 	var o outcome
 	err := l.cluster.attempts(ctx, "join lease group "+g.id, func(ctx context.Context) error {
-		sent := time.Now()
 		members, err := g.join(ctx, l.candidate())
+		sent := time.Now() // the join may have waited for as long as a tenure lasts; the sync confirms that it counts
 		if err == nil {
 			o, err = g.sync(ctx, members)
 		}
