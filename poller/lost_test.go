@@ -103,7 +103,7 @@ func TestSnapshot(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if whole := i == len(parts)-1; (restored.Sequence == 7) != whole || !restored.Complete() {
+		if whole := i == len(parts)-1; restored.Sequence != 7 || restored.Complete() != whole {
 			t.Errorf("after part %d: commit %d, complete %v", i+1, restored.Sequence, restored.Complete())
 		}
 	}
