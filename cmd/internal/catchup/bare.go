@@ -35,14 +35,12 @@ func transactionsOf(records []*kgo.Record) ([]transaction, error) {
 	state := byPartition[prefix+"state-0"]
 	for progress := byPartition[topics.Progress+"-0"]; len(progress) > 0; {
 		var t transaction
-		var ends map[string]int64
 		t.Closing, progress = upToMarker(t.Closing, progress)
 		p, err := encoder.DecodeProgress(t.Closing[len(t.Closing)-1].Value)
 		if err != nil {
 			return nil, err
 		}
-		ends = p.EndOffsets
-		for at, end := range ends {
+		for at, end := range p.EndOffsets {
 			rest := byPartition[at]
 			for len(rest) > 0 && rest[0].Offset <= end {
 				t.Records, rest = append(t.Records, again(rest[0])), rest[1:]
@@ -120,28 +118,37 @@ func countTransactions(name string) (transactions, rows int, err error) {
 	return transactions, rows, err
 }
 
-// bare commits the transactions of the file with nothing around them.
-func bare(ctx context.Context) error {
+// bare commits the transactions of the file with nothing around them. Only commits count, not the reading of the file.
+func bare(ctx context.Context) (c cost, err error) {
 	p, err := producer.Open(producer.Config{
 		Brokers: strings.Split(os.Getenv("KAFKA_BROKERS"), ","), ClientID: "catchup", TransactionalID: barePrefix + "catchup",
 		Compression: "zstd", Log: zerolog.Nop(),
 	})
 	if err != nil {
-		return err
+		return c, err
 	}
 	defer p.Close()
+	if err := errors.Join(p.EnsureTopics(ctx, true, bareTopics()), p.Acquire(ctx)); err != nil {
+		return c, err
+	}
+	err = eachTransaction(os.Getenv(fileVariable), func(t transaction) error {
+		before, err1 := used()
+		err := p.Commit(ctx, t.Records, func(map[string]int64) ([]producer.Record, error) { return t.Closing, nil })
+		after, err2 := used()
+		c.add(before, after)
+		return errors.Join(err1, err, err2)
+	})
+	return c, err
+}
+
+func bareTopics() []producer.Topic {
 	var all []producer.Topic
 	for _, name := range append(topics.All(), prefix+"state") {
-		t := producer.Topic{Name: barePrefix + strings.TrimPrefix(name, prefix), Partitions: 6}
-		if !slices.Contains(topics.Conversations, name) {
-			t.Partitions, t.OnePartition = 0, true
+		t := producer.Topic{Name: barePrefix + strings.TrimPrefix(name, prefix), OnePartition: true}
+		if slices.Contains(topics.Conversations, name) {
+			t.Partitions, t.OnePartition = 6, false
 		}
 		all = append(all, t)
 	}
-	if err := errors.Join(p.EnsureTopics(ctx, true, all), p.Acquire(ctx)); err != nil {
-		return err
-	}
-	return eachTransaction(os.Getenv(fileVariable), func(t transaction) error {
-		return p.Commit(ctx, t.Records, func(map[string]int64) ([]producer.Record, error) { return t.Closing, nil })
-	})
+	return all
 }

@@ -40,16 +40,16 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 1 && args[0] == asWorker {
-		return measured(func() error { return worked(ctx) })
+		return measured(func() (cost, error) { return worked(ctx) })
 	}
 	if len(args) == 1 && args[0] == asBare {
-		return measured(func() error { return bare(ctx) })
+		return measured(func() (cost, error) { return bare(ctx) })
 	}
 	o := options{}
 	flags := flag.NewFlagSet("catchup", flag.ContinueOnError)
 	flags.IntVar(&o.conversations, "conversations", 100_000, "how many")
 	flags.StringVar(&o.on, "on", "kafka,kfake", "brokers, comma-separated: kafka is Apache Kafka (needs Java 17 and Maven), kfake the one of tests, in this process")
-	flags.StringVar(&o.profiles, "profiles", "", "directory for CPU profiles of the measured processes; profiling costs a little itself")
+	flags.StringVar(&o.profiles, "profiles", "", "directory for profiles of the measured processes; profiling costs a little itself")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -74,8 +74,8 @@ func compare(ctx context.Context, o options) error {
 		return err
 	}
 	fmt.Printf("%d conversations of %d bytes\n\n", len(service.rows), service.meanBytes())
-	fmt.Println("| measured | CPU s | user | system | wall s | rows/s | transactions | transactions/s | peak RSS MiB | allocated MiB |")
-	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
+	fmt.Println("| measured | CPU s | user | system | wall s | rows/s | transactions | transactions/s | peak RSS MiB |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|")
 	for on := range strings.SplitSeq(o.on, ",") {
 		if err := onBrokers(ctx, dir, on, service, o.profiles); err != nil {
 			return err

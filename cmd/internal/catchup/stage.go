@@ -79,11 +79,12 @@ func (s stage) work(ctx context.Context, what string) error {
 	if err != nil {
 		return err
 	}
+	c.Wall = wall
 	list, err := s.check(ctx)
 	if err != nil {
 		return err
 	}
-	c.print(what, wall, len(s.service.rows), len(list))
+	c.print(what, len(s.service.rows), len(list))
 	return writeTransactions(s.file, list)
 }
 
@@ -94,11 +95,9 @@ func (s stage) loop(ctx context.Context, what string) error {
 		return err
 	}
 	defer p.kill()
-	began := time.Now()
 	if err := p.cmd.Wait(); err != nil {
 		return err
 	}
-	wall := time.Since(began)
 	var c cost
 	if err := json.Unmarshal(p.stdout.Bytes(), &c); err != nil {
 		return err
@@ -107,7 +106,7 @@ func (s stage) loop(ctx context.Context, what string) error {
 	if err != nil {
 		return err
 	}
-	c.print(what, wall, rows, transactions)
+	c.print(what, rows, transactions)
 	return nil
 }
 
