@@ -24,7 +24,8 @@
 //     asking for the page after it. Everything else is split by time until a page proves its window, and what time
 //     cannot split is walked page by page ([Reader]). What cannot be read whole even so is published as far as it came
 //     and recorded as partial: completeThrough stops there, and nothing is claimed that was not seen;
-//  4. is committed together with the coverage in one transaction ([Sink]): memory moves only after that.
+//  4. is committed together with the coverage, in one transaction ([Sink]) that may hold other reads of gaps too ([Bundle]):
+//     memory moves only after that.
 //
 // Rows change after they were first read, so covered stretches are read again on a schedule ([Tier]); a row that a
 // re-read meets for the first time is published as well, and counted as late.

@@ -36,7 +36,7 @@ func TestWhatWasBelievedIsReadAgain(t *testing.T) {
 	if through := p.next(read).Coverage.Through(covered.Start); !through.Equal(read.End) {
 		t.Errorf("complete through %v, want %v: what was promised stands", through, read.End)
 	}
-	p.state.Paging.ShortUnsafe = true
+	p.pending.Paging.ShortUnsafe = true
 	if got := due(); got != 0 {
 		t.Errorf("%v due, although it was known before", got)
 	}

@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -123,13 +124,16 @@ func (r *Recollection) apply(k Key, e Entry) {
 	r.seen.Apply([]Remembered{{Key: k, Entry: e}})
 }
 
+// Unfinished is what a Ledger says to remember while a Snapshot is being written: more than there can be.
+const Unfinished = math.MaxInt
+
 // Snapshot gives all records of the state, in parts of at most so many entries; the rest of the topic's records of this
-// account is superfluous then. The ledger comes twice: first without a commit, so that parts that were written without
-// the last one do not look like a state, and whole at the end.
+// account is superfluous then. The ledger comes twice: first with more entries than there can be, so that parts that were
+// written without the last one count as a state that is lost, and as it is at the end.
 func (s *State) Snapshot(most int, write func([]Record) error) error {
-	none := s.Ledger
-	none.Sequence, none.Remembered = 0, 0
-	part := []Record{{ledgerKey(s.Account), none.encode()}}
+	unfinished := s.Ledger
+	unfinished.Remembered = Unfinished
+	part := []Record{{ledgerKey(s.Account), unfinished.encode()}}
 	for _, shard := range s.Seen.shards {
 		for _, e := range shard {
 			if part = append(part, Record{entryKey(s.Account, e.key), e.entry.encode()}); len(part) >= most {

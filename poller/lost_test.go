@@ -36,8 +36,9 @@ func TestRecollectionIsTheMemory(t *testing.T) {
 			r, now := draw("row"), at(i)
 			print := r.Fingerprint(smartassist.Ignore{})
 			bad[print] = rapid.IntRange(0, 5).Draw(t, "bad") == 0 || bad[print]
-			j := seen.Judge([]smartassist.Row{r}, cfg, now, now)
-			seen.Apply(j.Changes)
+			d := seen.Draft()
+			j := d.Judge([]smartassist.Row{r}, cfg, now, now)
+			seen.Apply(d.Changes)
 			for _, f := range j.Fresh {
 				published = append(published, Published{f.Row, f.Number, f.Fingerprint, now})
 			}
@@ -56,7 +57,7 @@ func TestRecollectionIsTheMemory(t *testing.T) {
 		}
 		for range 10 {
 			r := []smartassist.Row{draw("again")}
-			a, b := seen.Judge(r, cfg, at(100), at(100)), rebuilt.Seen.Judge(r, cfg, at(100), at(100))
+			a, b := seen.Draft().Judge(r, cfg, at(100), at(100)), rebuilt.Seen.Draft().Judge(r, cfg, at(100), at(100))
 			if len(a.Fresh) != len(b.Fresh) || len(a.Dead) != len(b.Dead) || len(a.Fresh) > 0 && a.Fresh[0].Number != b.Fresh[0].Number {
 				t.Fatalf("%s: fresh %d, dead %d; the memory that was lost says fresh %d, dead %d", r[0].Raw, len(b.Fresh), len(b.Dead), len(a.Fresh), len(a.Dead))
 			}
@@ -103,7 +104,7 @@ func TestSnapshot(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if whole := i == len(parts)-1; (restored.Sequence == 7) != whole || !restored.Complete() {
+		if whole := i == len(parts)-1; restored.Sequence != 7 || restored.Complete() != whole {
 			t.Errorf("after part %d: commit %d, complete %v", i+1, restored.Sequence, restored.Complete())
 		}
 	}

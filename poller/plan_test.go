@@ -229,6 +229,7 @@ func TestAHeadReadThatWasCutGoesOn(t *testing.T) {
 	}
 	before := i.Peeked
 	i.read(cut)
+	i.Turn = 0 // not a tenth one, which would be the rest's
 	i.Now = i.Now.Add(i.pace)
 	if rest, due := i.Next(); !due || rest.Why != Head || rest.Start.Before(before) || rest.End.Before(i.present()) {
 		t.Fatalf("after %v comes %+v, want what is new since %v", cut.Window, rest, before)

@@ -28,36 +28,14 @@ type Config struct {
 	Log     zerolog.Logger
 }
 
-// Batch is one committed read: what is published, and what must be remembered with it.
-type Batch struct {
-	Read      Read
-	Why       Why
-	Fresh     []Revision
-	Dead      []smartassist.Row
-	Unchanged int
-	Late      int // of Fresh, rows first met in a window that was covered before
-
-	Sequence                      int64 // 1, 2, ... per account
-	Selection                     string
-	CompleteFrom, CompleteThrough time.Time // as they are with this batch
-	State                         []Record
-}
-
-// Sink is where batches go.
-type Sink interface {
-	// Commit makes the whole batch durable and visible, or nothing of it. When it returns nil, all of it is. After an
-	// error the outcome is unknown: the Poller ends, and whoever runs it recovers the state and begins anew.
-	// A commit that has begun is not cut off by the Poller's context; the Sink bounds its time.
-	Commit(ctx context.Context, b Batch) error
-}
-
 // Poller reads the service and commits what it reads. It is used by one goroutine; only Status may be called by others.
 type Poller struct {
-	cfg    Config
-	source Source
-	sink   Sink
-	state  *State
-	reader Reader
+	cfg     Config
+	source  Source
+	sink    Sink
+	state   *State
+	pending pending
+	reader  Reader
 
 	headRead  time.Time // when the head was last read up to the present
 	peeked    time.Time // everything up to here was read at least once
@@ -91,6 +69,7 @@ func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 	}
 	state.Asked, state.PagingOf = cfg.Selection, cfg.PagingOf
 	p.reader = Reader{Source: source, Limit: cfg.PageLimit, Settle: cfg.Settle, Paging: state.Paging}
+	p.pending = state.pending()
 	p.publishStatus(now)
 	return p
 }
@@ -103,18 +82,18 @@ func (c Config) start(now time.Time) time.Time {
 	return Span(now.Add(-c.StartFrom), now).Start
 }
 
-// RunOnce reads and commits the window that is most urgent, if one is due, and tells how long to wait before the next
-// call. An error of the Source is not returned: it is noted, logged once, and the window comes up again.
-// An error is the Sink's, or the context's.
+// RunOnce reads the window that is most urgent, if one is due, commits what is to be committed now (see [Bundle]), and tells how
+// long to wait before the next call. An error of the Source is not returned: it is noted, logged once, and the window comes
+// up again. An error is the Sink's, or the context's.
 func (p *Poller) RunOnce(ctx context.Context) (time.Duration, error) {
 	now := time.Now()
 	plan := p.plan(now)
 	task, due := plan.Next()
 	if wait := p.head.wait(now); wait > 0 {
-		return wait, nil
+		return wait, p.commit(ctx, plan)
 	}
 	if !due {
-		return max(time.Second, p.headRead.Add(p.cfg.Interval).Sub(now)), nil
+		return max(time.Second, p.headRead.Add(p.cfg.Interval).Sub(now)), p.commit(ctx, plan)
 	}
 	read, err := p.reader.Read(ctx, task.Window)
 	if ctx.Err() != nil {
@@ -122,10 +101,14 @@ func (p *Poller) RunOnce(ctx context.Context) (time.Duration, error) {
 	}
 	if err != nil {
 		p.failed(task, err)
-		return 0, nil
+		return 0, p.commit(ctx, plan)
 	}
 	p.recovered(task)
-	return 0, p.commit(ctx, plan, task, read)
+	p.add(plan, task, read)
+	if task.Why == Gap && p.pending.hasRoom() {
+		return 0, nil
+	}
+	return 0, p.commit(ctx, plan)
 }
 
 // Run calls RunOnce until the context ends or the Sink fails, and returns why.
@@ -149,7 +132,7 @@ func (p *Poller) Run(ctx context.Context) error {
 func (p *Poller) plan(now time.Time) Plan {
 	return Plan{
 		Now: now, Behind: p.behind, Ahead: p.ahead, From: p.state.From, Settle: p.cfg.Settle, Interval: p.cfg.Interval,
-		Tiers: p.cfg.Tiers, Coverage: p.state.Coverage, Density: p.state.Density, Widest: p.widest,
+		Tiers: p.cfg.Tiers, Coverage: p.pending.Coverage, Density: p.pending.Density, Widest: p.widest,
 		HeadRead: p.headRead, Peeked: p.peeked, Turn: p.turn, HeadOnly: p.others.wait(now) > 0,
 		Passing: p.passing, Unproven: p.unproven,
 	}
@@ -162,53 +145,6 @@ func (p *Poller) widest(at time.Time) time.Duration {
 		return at.Truncate(widest).Add(widest).Sub(at)
 	}
 	return 2 * p.lastWidth
-}
-
-// commit turns the read into a batch, commits it, and only then moves the memory.
-func (p *Poller) commit(ctx context.Context, plan Plan, task Task, read Read) error {
-	j := p.state.Seen.Judge(read.Rows, p.cfg, read.End, read.At)
-	batch := Batch{Read: read, Why: task.Why, Fresh: j.Fresh, Dead: j.Dead, Unchanged: j.Unchanged, Selection: p.state.Selection()}
-	if p.state.Coverage.Covers(read.Window) {
-		batch.Late = j.New
-	}
-	next := p.next(read)
-	changes := append(j.Changes, p.forget(next, j.Changes, plan)...)
-	next.Remembered = p.state.Seen.lenWith(changes)
-	batch.Sequence, batch.CompleteFrom = next.Sequence, next.From
-	batch.CompleteThrough = next.Coverage.Through(next.From)
-	batch.State = p.state.Records(next, changes)
-	if err := p.sink.Commit(ctx, batch); err != nil {
-		return err
-	}
-	p.state.Ledger = next
-	p.state.Seen.Apply(changes)
-	p.moved(plan, task, read)
-	p.tellPartial(read)
-	p.cfg.Log.Debug().Str("reading", string(task.Why)).Stringer("window", read.Window).Int("requests", read.Requests).
-		Int("rows", len(read.Rows)).Int("fresh", len(j.Fresh)).Int("dead", len(j.Dead)).Bool("proven", read.Proven).
-		Int64("sequence", next.Sequence).Msg("committed")
-	p.publishStatus(time.Now())
-	return nil
-}
-
-// next is the ledger after the read.
-func (p *Poller) next(read Read) Ledger {
-	next := p.state.Ledger
-	next.Sequence++
-	next.Paging = p.reader.Paging
-	next.Density = next.Density.Observe(read.Window, p.rowsOf(read))
-	if p.reader.Paging.ShortUnsafe && !p.state.Paging.ShortUnsafe {
-		// Short pages were believed until now, and rows may be missing behind them.
-		next.Coverage = next.Coverage.Doubt(read.At.Add(-Horizon(p.cfg.Tiers)).UTC().Truncate(time.Second))
-	}
-	settledUpTo := read.At.Add(-p.cfg.Settle).Truncate(time.Second)
-	covered := Window{read.Start, earlier(read.End, settledUpTo)}
-	if read.Proven || read.Partial != "" {
-		ours := read.At.Add(read.Behind) // the schedule goes by our clock
-		next.Coverage = next.Coverage.Add(Stretch{covered, ours.UTC().Truncate(time.Second), !read.Proven})
-		next.Coverage = next.Coverage.Compact(Tolerance(p.cfg.Tiers, ours))
-	}
-	return next
 }
 
 // rowsOf counts the rows that say something about the width of windows: those of which a narrower window would show fewer.
@@ -226,48 +162,6 @@ func (p *Poller) rowsOf(read Read) int {
 		return began
 	}
 	return len(read.Rows)
-}
-
-const (
-	sweepEvery = time.Hour // how often the memory is searched for what may be forgotten
-	sweepMost  = 1000      // entries forgotten with one commit
-)
-
-// forget gives what no window that can still be asked for could return again, except what this very read returned. The
-// oldest gap counts as well as the horizon: after an outage, windows before the horizon are still to be read.
-func (p *Poller) forget(next Ledger, changes []Remembered, plan Plan) []Remembered {
-	if plan.Now.Sub(p.sweptAt) < sweepEvery {
-		return nil
-	}
-	oldest := plan.Now.Add(-Horizon(p.cfg.Tiers))
-	if gap, ok := next.Coverage.Gap(Window{next.From, plan.SettledUpTo()}); ok {
-		oldest = earlier(oldest, gap.Start)
-	}
-	expired := p.state.Seen.Expired(oldest.Add(-24*time.Hour), sweepMost)
-	if len(expired) < sweepMost {
-		p.sweptAt = plan.Now
-	}
-	fresh := make(map[Key]bool, len(changes))
-	for _, c := range changes {
-		fresh[c.Key] = true
-	}
-	kept := expired[:0]
-	for _, e := range expired {
-		if !fresh[e.Key] {
-			kept = append(kept, e)
-		}
-	}
-	return kept
-}
-
-// tellPartial logs a window that could not be read whole, the first time.
-func (p *Poller) tellPartial(read Read) {
-	if read.Partial == "" || p.told[read.Window] {
-		return
-	}
-	p.told[read.Window] = true
-	p.cfg.Log.Error().Stringer("window", read.Window).Int("rows", len(read.Rows)).Str("reason", read.Partial).
-		Msg("a window cannot be read whole: what came is published, completeThrough stops there, polling goes on")
 }
 
 // moved notes what the planner must know of the read beyond the coverage.

@@ -22,8 +22,9 @@ func contact(id, session, status string) smartassist.Row {
 
 // judge1 judges the rows of one read and applies the result, as a commit does.
 func judgeAndApply(s *Seen, mode Deduplicate, now time.Time, rows ...smartassist.Row) Judgement {
-	j := s.Judge(rows, Config{Deduplicate: mode}, now, now)
-	s.Apply(j.Changes)
+	d := s.Draft()
+	j := d.Judge(rows, Config{Deduplicate: mode}, now, now)
+	s.Apply(d.Changes)
 	return j
 }
 
@@ -130,11 +131,12 @@ func TestStateSurvivesRestoring(t *testing.T) {
 		for i := range rapid.IntRange(0, 20).Draw(t, "rows") {
 			rows = append(rows, contact(fmt.Sprint("c-", i%7), fmt.Sprint("s", i%3), fmt.Sprint(i)))
 		}
-		j := s.Seen.Judge(rows, Config{Deduplicate: ByRevision}, at(0), at(0))
-		s.Seen.Apply(j.Changes)
+		d := s.Seen.Draft()
+		d.Judge(rows, Config{Deduplicate: ByRevision}, at(0), at(0))
+		s.Seen.Apply(d.Changes)
 		other := State{Account: "a"} // a neighbour whose id begins alike
 		restored := State{Account: "a1"}
-		for _, r := range append(other.Records(Ledger{Sequence: 7}, nil), s.Records(s.Ledger, j.Changes)...) {
+		for _, r := range append(other.Records(Ledger{Sequence: 7}, nil), s.Records(s.Ledger, d.Changes)...) {
 			if err := restored.Restore(r); err != nil {
 				t.Fatal(err)
 			}

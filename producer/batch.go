@@ -1,7 +1,6 @@
 package producer
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"time"
@@ -14,6 +13,7 @@ import (
 // produce request. The checksum covers everything from the attributes on.
 const (
 	lengthPrefix     = 4
+	offsetLength     = 8 // of what follows
 	offsetCRC        = 17
 	offsetAttributes = 21
 	offsetProducerID = 43
@@ -48,12 +48,13 @@ func (b *batch) stamp(producerID int64, epoch int16, sequence int32) {
 
 // packer cuts the records of one partition into batches that the topic takes.
 type packer struct {
-	partition partition
-	records   []Record // all that the caller gave
-	codec     kafka.Compression
-	limit     int // max.message.bytes of the topic
-	now       time.Time
-	out       []*batch
+	partition  partition
+	records    []Record // all that the caller gave
+	codec      kafka.Compression
+	compressor *compressor
+	limit      int // max.message.bytes of the topic
+	now        time.Time
+	out        []*batch
 }
 
 // pack packs the records with the given indexes in their order. It sizes batches as if nothing were compressed: a
@@ -106,16 +107,8 @@ func (p *packer) encode(indexes []int, codec kafka.Compression) (*batch, error) 
 	for i, index := range indexes {
 		records[i] = p.wire(p.records[index])
 	}
-	set := protocol.RecordSet{
-		Version:    2,
-		Attributes: protocol.Attributes(codec),
-		Records:    protocol.NewRecordReader(records...),
-	}
-	var buffer bytes.Buffer
-	if _, err := set.WriteTo(&buffer); err != nil {
-		return nil, err
-	}
-	return &batch{partition: p.partition, count: len(indexes), records: indexes, data: buffer.Bytes()}, nil
+	data, err := p.compressor.batch(records, codec)
+	return &batch{partition: p.partition, count: len(indexes), records: indexes, data: data}, err
 }
 
 func (p *packer) wire(r Record) protocol.Record {

@@ -18,10 +18,19 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+func testCompressor(t *testing.T) *compressor {
+	t.Helper()
+	c, err := newCompressor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // TestStamp decodes a stamped batch with an independent implementation.
 func TestStamp(t *testing.T) {
 	start := time.Date(2026, 3, 4, 5, 6, 7, 89e6, time.UTC)
-	p := packer{partition: partition{voice, 3}, limit: 1 << 20, now: start, records: []Record{
+	p := packer{partition: partition{voice, 3}, compressor: testCompressor(t), limit: 1 << 20, now: start, records: []Record{
 		{Key: []byte("k"), Value: []byte("v"), Time: start, Headers: []Header{{"b", []byte("1")}, {"a", nil}, {"b", []byte("2")}}},
 		{Key: nil, Value: nil, Time: start.Add(-time.Hour)},
 		{Key: []byte{}, Value: []byte{}},
@@ -86,7 +95,7 @@ func TestPackKeepsToTheLimit(t *testing.T) {
 	const limit = 10_000
 	for name, codec := range map[string]kafka.Compression{"none": 0, "gzip": kafka.Gzip, "snappy": kafka.Snappy, "lz4": kafka.Lz4, "zstd": kafka.Zstd} {
 		t.Run(name, func(t *testing.T) {
-			p := packer{partition: partition{voice, 0}, limit: limit, codec: codec, now: time.Now()}
+			p := packer{partition: partition{voice, 0}, compressor: testCompressor(t), limit: limit, codec: codec, now: time.Now()}
 			var indexes []int
 			for i := range 200 {
 				p.records = append(p.records, Record{Key: []byte("k"), Value: noise(i * 40)})
@@ -116,7 +125,7 @@ func TestPackKeepsToTheLimit(t *testing.T) {
 }
 
 func TestPackRefusesTheTooLarge(t *testing.T) {
-	p := packer{partition: partition{voice, 0}, limit: 1000, now: time.Now(), codec: kafka.Gzip}
+	p := packer{partition: partition{voice, 0}, compressor: testCompressor(t), limit: 1000, now: time.Now(), codec: kafka.Gzip}
 	for i := range 9 {
 		p.records = append(p.records, Record{Value: bytes.Repeat([]byte{byte(i)}, 900)})
 	}

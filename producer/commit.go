@@ -138,7 +138,10 @@ func (t *transaction) pack(ctx context.Context, records []Record) ([][]*batch, e
 	out := make([][]*batch, 0, len(order))
 	now := time.Now()
 	for _, at := range order {
-		p := packer{partition: at, records: records, codec: t.producer.codec, limit: t.producer.topics[at.topic].maxBytes, now: now}
+		p := packer{
+			partition: at, records: records, codec: t.producer.codec, compressor: t.producer.compressor,
+			limit: t.producer.topics[at.topic].maxBytes, now: now,
+		}
 		if err := p.pack(perPartition[at]); err != nil {
 			return nil, failure("produce "+at.String(), err)
 		}

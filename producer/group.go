@@ -24,7 +24,7 @@ type group struct {
 	cluster *cluster
 	id      string
 	topic   string
-	timeout time.Duration
+	silence time.Duration
 
 	mu         sync.Mutex
 	member     string // given by the coordinator; "" before the first join
@@ -45,6 +45,11 @@ func (g *group) becomes(member string, generation int32) {
 	g.member, g.generation = member, generation
 }
 
+// grace is how much longer than for a silent member the coordinator waits for one that it hears, and whose join does not
+// arrive: a dead member holds up the joins of all others until it has been silent for too long, and meanwhile the holder of
+// the lease must not be dropped. See Lease.prolong.
+func grace(silence time.Duration) time.Duration { return silence / 2 }
+
 const (
 	groupProtocolType = "consumer"
 	groupProtocol     = "convstream-lease"
@@ -61,8 +66,7 @@ func (g *group) join(ctx context.Context, c candidate) (members map[string]candi
 	member, generation := g.as()
 	res, err := g.cluster.transport.RoundTrip(ctx, g.cluster.client.Addr, &joingroup.Request{
 		GroupID: g.id, MemberID: member, ProtocolType: groupProtocolType,
-		// The same for both: a holder that is cut off while the group rebalances must not be dropped any sooner.
-		SessionTimeoutMS: int32(g.timeout.Milliseconds()), RebalanceTimeoutMS: int32(g.timeout.Milliseconds()),
+		SessionTimeoutMS: int32(g.silence.Milliseconds()), RebalanceTimeoutMS: int32((g.silence + grace(g.silence)).Milliseconds()),
 		Protocols: []joingroup.RequestProtocol{{Name: groupProtocol, Metadata: subscription}},
 	})
 	if err != nil {

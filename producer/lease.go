@@ -49,21 +49,14 @@ type Lease struct {
 	holder    string        // name of who holds it, as last heard; "" = not known
 	yields    bool
 	trouble   error     // why it could not join, last time; nil when it has
+	current   time.Time // when the last heartbeat went out whose answer knew of no newer generation
 	confirmed time.Time // when the last request went out whose answer confirmed the tenure
-}
-
-// tenure is one time of holding the lease.
-type tenure struct {
-	ctx    context.Context
-	end    context.CancelCauseFunc
-	since  time.Time
-	expiry *time.Timer // fires when the brokers have not confirmed it for too long
 }
 
 // LeaseStatus is a Lease as it stands.
 type LeaseStatus struct {
 	Held bool
-	// Holder is the name of the worker that holds it, "" while that is not known.
+	// Holder is the name of the worker that holds it, "" while that is not known, or was not confirmed for too long.
 	Holder string
 	// Trouble is why the worker could not take part in the last election; nil when it has.
 	Trouble error
@@ -72,17 +65,11 @@ type LeaseStatus struct {
 	Yielding bool
 }
 
-// ErrLeaseLost is the cause of the end of a tenure: another worker holds the lease, or may.
-var ErrLeaseLost = errors.New("the lease is another worker's")
-
-// errUnconfirmed is the other cause.
-var errUnconfirmed = errors.New("the brokers did not confirm the lease in time")
-
 // OpenLease reaches for nothing yet: Run does.
 func OpenLease(cfg Config, l LeaseConfig) (*Lease, error) {
 	// A join is answered when all members have joined.
 	cfg = cfg.withDefaults()
-	cfg.Timeout += l.Timeout
+	cfg.Timeout += 2 * l.Timeout
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("open lease: %w", err)
 	}
@@ -99,7 +86,7 @@ const beats = 20
 // It tries again for ever while brokers are away; an *Error, of category denied or settings, says what somebody has to
 // mend. The lease is lost when Run returns.
 func (l *Lease) Run(ctx context.Context) error {
-	g := &group{cluster: l.cluster, id: l.Group, topic: l.Topic, timeout: l.silence()}
+	g := &group{cluster: l.cluster, id: l.Group, topic: l.Topic, silence: l.silence()}
 	defer l.lose()
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Timeout/4)
@@ -124,14 +111,17 @@ func (l *Lease) generation(ctx context.Context, g *group) error {
 	var o outcome
 	err := l.cluster.attempts(ctx, "join lease group "+g.id, func(ctx context.Context) error {
 		members, err := g.join(ctx, l.candidate())
-		joined := time.Now() // joining may have taken as long as a member is silent; the next request is answered at once
 		if err == nil {
 			o, err = g.sync(ctx, members)
+		}
+		asked := time.Now()
+		if err == nil { // what the answers say may be old by now: only a heartbeat confirms
+			err = l.heartbeat(ctx, g)
 		}
 		if err != nil {
 			return l.failed(g, err)
 		}
-		l.settle(o, joined, kicked)
+		l.settle(o, asked, kicked)
 		return nil
 	})
 	stop()
@@ -157,18 +147,22 @@ func (l *Lease) generation(ctx context.Context, g *group) error {
 	}
 }
 
+func (l *Lease) heartbeat(ctx context.Context, g *group) error {
+	ctx, cancel := context.WithTimeout(ctx, l.Timeout/3)
+	defer cancel()
+	return g.heartbeat(ctx)
+}
+
 // beat sends one heartbeat; false means that it is time to join again.
 func (l *Lease) beat(ctx context.Context, g *group) bool {
 	sent := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, l.Timeout/3)
-	defer cancel()
-	err := g.heartbeat(ctx)
+	err := l.heartbeat(ctx, g)
 	switch {
 	case err == nil:
 		l.confirm(sent)
 		return true
 	case errors.Is(err, kafka.RebalanceInProgress): // the tenure lasts until the new generation has elected
-		l.confirm(sent)
+		l.prolong(sent)
 		return false
 	default:
 		return failure("heartbeat", l.failed(g, err)).Category != Excluded
@@ -176,10 +170,13 @@ func (l *Lease) beat(ctx context.Context, g *group) bool {
 }
 
 // keep sends heartbeats while a join waits for the other members, until stop. One of these may be dead, and then the join is
-// answered when that one has been silent for the timeout: the holder's own tenure would end as early as that. While the
-// coordinator says that it is still about to elect, or knows of no other election than this one, nobody else was elected.
+// answered when that one has been silent for too long: the holder's own tenure would end as early as that.
 func (l *Lease) keep(ctx context.Context, g *group) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
+	member, generation := g.as()
+	if member == "" {
+		return cancel
+	}
 	var beating sync.WaitGroup
 	beating.Go(func() {
 		ticker := time.NewTicker(l.silence() / beats)
@@ -189,23 +186,27 @@ func (l *Lease) keep(ctx context.Context, g *group) (stop func()) {
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				l.murmur(ctx, g)
 			}
+			sent := time.Now()
+			err := l.heartbeat(ctx, g)
+			if m, now := g.as(); m != member || now != generation {
+				return // the join was answered: what has come since is of the next generation
+			}
+			l.murmured(err, sent)
 		}
 	})
 	return func() { cancel(); beating.Wait() }
 }
 
-// murmur is a heartbeat of which only good news count: bad ones the join hears as well.
-func (l *Lease) murmur(ctx context.Context, g *group) {
-	if member, _ := g.as(); member == "" {
-		return
-	}
-	sent := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, l.Timeout/3)
-	defer cancel()
-	if err := g.heartbeat(ctx); err == nil || errors.Is(err, kafka.RebalanceInProgress) {
+// murmured takes in what the coordinator said to a heartbeat of the generation that is about to end.
+func (l *Lease) murmured(err error, sent time.Time) {
+	switch {
+	case err == nil:
 		l.confirm(sent)
+	case errors.Is(err, kafka.RebalanceInProgress):
+		l.prolong(sent)
+	case errors.Is(err, kafka.UnknownMemberId), errors.Is(err, kafka.IllegalGeneration):
+		l.lose() // the join, which may hang, will hear it too
 	}
 }
 
@@ -218,147 +219,4 @@ func (l *Lease) failed(g *group, err error) error {
 		l.lose()
 	}
 	return err
-}
-
-func (l *Lease) candidate() candidate {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c := candidate{Name: l.Name, Started: l.started.UnixMilli(), Yields: l.yields}
-	if l.tenure != nil {
-		c.Since = l.tenure.since.UnixMilli()
-	}
-	return c
-}
-
-// change does f and tells those who wait, if who holds the lease has changed.
-func (l *Lease) change(f func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	tenure, holder := l.tenure, l.holder
-	if f(); l.tenure != tenure || l.holder != holder {
-		close(l.changed)
-		l.changed = make(chan struct{})
-	}
-}
-
-// settle takes in the outcome of an election; not if the worker has yielded since it stood for it.
-func (l *Lease) settle(o outcome, asked time.Time, kicked <-chan struct{}) {
-	l.change(func() {
-		switch {
-		case l.kicked != kicked:
-			return
-		case o.elected && l.tenure == nil:
-			ctx, end := context.WithCancelCause(context.Background())
-			t := &tenure{ctx: ctx, end: end, since: time.Now()}
-			t.expiry = time.AfterFunc(l.silence(), func() { l.expire(t) })
-			l.tenure = t
-		case !o.elected:
-			l.endTenure(ErrLeaseLost)
-		}
-		l.yields = o.Stranger
-		l.holder = o.Holder
-	})
-	l.confirm(asked)
-}
-
-// confirm notes that the coordinator has answered a request that went out then: until a silence later, it takes nobody for
-// the holder but this worker.
-func (l *Lease) confirm(asked time.Time) {
-	l.change(func() {
-		l.trouble = nil
-		if asked.After(l.confirmed) {
-			l.confirmed = asked
-		}
-		if l.tenure != nil {
-			l.tenure.expiry.Reset(l.silence() - time.Since(l.confirmed))
-		}
-	})
-}
-
-func (l *Lease) expire(t *tenure) {
-	l.change(func() {
-		if l.tenure == t && time.Since(l.confirmed) >= l.silence() {
-			l.endTenure(l.unconfirmed())
-		}
-	})
-}
-
-func (l *Lease) unconfirmed() error {
-	if l.trouble == nil {
-		return &Error{Op: "hold the lease of group " + l.Group, Category: Timeout, Err: errUnconfirmed, Hint: hintBrokers}
-	}
-	e := failure("hold the lease of group "+l.Group, l.trouble)
-	return &Error{Op: e.Op, Category: e.Category, Err: fmt.Errorf("%w: %w", errUnconfirmed, e.Err), Hint: e.Hint}
-}
-
-func (l *Lease) lose() { l.change(func() { l.endTenure(ErrLeaseLost) }) }
-
-func (l *Lease) endTenure(why error) {
-	if l.tenure != nil {
-		l.tenure.expiry.Stop()
-		l.tenure.end(why)
-		l.tenure, l.holder = nil, ""
-	}
-}
-
-func (l *Lease) kick() <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.kicked
-}
-
-// Trust ends the yielding: the holder takes over, and has the others elect it once more, so that they trust in their turn.
-func (l *Lease) Trust() {
-	l.change(func() {
-		if l.yields {
-			l.yields = false
-			l.rejoin()
-		}
-	})
-}
-
-// Yield gives the lease up and stands behind all others: for a worker that was fenced. Whoever fenced it is at work, and
-// if it is a member of the group, it will be elected.
-func (l *Lease) Yield() {
-	l.change(func() {
-		l.yields = true
-		l.endTenure(ErrLeaseLost)
-		l.rejoin()
-	})
-}
-
-func (l *Lease) rejoin() {
-	close(l.kicked)
-	l.kicked = make(chan struct{})
-}
-
-// Tenure gives a context that ends when the lease that is held now is lost; nil while it is not held. Its cause is then
-// ErrLeaseLost, or an *Error where the brokers did not confirm the lease within the timeout. changed is closed when the
-// lease is lost, held, or another's.
-func (l *Lease) Tenure() (held context.Context, changed <-chan struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.tenure == nil {
-		return nil, l.changed
-	}
-	return l.tenure.ctx, l.changed
-}
-
-// Confirmed tells whether the coordinator has confirmed the lease within the timeout. It is for what must not be done by two
-// workers, and what no broker fences: a process that was stopped for a while still believes to hold what is another's.
-func (l *Lease) Confirmed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.tenure != nil && time.Since(l.confirmed) < l.silence()
-}
-
-// Status gives the lease as it stands.
-func (l *Lease) Status() LeaseStatus {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := LeaseStatus{Held: l.tenure != nil, Holder: l.holder, Yielding: l.yields}
-	if l.trouble != nil {
-		s.Trouble = failure("join", l.trouble) // with what to do
-	}
-	return s
 }

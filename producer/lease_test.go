@@ -59,9 +59,11 @@ func (s *severed) set(off bool) {
 }
 
 // elector starts a Lease. The topics must exist.
-func (w *world) elector(name string) *elector {
+func (w *world) elector(name string) *elector { return w.electorVia(name, w.network.DialContext) }
+
+func (w *world) electorVia(name string, dial func(context.Context, string, string) (net.Conn, error)) *elector {
 	w.t.Helper()
-	e := &elector{t: w.t, name: name, wire: &severed{dial: w.network.DialContext}, ended: make(chan error, 1)}
+	e := &elector{t: w.t, name: name, wire: &severed{dial: dial}, ended: make(chan error, 1)}
 	cfg := w.config()
 	cfg.Dial = e.wire.DialContext
 	var err error
@@ -239,7 +241,12 @@ func TestLeaseFaults(t *testing.T) {
 					awaitHolder(t, 2*leaseTimeout, a, b)
 					fault := w.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: code, Count: 3})
 					w.elector("c").end() // so that there is something to join
-					time.Sleep(time.Minute)
+					for range 600 {
+						time.Sleep(100 * time.Millisecond)
+						if confirmed([]*elector{a, b}) > 1 {
+							t.Fatal("two workers have a confirmed lease")
+						}
+					}
 					fault.Remove()
 					time.Sleep(time.Minute)
 					awaitHolder(t, leaseTimeout, a, b)

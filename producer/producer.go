@@ -94,11 +94,12 @@ type Message struct {
 // Producer publishes in transactions under one transactional id. Ping may be called at any time; every other method is
 // for one goroutine at a time.
 type Producer struct {
-	cfg     Config
-	codec   kafka.Compression
-	cluster atomic.Pointer[cluster]
-	topics  map[string]topicLimits
-	session *session // nil: Acquire first
+	cfg        Config
+	codec      kafka.Compression
+	compressor *compressor
+	cluster    atomic.Pointer[cluster]
+	topics     map[string]topicLimits
+	session    *session // nil: Acquire first
 }
 
 // Open makes a Producer. It checks the configuration and reaches for nothing; Close it.
@@ -107,7 +108,11 @@ func Open(cfg Config) (*Producer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("open producer: %w", err)
 	}
-	p := &Producer{cfg: cfg, codec: codecs[cfg.Compression]}
+	compressor, err := newCompressor()
+	if err != nil {
+		return nil, fmt.Errorf("open producer: %w", err)
+	}
+	p := &Producer{cfg: cfg, codec: codecs[cfg.Compression], compressor: compressor}
 	p.cluster.Store(connect(cfg, []string{}))
 	return p, nil
 }

@@ -74,6 +74,17 @@ func (p *Producer) EnsureTopics(ctx context.Context, create bool, topics []Topic
 	return nil
 }
 
+// InspectTopics reads number of partitions and settings of topics that were ensured once more, and checks them as
+// EnsureTopics does. Connections and Readers stay.
+func (p *Producer) InspectTopics(ctx context.Context, topics []Topic) error {
+	limits, wrong, err := p.cluster.Load().inspect(ctx, topics)
+	if err := errors.Join(append(wrong, err)...); err != nil {
+		return err
+	}
+	p.topics = limits
+	return nil
+}
+
 // MaxMessageBytes is the largest batch that the topic takes, in bytes after compression, as EnsureTopics read it; a
 // single record may take some 100 bytes less than that. 0 for a topic that was not ensured.
 func (p *Producer) MaxMessageBytes(topic string) int { return p.topics[topic].maxBytes }

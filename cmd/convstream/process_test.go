@@ -211,8 +211,7 @@ func newWorldOn(t *testing.T, brokers []string, prefix string, c simulator.Confi
 	w.env = map[string]string{
 		"SMARTASSIST_URL": server.URL, "SMARTASSIST_ACCOUNT_ID": account, "SMARTASSIST_JWT": token,
 		"SMARTASSIST_REQUESTS_PER_MINUTE": "60", "KAFKA_BROKERS": strings.Join(brokers, ","), "TOPIC_PREFIX": prefix, "ADMIN_ADDR": "127.0.0.1:0",
-		// A lease would have the successor of a killed worker wait for its timeout; what it does is told in package scenario.
-		"TOPIC_PARTITIONS": "3", "LEASE": "off", "POLL_INTERVAL": "3s", "SETTLE": "3s", "REREAD": "20s:5s,1h:20s",
+		"TOPIC_PARTITIONS": "3", "POLL_INTERVAL": "3s", "SETTLE": "3s", "REREAD": "20s:5s,1h:20s",
 	}
 	maps.Copy(w.env, env)
 	return w

@@ -29,7 +29,7 @@ const (
 	interval = 4 * time.Second
 
 	// A worker that was torn down is to be replaced within seconds.
-	leaseTimeout = 2 * time.Second
+	leaseTimeout = time.Second
 )
 
 // stage is everything that runs: the service, the broker, and one worker after the other.

@@ -1,6 +1,7 @@
 package smartassist
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -75,6 +77,7 @@ type Client struct {
 	cfg      Config
 	endpoint *url.URL
 	http     *http.Client
+	before   *atomic.Int64 // length of the answer before, in bytes
 }
 
 // New checks the configuration, naming everything that is wrong with it at once.
@@ -91,7 +94,7 @@ func New(cfg Config) (*Client, error) {
 	if err := errors.Join(err, errTransport, cfg.check()); err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg, endpoint: endpoint, http: &http.Client{
+	return &Client{cfg: cfg, endpoint: endpoint, before: new(atomic.Int64), http: &http.Client{
 		Transport: transport,
 		// net/http would send our auth header along to wherever the service points.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -216,7 +219,11 @@ func (c *Client) ask(ctx context.Context, q Query) (Page, error) {
 
 // readBody reads the answer up to the cap.
 func (c *Client) readBody(resp *http.Response) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxBody+1))
+	var b bytes.Buffer
+	b.Grow(int(c.room(resp)))
+	_, err := b.ReadFrom(io.LimitReader(resp.Body, c.cfg.MaxBody+1))
+	body := b.Bytes()
+	c.before.Store(int64(len(body)))
 	switch {
 	case int64(len(body)) > c.cfg.MaxBody:
 		return nil, &Error{Kind: BadAnswer, Category: CategoryTooLarge, Status: resp.StatusCode,
@@ -228,6 +235,16 @@ func (c *Client) readBody(resp *http.Response) ([]byte, error) {
 			Err: &quiet{fmt.Sprintf("answer cut off after %d bytes", len(body)), err}}
 	}
 	return body, nil
+}
+
+// room is for an answer of the length that it says, else of that of the one before. Answers are large and alike: a buffer
+// that grows on the way costs several times as much memory.
+func (c *Client) room(resp *http.Response) int64 {
+	length := resp.ContentLength
+	if length < 0 {
+		length = c.before.Load() * 9 / 8
+	}
+	return min(length, c.cfg.MaxBody) + bytes.MinRead
 }
 
 // request builds the request as documented. The service's own header names are

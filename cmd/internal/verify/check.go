@@ -175,8 +175,8 @@ func (r *Report) checkProgress(topics Topics) {
 		if p.Sequence != int64(i+1) {
 			r.problem("commit %d is number %d in the progress topic", p.Sequence, i+1)
 		}
-		if p.CompleteThrough.Before(r.CompleteThrough) && p.CompleteFrom.Equal(r.CompleteFrom) {
-			r.problem("commit %d: completeThrough goes back from %v to %v", p.Sequence, r.CompleteThrough, p.CompleteThrough)
+		if i > 0 && p.CompleteThrough.Before(r.CompleteThrough) && p.Selection == r.progress[i-1].Selection {
+			r.problem("commit %d: completeThrough of the selection goes back from %v to %v", p.Sequence, r.CompleteThrough, p.CompleteThrough)
 		}
 		r.CompleteFrom, r.CompleteThrough = p.CompleteFrom, p.CompleteThrough
 		r.Late += p.Late

@@ -193,6 +193,28 @@ func TestBudgetAtTakeovers(t *testing.T) {
 	})
 }
 
+// TestStartBesideADeadOne: who joins while a dead member still counts waits for it, and does not take what it then gets for
+// lost at once.
+func TestStartBesideADeadOne(t *testing.T) {
+	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
+		for range 3 {
+			dead := w.replica()
+			w.awaitActive(30*time.Second, dead)
+			time.Sleep(time.Minute)
+			dead.wire.cut("")
+			_ = dead.stop()
+		}
+		last := w.replica()
+		if _, took := w.awaitActive(30*time.Second, last); took > last.cfg.LeaseTimeout {
+			t.Errorf("active after %v", took)
+		}
+		w.logged("did not confirm the lease", 0)
+		time.Sleep(10 * time.Minute)
+		w.stopReplicas([]*replica{last})
+		w.settled()
+	})
+}
+
 // TestCutOff cuts the active worker off from the brokers only: it can still reach the service, and must not use up the budget
 // beside the one that takes over. When it comes back, it stands by.
 func TestCutOff(t *testing.T) {

@@ -56,7 +56,7 @@ func (w *Worker) compareWithTopics(ctx context.Context, note []byte) error {
 		}
 		lost := 0
 		for id := range last {
-			if last[id] >= 0 && (id >= len(ends) || ends[id] <= last[id]) {
+			if last[id] >= 0 && id < len(ends) && ends[id] <= last[id] {
 				lost, last[id] = lost+1, -1
 			}
 		}

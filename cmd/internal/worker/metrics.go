@@ -131,15 +131,18 @@ func (m *metrics) request(err error) {
 	m.requests.WithLabelValues(outcome).Inc()
 }
 
-func (m *metrics) committed(b poller.Batch, d *draft, took time.Duration) {
+func (m *metrics) committed(u poller.Bundle, d *draft, took time.Duration) {
 	m.commitSeconds.Observe(took.Seconds())
-	m.reads.WithLabelValues(string(b.Why)).Inc()
-	m.rows.WithLabelValues("published").Add(float64(d.progress.Published))
-	m.rows.WithLabelValues("unchanged").Add(float64(d.progress.Unchanged))
-	m.rows.WithLabelValues("dead_lettered").Add(float64(d.progress.DeadLettered))
-	m.late.Add(float64(b.Late))
-	for topic, n := range d.progress.ByTopic {
-		m.published.WithLabelValues(topic).Add(float64(n))
+	for i, b := range u.Batches {
+		p := d.progress[i]
+		m.reads.WithLabelValues(string(b.Why)).Inc()
+		m.rows.WithLabelValues("published").Add(float64(p.Published))
+		m.rows.WithLabelValues("unchanged").Add(float64(p.Unchanged))
+		m.rows.WithLabelValues("dead_lettered").Add(float64(p.DeadLettered))
+		m.late.Add(float64(b.Late))
+		for topic, n := range p.ByTopic {
+			m.published.WithLabelValues(topic).Add(float64(n))
+		}
 	}
 	for _, field := range d.unmapped {
 		m.unmapped.WithLabelValues(field).Inc()

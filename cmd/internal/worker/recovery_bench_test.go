@@ -62,9 +62,10 @@ func stateRecords(from, n int) []producer.Record {
 		rows[i] = smartassist.Row{ConversationID: string(id), SessionID: string(id), Kind: smartassist.Contact, Raw: []byte("{}")}
 	}
 	state := poller.State{Account: account}
-	judged := state.Seen.Judge(rows, poller.Config{Deduplicate: poller.ByRevision}, time.Now(), time.Now())
+	draft := state.Seen.Draft()
+	draft.Judge(rows, poller.Config{Deduplicate: poller.ByRevision}, time.Now(), time.Now())
 	var out []producer.Record
-	for _, r := range state.Records(poller.Ledger{Sequence: 1}, judged.Changes) {
+	for _, r := range state.Records(poller.Ledger{Sequence: 1}, draft.Changes) {
 		out = append(out, producer.Record{Topic: "conversations." + stateTopic, Key: r.Key, Value: r.Value})
 	}
 	return out

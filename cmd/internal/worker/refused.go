@@ -62,7 +62,7 @@ func (s sink) partBytes() int {
 
 // noteRefused notes what is to be done otherwise after a broker refused records. Where nothing can be, the error says what
 // the operator can do; trying goes on, since a setting that he corrects is read with the next session.
-func (s sink) noteRefused(err error, b poller.Batch, d *draft) error {
+func (s sink) noteRefused(err error, d *draft) error {
 	r, ok := errors.AsType[*producer.RefusedError](err)
 	if !ok {
 		return err
@@ -74,7 +74,7 @@ func (s sink) noteRefused(err error, b poller.Batch, d *draft) error {
 	case r.Time() && d.ownTimes(r.Records):
 		s.refused.untimed[r.Topic] = true
 		s.log.Warn().Str("topic", r.Topic).Msg("the topic does not take the conversations' own times (RECORD_TIMESTAMP=start): its records have the time of publishing from now on. See message.timestamp.before.max.ms of the topic")
-	case r.Time() || !s.blame(r.Records, b, d):
+	case r.Time() || !s.blame(r.Records, d):
 		return explainRefused(err)
 	}
 	return err
@@ -91,14 +91,14 @@ func (d *draft) ownTimes(records []int) bool {
 }
 
 // blame notes to which rows a refusal points; false if to none. Where it points to one, that one is refused.
-func (s sink) blame(records []int, b poller.Batch, d *draft) (blamed bool) {
+func (s sink) blame(records []int, d *draft) (blamed bool) {
 	of := suspected
 	if len(records) == 1 {
 		of = refused
 	}
 	for _, i := range records {
-		if revision := d.revisions[i]; revision >= 0 {
-			s.refused.contents[contentOf(b.Fresh[revision])] = of
+		if revision := d.revisions[i]; revision != nil {
+			s.refused.contents[contentOf(*revision)] = of
 			blamed = true
 		}
 	}
@@ -114,11 +114,13 @@ func explainRefused(err error) error {
 }
 
 // forgetRefused forgets the verdicts on what is committed now, one way or the other.
-func (s sink) forgetRefused(b poller.Batch) {
-	for _, r := range b.Fresh {
-		delete(s.refused.contents, contentOf(r))
-	}
-	for _, row := range b.Dead {
-		maps.DeleteFunc(s.refused.contents, func(c content, _ verdict) bool { return c.identity == row.Identity() })
+func (s sink) forgetRefused(u poller.Bundle) {
+	for _, b := range u.Batches {
+		for _, r := range b.Fresh {
+			delete(s.refused.contents, contentOf(r))
+		}
+		for _, row := range b.Dead {
+			maps.DeleteFunc(s.refused.contents, func(c content, _ verdict) bool { return c.identity == row.Identity() })
+		}
 	}
 }

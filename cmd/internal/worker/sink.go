@@ -11,85 +11,90 @@ import (
 	"github.com/convstream/convstream/producer"
 )
 
-// sink turns a batch of the poller into records of the encoder and one transaction of the producer.
+// sink turns a bundle of the poller into records of the encoder and one transaction of the producer.
 type sink struct {
 	*Worker
 	hard context.Context // ends when draining has lasted too long; the commit's only bound besides the producer's own
 }
 
-// draft is a batch on its way: its records, and what the progress record will say of them.
+// draft is a bundle on its way: its records, and what the progress records will say of its reads.
 type draft struct {
 	records   []producer.Record
-	progress  encoder.Progress
-	revisions []int // index into the batch's Fresh for each record; -1 for a dead letter
+	revisions []*poller.Revision // for each record; nil for a dead letter
+	progress  []encoder.Progress // for each batch
 	unmapped  []string
 	memo      memo // as it is when the draft is committed
 }
 
+// part is one batch of a draft on its way.
+type part struct {
+	*draft
+	poller.Batch
+	progress *encoder.Progress
+}
+
 // Commit implements poller.Sink.
-func (s sink) Commit(_ context.Context, b poller.Batch) error {
+func (s sink) Commit(_ context.Context, u poller.Bundle) error {
 	s.turn()
 	begun := time.Now()
 	s.attempt = begun
-	d, err := s.draft(b)
-	if err != nil {
-		return err
-	}
-	err = s.producer.Commit(s.hard, d.records, func(ends map[string]int64) ([]producer.Record, error) {
-		return s.closing(b, d, ends)
+	d := s.draft(u)
+	err := s.producer.Commit(s.hard, d.records, func(ends map[string]int64) ([]producer.Record, error) {
+		return s.closing(u, d, ends)
 	})
 	s.turn()
 	if err != nil {
-		return s.noteRefused(err, b, d)
+		return s.noteRefused(err, d)
 	}
 	s.memo = d.memo
 	s.kafkaWorks()
-	s.forgetRefused(b)
-	s.metrics.committed(b, d, time.Since(begun))
+	s.forgetRefused(u)
+	s.metrics.committed(u, d, time.Since(begun))
 	return nil
 }
 
-func (s sink) draft(b poller.Batch) (*draft, error) {
-	d := &draft{progress: encoder.Progress{
-		AccountID: s.cfg.AccountID, Sequence: b.Sequence, Selection: b.Selection,
-		WindowStart: b.Read.Start, WindowEnd: b.Read.End, ReadAt: b.Read.At,
-		CompleteFrom: b.CompleteFrom, CompleteThrough: b.CompleteThrough,
-		Fetched: int64(len(b.Read.Rows)), Unchanged: int64(b.Unchanged), Late: int64(b.Late), Requests: int64(b.Read.Requests),
-		ByTopic: map[string]int64{},
-	}}
-	for i, r := range b.Fresh {
-		if err := s.conversation(b, d, r, i); err != nil {
-			return nil, err
+func (s sink) draft(u poller.Bundle) *draft {
+	d := &draft{progress: make([]encoder.Progress, len(u.Batches))}
+	for i, b := range u.Batches {
+		d.progress[i] = encoder.Progress{
+			AccountID: s.cfg.AccountID, Sequence: b.Sequence, Selection: b.Selection,
+			WindowStart: b.Read.Start, WindowEnd: b.Read.End, ReadAt: b.Read.At,
+			CompleteFrom: b.CompleteFrom, CompleteThrough: b.CompleteThrough,
+			Fetched: int64(len(b.Read.Rows)), Unchanged: int64(b.Unchanged), Late: int64(b.Late), Requests: int64(b.Read.Requests),
+			ByTopic: map[string]int64{},
+		}
+		p := part{d, b, &d.progress[i]}
+		for j := range b.Fresh {
+			s.conversation(p, &b.Fresh[j])
+		}
+		for _, row := range b.Dead {
+			s.deadLetter(p, row, row.Err.Error())
 		}
 	}
-	for _, row := range b.Dead {
-		s.deadLetter(b, d, row, row.Err.Error())
-	}
-	return d, nil
+	return d
 }
 
-func (s sink) conversation(b poller.Batch, d *draft, r poller.Revision, i int) error {
+func (s sink) conversation(p part, r *poller.Revision) {
 	m, err := s.encoder.Conversation(encoder.Revision{
-		Row: r.Row, Number: r.Number, Change: r.Change, ObservedAt: b.Read.At,
+		Row: r.Row, Number: r.Number, Change: r.Change, ObservedAt: p.Read.At,
 		Supersedes: r.Supersedes, Fingerprint: r.Fingerprint,
 	})
 	if err != nil {
-		s.deadLetter(b, d, r.Row, "row cannot be encoded")
+		s.deadLetter(p, r.Row, "row cannot be encoded")
 		s.log.Error().Err(err).Msg("a row cannot be encoded and goes to the dead letters")
-		return nil
+		return
 	}
 	record := recordOf(m)
 	if s.cfg.RecordTimestamp == config.AtStart && !s.refused.untimed[m.Topic] {
 		record.Time = s.recordTime(m)
 	}
-	record.Alone = s.refused.contents[contentOf(r)] == suspected
-	d.records = append(d.records, record)
-	d.revisions = append(d.revisions, i)
-	d.unmapped = append(d.unmapped, m.Unmapped...)
-	d.progress.Published++
-	d.progress.ByTopic[m.Topic]++
+	record.Alone = s.refused.contents[contentOf(*r)] == suspected
+	p.records = append(p.records, record)
+	p.revisions = append(p.revisions, r)
+	p.unmapped = append(p.unmapped, m.Unmapped...)
+	p.progress.Published++
+	p.progress.ByTopic[m.Topic]++
 	s.metrics.logUnknown(s.log, m.Unknown)
-	return nil
 }
 
 // recordTime is the conversation's start, where Kafka takes such a record and keeps it for long enough to be read; else
@@ -103,32 +108,35 @@ func (s sink) recordTime(m encoder.Message) time.Time {
 	return m.Start
 }
 
-func (s sink) deadLetter(b poller.Batch, d *draft, row smartassist.Row, why string) {
+func (s sink) deadLetter(p part, row smartassist.Row, why string) {
 	topic := s.encoder.DeadLetterTopic()
 	for _, m := range s.encoder.DeadLetter(encoder.DeadLetter{
-		Row: row, Error: why, WindowStart: b.Read.Start, WindowEnd: b.Read.End, ObservedAt: b.Read.At,
+		Row: row, Error: why, WindowStart: p.Read.Start, WindowEnd: p.Read.End, ObservedAt: p.Read.At,
 		MaxBytes: s.partBytes(),
 	}) {
 		record := recordOf(m)
 		record.Alone = s.refused.part > 0 // then the topic's settings do not say what fits into a batch either
-		d.records = append(d.records, record)
-		d.revisions = append(d.revisions, -1)
+		p.records = append(p.records, record)
+		p.revisions = append(p.revisions, nil)
 	}
-	d.progress.DeadLettered++
-	d.progress.ByTopic[topic]++
+	p.progress.DeadLettered++
+	p.progress.ByTopic[topic]++
 }
 
-// closing makes the last records of the transaction, now that the offsets of the others are known.
-func (s sink) closing(b poller.Batch, d *draft, ends map[string]int64) ([]producer.Record, error) {
-	d.progress.EndOffsets = ends
-	m, err := s.encoder.Progress(d.progress)
-	if err != nil {
-		return nil, err
+// closing makes the last records of the transaction, now that the offsets of the others are known. They are the same for
+// every read of the bundle: a consumer past them has seen the rows of all.
+func (s sink) closing(u poller.Bundle, d *draft, ends map[string]int64) ([]producer.Record, error) {
+	out := make([]producer.Record, 0, len(d.progress)+len(u.State)+1)
+	for _, p := range d.progress {
+		p.EndOffsets = ends
+		m, err := s.encoder.Progress(p)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, recordOf(m))
 	}
 	d.memo = s.memoWith(ends)
-	out := make([]producer.Record, 0, len(b.State)+2)
-	out = append(out, recordOf(m))
-	for _, r := range append(b.State, d.memo.records(s.cfg.AccountID)...) {
+	for _, r := range append(u.State, d.memo.records(s.cfg.AccountID)...) {
 		out = append(out, producer.Record{Topic: s.cfg.TopicPrefix + stateTopic, Key: r.Key, Value: r.Value})
 	}
 	return out, nil

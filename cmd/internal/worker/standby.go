@@ -16,6 +16,8 @@ type memory struct {
 	state   *poller.State
 	records int
 	moved   time.Time // when the last commit was seen
+	// followed: it was kept warm for a while, and not read in one go.
+	followed bool
 }
 
 // memoryStatus is what /status tells of a memory that is kept warm.
@@ -49,6 +51,7 @@ func (m *memory) catchUp(ctx context.Context) error {
 // follow reads what is being committed until the channel is closed; for a while at most.
 func (m *memory) follow(ctx context.Context, until <-chan struct{}) error {
 	m.turn()
+	m.followed = true
 	ctx, cancel := context.WithTimeout(ctx, step)
 	defer cancel()
 	go func() {
@@ -100,27 +103,38 @@ func (w *Worker) standBy(ctx context.Context, m *memory, fail context.CancelCaus
 	}
 }
 
+// longestYield bounds the wait for a worker that takes no part in the election.
+const longestYield = 5 * time.Minute
+
 // mayTakeOver is true for who holds the lease, unless a worker that takes no part in the election is at work: then only when
 // that one has committed nothing for longer than it would be silent while it works.
 func (w *Worker) mayTakeOver(m *memory) bool {
-	return !w.lease.Status().Yielding || time.Since(m.moved) > w.cfg.LeaseTimeout+3*w.cfg.PollInterval
+	return !w.lease.Status().Yielding || time.Since(m.moved) > min(longestYield, w.cfg.LeaseTimeout+3*w.cfg.PollInterval)
 }
 
-// showStandby shows how this worker stands by. Where nobody holds the lease, it may be the next one: that is still a start, and
-// trouble is not over.
+// showStandby shows how this worker stands by. Where nobody is known to hold the lease, it may be the next one: that is still
+// a start, and trouble is not over.
 func (w *Worker) showStandby(m *memory) {
 	w.memory.Store(&memoryStatus{m.state.Sequence, m.state.Coverage.Through(m.state.From), m.state.Seen.Len()})
 	l := w.lease.Status()
 	if l.Holder == "" {
+		w.role.Store(Starting)
+		if since := w.holder; l.Trouble != nil && time.Since(since) > w.cfg.LeaseTimeout {
+			w.noteTrouble(since, l.Trouble, "no part in the election of the active worker; trying again until it can")
+		}
 		return
 	}
+	w.holder = time.Now()
 	if w.role.Swap(Standby) != Standby {
 		w.poller.Store(nil)
-		w.trouble.Store(nil)
-		w.log.Info().Str("elected", l.Holder).Int64("sequence", m.state.Sequence).Int("remembered", m.state.Seen.Len()).Msg("standing by")
+		e := w.log.Info()
+		if t := w.trouble.Swap(nil); t != nil {
+			e = e.Dur("trouble_lasted", time.Since(t.Since))
+		}
+		e.Str("elected", l.Holder).Int64("sequence", m.state.Sequence).Int("remembered", m.state.Seen.Len()).Msg("standing by")
 	}
 	if l.Held && !w.yielding {
-		w.log.Error().Msg("a worker that takes no part in the election of the active one (LEASE=off, or an old release) is at work; " +
+		w.log.Error().Msg("a worker that takes no part in the election of the active one (LEASE=off, or an old release) is at work, or was; " +
 			"standing by until it is silent: stop it, or set LEASE=on there")
 	}
 	w.yielding = l.Held
@@ -131,39 +145,34 @@ func (w *Worker) takePart(ctx context.Context, fail context.CancelCauseFunc) {
 	if w.elects != nil {
 		return
 	}
+	w.holder = time.Now()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // a drain ends it when it has finished what was begun
 	left := make(chan struct{})
-	w.elects = left
+	w.elects = func() { cancel(); <-left }
 	go func() {
 		defer close(left)
-		for told := ""; ; {
-			began := time.Now()
+		for {
 			err := w.lease.Run(ctx)
-			switch {
-			case ctx.Err() != nil:
-				return
-			case final(err):
+			if ctx.Err() == nil && final(err) {
 				fail(err)
 				return
 			}
-			if text := err.Error(); text != told || time.Since(began) > step { // else it is the same trouble still
-				told = text
-				w.log.Error().Err(err).Msg("no part in the election of the active worker; trying again until it can")
-			}
 			select {
 			case <-ctx.Done():
-			case <-time.After(step):
+				return
+			case <-time.After(step): // showStandby tells of it
 			}
 		}
 	}()
 }
 
-// leaveElection waits until the lease was given up. The context of takePart must have ended.
+// leaveElection gives the lease up, so that another takes over at once.
 func (w *Worker) leaveElection() {
 	if w.lease == nil {
 		return
 	}
 	if w.elects != nil {
-		<-w.elects
+		w.elects()
 	}
 	w.lease.Close()
 }

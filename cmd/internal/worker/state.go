@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -20,6 +21,10 @@ func (e *StateError) Error() string { return e.Err.Error() }
 // Unwrap gives the cause.
 func (e *StateError) Unwrap() error { return e.Err }
 
+// errCoolDown ends a session whose memory was kept warm and is not what the topics say. The topic may have been made anew
+// behind its back: the next session reads it from the beginning before anything is called lost.
+var errCoolDown = errors.New("the state that was followed is not what the topics say; reading it from the beginning")
+
 // compareWithProgress notices what became of the topics behind the worker's back, before it publishes anything. Every
 // commit writes its number into the state and into the progress topic. A state that is older than the last progress, or
 // that lacks a part of its memory, would publish again what is published: STATE_LOST decides. After that the state may
@@ -27,12 +32,16 @@ func (e *StateError) Unwrap() error { return e.Err }
 //
 // A progress topic that is older than the state is no reason to stop: all that the worker knows stands in the state, and
 // its next number is above both.
-func (w *Worker) compareWithProgress(ctx context.Context, state *poller.State) error {
+func (w *Worker) compareWithProgress(ctx context.Context, m *memory) error {
+	state := m.state
 	last, err := w.lastProgress(ctx)
+	lost := last.sequence > state.Sequence || !state.Complete()
 	switch {
 	case err != nil:
 		return err
-	case last.sequence > state.Sequence || !state.Complete():
+	case lost && m.followed:
+		return errCoolDown
+	case lost:
 		if err := w.lost(ctx, state, last); err != nil {
 			return err
 		}
@@ -91,6 +100,8 @@ func (w *Worker) whatIsLost(state *poller.State, last commit) string {
 		return fmt.Sprintf("state is lost: topic %s holds nothing of this account, but %s records commit %d", topic, progress, last.sequence)
 	case last.sequence > state.Sequence:
 		return fmt.Sprintf("state is lost: topic %s ends with commit %d, but %s records commit %d", topic, state.Sequence, progress, last.sequence)
+	case state.Remembered == poller.Unfinished:
+		return fmt.Sprintf("state is lost: topic %s was being made anew, and that was not finished", topic)
 	default:
 		return fmt.Sprintf("state is lost: topic %s holds %d of the %d entries that commit %d remembered; part of it was deleted",
 			topic, state.Seen.Len(), state.Remembered, state.Sequence)

@@ -66,7 +66,8 @@ type Worker struct {
 	encoder  *encoder.Encoder
 	producer *producer.Producer
 	lease    *producer.Lease // nil: LEASE=off
-	elects   <-chan struct{} // closed when the worker has left the election; nil before it takes part
+	elects   func()          // leaves the election; nil before the worker takes part
+	holder   time.Time       // when it was last known who holds the lease, or when the worker began to ask
 	yielding bool            // to a worker that takes no part in the election; logged
 	metrics  *metrics
 	polling  poller.Config
@@ -138,14 +139,12 @@ func (w *Worker) Run(ctx context.Context) error {
 		time.AfterFunc(w.cfg.ShutdownTimeout, cutOff)
 	})()
 	work, fail := context.WithCancelCause(ctx)
-	defer w.leaveElection()
 	defer fail(nil)
 	err = w.sessions(work, hard, fail)
+	w.leaveElection() // not before the last commit is finished: the next worker would abort it
 	if ctx.Err() == nil || hard.Err() != nil {
 		return err
 	}
-	fail(nil)
-	w.leaveElection()
 	<-draining
 	w.log.Info().Msg("drained")
 	return nil
@@ -230,10 +229,16 @@ func (w *Worker) takeOver(ctx context.Context, m *memory) error {
 	if err := w.producer.Acquire(acquiring); err != nil {
 		return err
 	}
+	if m.followed {
+		// The topics may not be as they were when this worker began to stand by.
+		if err := w.producer.InspectTopics(ctx, w.topics); err != nil {
+			return err
+		}
+	}
 	if err := m.catchUp(ctx); err != nil {
 		return err
 	}
-	if err := w.compareWithProgress(ctx, m.state); err != nil {
+	if err := w.compareWithProgress(ctx, m); err != nil {
 		return err
 	}
 	w.metrics.recoveries.Inc()
@@ -267,21 +272,28 @@ type kafkaTrouble struct {
 
 // pause notes a failed session, logs it once, and waits a little longer each time: 1 s, 2 s, up to half a minute.
 func (w *Worker) pause(ctx context.Context, err error) {
-	category := categorize(err)
-	t := &kafkaTrouble{Since: w.attempt, Category: category, Error: err.Error(), Attempts: 1}
-	if old := w.trouble.Load(); old != nil {
-		t.Since, t.Attempts = old.Since, old.Attempts+1
-	}
-	if old := w.trouble.Swap(t); old == nil || old.Category != category {
-		w.log.Warn().Err(err).Str("category", category).Msg("nothing can be committed; recovering until it can")
-	}
-	w.metrics.sessionFailures.WithLabelValues(category).Inc()
+	t := w.noteTrouble(w.attempt, err, "nothing can be committed; recovering until it can")
+	w.metrics.sessionFailures.WithLabelValues(t.Category).Inc()
 	timer := time.NewTimer(min(30*time.Second, time.Second<<min(t.Attempts-1, 6)))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
 	}
+}
+
+// noteTrouble notes one more failure of a time of trouble that began then, if this is its first. It logs it unless that one was of the same kind.
+func (w *Worker) noteTrouble(since time.Time, err error, text string) *kafkaTrouble {
+	t := &kafkaTrouble{Since: since, Category: categorize(err), Error: err.Error(), Attempts: 1}
+	old := w.trouble.Load()
+	if old != nil {
+		t.Since, t.Attempts = old.Since, old.Attempts+1
+	}
+	w.trouble.Store(t)
+	if old == nil || old.Category != t.Category {
+		w.log.Warn().Err(err).Str("category", t.Category).Msg(text)
+	}
+	return t
 }
 
 // unlessInTrouble silences the producer's own lines while the Worker has said that nothing can be committed: every session

@@ -1,0 +1,65 @@
+package producer
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+)
+
+// compressor builds batches with kafka-go and compresses their records. kafka-go could do that too, but its zstd is not made
+// for a small worker: each of its encoders has room for 16 MiB of history, though hardly a batch is longer than one, and the
+// garbage collector takes them away again and again. It also compresses in pieces of a few bytes.
+type compressor struct {
+	zstd  *zstd.Encoder
+	plain bytes.Buffer // a batch as kafka-go built it
+}
+
+// usualBatch is what a topic takes unless it is told otherwise.
+const usualBatch = 1 << 20
+
+func newCompressor() (*compressor, error) {
+	// No checksum: Kafka has its own over the batch.
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(usualBatch), zstd.WithEncoderCRC(false))
+	return &compressor{zstd: encoder}, err
+}
+
+// batch builds one, with its length before it. Its checksum is left to stamp.
+func (c *compressor) batch(records []protocol.Record, codec kafka.Compression) ([]byte, error) {
+	set := protocol.RecordSet{Version: 2, Records: protocol.NewRecordReader(records...)}
+	if c.plain.Reset(); c.plain.Cap() > 4*usualBatch {
+		c.plain = bytes.Buffer{}
+	}
+	if _, err := set.WriteTo(&c.plain); err != nil {
+		return nil, err
+	}
+	head, body := c.plain.Bytes()[:lengthPrefix+batchOverhead], c.plain.Bytes()[lengthPrefix+batchOverhead:]
+	out, err := c.compress(append(make([]byte, 0, c.plain.Len()/2), head...), body, codec)
+	if err != nil {
+		return nil, err
+	}
+	raw := out[lengthPrefix:]
+	binary.BigEndian.PutUint32(out, uint32(len(raw)))
+	binary.BigEndian.PutUint32(raw[offsetLength:], uint32(len(raw)-offsetLength-4))
+	binary.BigEndian.PutUint16(raw[offsetAttributes:], uint16(codec))
+	return out, nil
+}
+
+// compress appends.
+func (c *compressor) compress(out, body []byte, codec kafka.Compression) ([]byte, error) {
+	switch codec {
+	case 0:
+		return append(out, body...), nil
+	case kafka.Zstd:
+		return c.zstd.EncodeAll(body, out), nil
+	}
+	buffer := bytes.NewBuffer(out)
+	w := codec.Codec().NewWriter(buffer)
+	if _, err := w.Write(body); err != nil {
+		return nil, err
+	}
+	err := w.Close()
+	return buffer.Bytes(), err
+}

@@ -1,0 +1,132 @@
+package producer
+
+import (
+	"context"
+	"flag"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+	"time"
+)
+
+var chaosSeeds = flag.Int("chaos", 30, "random worlds of TestLeaseUnderChaos")
+
+// chaos is a network that loses, swallows and delays group requests and their answers at random, each connection by itself:
+// heartbeats may come through where a join does not.
+type chaos struct {
+	dial func(context.Context, string, string) (net.Conn, error)
+	rate float64
+
+	mu   sync.Mutex
+	dice *rand.Rand
+	on   bool
+}
+
+func (c *chaos) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := c.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &chaosConn{Conn: conn, chaos: c}, nil
+}
+
+func (c *chaos) turn(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.on = on
+}
+
+const (
+	passes = iota
+	breaks
+	lateThere
+	swallowed
+	lateBack
+)
+
+func (c *chaos) fate() (what int, by time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.on || c.dice.Float64() > c.rate {
+		return passes, 0
+	}
+	return breaks + c.dice.IntN(4), time.Duration(c.dice.Int64N(int64(12 * time.Second)))
+}
+
+type chaosConn struct {
+	net.Conn
+	chaos *chaos
+	fate  int
+	by    time.Duration
+}
+
+// Write implements net.Conn. JoinGroup, Heartbeat, LeaveGroup and SyncGroup have the keys 11 to 14.
+func (c *chaosConn) Write(b []byte) (int, error) {
+	if len(b) >= 6 && b[4] == 0 && b[5] >= 11 && b[5] <= 14 {
+		switch c.fate, c.by = c.chaos.fate(); c.fate {
+		case breaks:
+			_ = c.Close()
+			return 0, errBroken
+		case lateThere:
+			time.Sleep(c.by) // virtual
+		case swallowed:
+			return len(b), nil
+		}
+	}
+	return c.Conn.Write(b)
+}
+
+// Read implements net.Conn.
+func (c *chaosConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.fate == lateBack {
+		c.fate = passes
+		time.Sleep(c.by)
+	}
+	return n, err
+}
+
+// TestLeaseUnderChaos: whatever happens to group requests, no two workers believe at one time that the lease is confirmed for
+// them, and when it is over one of them holds it.
+func TestLeaseUnderChaos(t *testing.T) {
+	held := 0
+	for seed := range uint64(*chaosSeeds) {
+		inWorld(t, 1, func(t *testing.T, w *world) {
+			w.open()
+			c := &chaos{dial: w.network.DialContext, dice: rand.New(rand.NewPCG(seed, 1)), rate: 0.02 + 0.1*float64(seed%5)}
+			all := []*elector{w.electorVia("a", c.DialContext), w.electorVia("b", c.DialContext)}
+			time.Sleep(10 * time.Second)
+			c.turn(true)
+			for tick := range 30_000 {
+				if tick == 3000 {
+					all = append(all, w.electorVia("c", c.DialContext))
+				}
+				time.Sleep(10 * time.Millisecond)
+				n := confirmed(all)
+				if n > 1 {
+					t.Fatalf("seed %d: %d workers have a confirmed lease, %v after the chaos began", seed, n, time.Duration(tick)*10*time.Millisecond)
+				}
+				held += n
+			}
+			c.turn(false)
+			time.Sleep(3 * time.Minute)
+			if n := confirmed(all); n != 1 {
+				t.Errorf("seed %d: %d workers hold the lease three minutes after the chaos", seed, n)
+			}
+		})
+	}
+	t.Logf("%d seeds: the lease was held for %.0f %% of the time under chaos", *chaosSeeds, float64(held)/float64(*chaosSeeds)/300)
+	if held == 0 {
+		t.Error("nobody ever held the lease: this says nothing")
+	}
+}
+
+func confirmed(all []*elector) (n int) {
+	for _, e := range all {
+		if e.Confirmed() {
+			n++
+		}
+	}
+	return n
+}
