@@ -18,7 +18,7 @@ const (
 
 var mutants = []mutant{
 	{"no fencing: an error is followed by more of the same epoch", worker, "TestFaultMatrix/cells/Produce", []edit{
-		{"producer/producer.go", "	session *session // nil: Acquire first\n", "	session *session // nil: Acquire first\n	kept *session\n"},
+		{"producer/producer.go", "*session // nil: Acquire first\n", "*session\n	kept *session\n"},
 		{"producer/commit.go", "	p.session = nil // whatever", "	p.kept = s\n	p.session = nil // whatever"},
 		{"producer/acquire.go", "	p.session = nil\n", "	if p.session = p.kept; p.session != nil {\n		return nil\n	}\n"},
 	}},
@@ -29,20 +29,20 @@ var mutants = []mutant{
 		{"producer/commit.go", "	return group.Wait()\n}\n\n// pack", "	go group.Wait()\n	return nil\n}\n\n// pack"},
 	}},
 	{"memory is committed before what it remembers", worker, "TestScenarios/killed-in-commits", []edit{
-		{"cmd/internal/worker/sink.go", "	err = s.producer.Commit(s.hard, d.records, func", `	var early []producer.Record
-	for _, r := range b.State {
+		{"cmd/internal/worker/sink.go", "	err := s.producer.Commit(s.hard, d.records, func", `	var early []producer.Record
+	for _, r := range u.State {
 		early = append(early, producer.Record{Topic: s.cfg.TopicPrefix + stateTopic, Key: r.Key, Value: r.Value})
 	}
 	if err := s.producer.Commit(s.hard, early, nil); err != nil {
 		return err
 	}
-	err = s.producer.Commit(s.hard, d.records, func`},
+	err := s.producer.Commit(s.hard, d.records, func`},
 	}},
 	{"recovery takes aborted records for committed ones", worker, "TestFaultMatrix/cells/EndTxn", []edit{
 		{"producer/committed.go", "visible := !b.Attributes.Transactional() || !a.open[b.ProducerID]", "visible := true"},
 	}},
 	{"rows are forgotten two days too early", worker, "TestCrashes", []edit{
-		{"poller/poller.go", "p.state.Seen.Expired(oldest.Add(-24*time.Hour), sweepMost)", "p.state.Seen.Expired(oldest.Add(24*time.Hour+Horizon(p.cfg.Tiers)), sweepMost)"},
+		{"poller/bundle.go", "p.state.Seen.Expired(oldest.Add(-24*time.Hour), sweepMost)", "p.state.Seen.Expired(oldest.Add(24*time.Hour+Horizon(p.cfg.Tiers)), sweepMost)"},
 	}},
 	{"the lease is ignored, every worker is active", worker, "TestStandby", []edit{
 		{"cmd/internal/worker/standby.go", "	if w.lease == nil {\n		return ctx,", "	if true {\n		return ctx,"},
@@ -55,6 +55,6 @@ var mutants = []mutant{
 		{"producer/commit.go", "	if s.doubtful {\n", "	if false {\n"},
 	}},
 	{"progress is claimed for what has not settled", worker, "TestClocksApart", []edit{
-		{"poller/poller.go", "settledUpTo := read.At.Add(-p.cfg.Settle)", "settledUpTo := read.At"},
+		{"poller/bundle.go", "settledUpTo := read.At.Add(-p.cfg.Settle)", "settledUpTo := read.At"},
 	}},
 }
