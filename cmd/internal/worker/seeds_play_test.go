@@ -158,8 +158,8 @@ func (s *simulation) fate(r request) loss {
 // actions are the parts of an event.
 func (s *simulation) actions(e event) []action {
 	until := min(e.at+e.lasts, eventful)
+	var do func()
 	undo := func() {}
-	do := func() { s.count(e.what()) }
 	switch e.kind {
 	case requestsGo:
 		do = func() { s.trap(e) }
