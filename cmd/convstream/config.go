@@ -11,7 +11,7 @@ import (
 	"github.com/convstream/convstream/cmd/internal/config"
 )
 
-// showConfig prints every setting; it names those that are wrong and does not fail over them.
+// showConfig prints every setting; where some are wrong it names them and fails as run would.
 func showConfig(_ context.Context, args []string, t terminal) error {
 	flags := flag.NewFlagSet("config", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -40,10 +40,9 @@ func showConfig(_ context.Context, args []string, t terminal) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	verdict := "the configuration is valid"
 	if _, err := config.Load(os.LookupEnv, os.Environ()); err != nil {
-		verdict = err.Error()
+		return err
 	}
-	fmt.Fprintf(t.out, "\n%s\n", verdict)
+	fmt.Fprint(t.out, "\nthe configuration is valid\n")
 	return nil
 }

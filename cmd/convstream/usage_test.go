@@ -83,19 +83,16 @@ func TestWrongSettings(t *testing.T) {
 	for _, args := range [][]string{nil, {"run"}, {"config"}} {
 		t.Run(strings.Join(append([]string{"convstream"}, args...), " "), func(t *testing.T) {
 			code, stdout, stderr := convstream(t, env, args...)
-			said := stderr
-			if len(args) > 0 && args[0] == "config" {
-				said = stdout
-			} else if code != exitUsage || stdout != "" {
+			if shows := len(args) > 0 && args[0] == "config"; code != exitUsage || (stdout != "") != shows {
 				t.Errorf("exit %d, want %d; stdout %q", code, exitUsage, stdout)
 			}
 			for name, text := range expected {
-				if line := lineOf(said, "  "+name+": "); !strings.Contains(line, text) {
+				if line := lineOf(stderr, "  "+name+": "); !strings.Contains(line, text) {
 					t.Errorf("%s: said %q, want %q in it", name, line, text)
 				}
 			}
-			if !strings.Contains(said, "configuration: 13 settings are wrong") {
-				t.Errorf("does not count them: %q", said)
+			if !strings.Contains(stderr, "configuration: 13 settings are wrong") {
+				t.Errorf("does not count them: %q", stderr)
 			}
 			if strings.Contains(stdout+stderr, "hunter2") {
 				t.Errorf("shows a secret:\n%s%s", stdout, stderr)
