@@ -164,8 +164,9 @@ func (l *Lease) beat(ctx context.Context, g *group) bool {
 	case errors.Is(err, kafka.RebalanceInProgress): // the tenure lasts until the new generation has elected
 		l.prolong(sent)
 		return false
-	default:
-		return failure("heartbeat", l.failed(g, err)).Category != Excluded
+	default: // what is no passing trouble of the brokers or the way to them, the next join will tell more of
+		e := failure("heartbeat", l.failed(g, err))
+		return e.retriable && e.Category != Excluded
 	}
 }
 
