@@ -28,13 +28,13 @@ func TestTheAdminPortIsTaken(t *testing.T) {
 	}
 }
 
-// TestASecondWorkerTakesOver: the first one has to go, and say why. Whoever looks at the topics sees one worker.
+// TestASecondWorkerTakesOver where there is no lease: the first one has to go, and say why. Whoever looks at the topics sees one worker.
 func TestASecondWorkerTakesOver(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs two real workers for some seconds")
 	}
 	t.Parallel()
-	w := newWorld(t, simulator.Config{Seed: 5, History: time.Minute, PerMinute: 60, LateBy: time.Second}, map[string]string{"START_FROM": "1m"})
+	w := newWorld(t, simulator.Config{Seed: 5, History: time.Minute, PerMinute: 60, LateBy: time.Second}, map[string]string{"START_FROM": "1m", "LEASE": "off"})
 	first := start(t, w.env)
 	w.awaitComplete(time.Now().Add(-time.Minute))
 	second := start(t, w.env, "run")
