@@ -28,6 +28,7 @@ func busyHour() simulator.Config {
 // TestMetricsAgreeWithTheTopics: after an hour's work, an outage of the brokers in it, every metric is exported and says
 // what an independent consumer counts.
 func TestMetricsAgreeWithTheTopics(t *testing.T) {
+	t.Parallel()
 	inWorld(t, busyHour(), map[string]string{"START_FROM": "1h"}, func(w *world) {
 		stop := w.start()
 		time.Sleep(30*time.Minute + 137*time.Millisecond)
@@ -128,6 +129,7 @@ func (w *world) exported(body string) {
 // TestCountersBeginAtZero: an alert on the increase of a counter sees the first dead letter only where the series was
 // there before.
 func TestCountersBeginAtZero(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{}, map[string]string{"START_FROM": "1h", "CHANNEL_TOPICS": "telegram=chat"}, func(w *world) {
 		stop := w.start()
 		time.Sleep(time.Minute)
@@ -151,6 +153,7 @@ func TestCountersBeginAtZero(t *testing.T) {
 
 // TestStatusAndPage: the role while it starts and while it works, as JSON and for people.
 func TestStatusAndPage(t *testing.T) {
+	t.Parallel()
 	inWorld(t, busyHour(), map[string]string{"START_FROM": "1h"}, func(w *world) {
 		w.wire.cut(kafkaAddr)
 		stop := w.start()
@@ -202,6 +205,7 @@ func (w *world) told(role string, ready bool) {
 
 // TestWhatTheAdminPortRefuses: there is nothing else to read, and nothing to change.
 func TestWhatTheAdminPortRefuses(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{}, nil, func(w *world) {
 		stop := w.start()
 		time.Sleep(time.Minute)

@@ -124,6 +124,7 @@ func TestBrokersAway(t *testing.T) {
 
 // TestCommitsFailWhileRecoveryWorks: one line in and one out even where every attempt gets as far as a commit.
 func TestCommitsFailWhileRecoveryWorks(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
 		stop := w.start()
 		time.Sleep(10 * time.Minute)

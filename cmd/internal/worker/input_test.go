@@ -26,6 +26,7 @@ import (
 // TestPoisonRows: rows that can hardly be a conversation are read again and again. What is none is in the dead letters
 // once, to the byte; what is one is published, and what did not fit stands in unmapped and is counted.
 func TestPoisonRows(t *testing.T) {
+	t.Parallel()
 	c := simulator.Config{History: 2 * time.Hour, PerMinute: 2}
 	c.Faults.Poison, c.Faults.PoisonKinds = 0.5, simulator.AllPoisons
 	inWorld(t, c, map[string]string{"START_FROM": "2h"}, func(w *world) {

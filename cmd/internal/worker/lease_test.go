@@ -56,6 +56,7 @@ func (w *world) settled() {
 
 // TestStandby: it asks nothing of the service, is ready, knows what the active one committed, and says who that is.
 func TestStandby(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
 		active := w.replica()
 		w.awaitActive(5*time.Second, active)
@@ -110,6 +111,7 @@ func TestStandby(t *testing.T) {
 // TestRollingUpdates replaces two workers twenty times, the active one among them, as a Deployment does: a new one comes, an
 // old one goes.
 func TestRollingUpdates(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
 		workers := []*replica{w.replica(), w.replica()}
 		var took []time.Duration
@@ -136,6 +138,7 @@ func TestRollingUpdates(t *testing.T) {
 
 // TestCrashes kills the active one of two workers twenty times; one that replaces it comes a little later.
 func TestCrashes(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
 		workers := []*replica{w.replica(), w.replica()}
 		var took []time.Duration
@@ -196,6 +199,7 @@ func TestBudgetAtTakeovers(t *testing.T) {
 // TestStartBesideADeadOne: who joins while a dead member still counts waits for it, and does not take what it then gets for
 // lost at once.
 func TestStartBesideADeadOne(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
 		for range 3 {
 			dead := w.replica()
@@ -218,6 +222,7 @@ func TestStartBesideADeadOne(t *testing.T) {
 // TestCutOff cuts the active worker off from the brokers only: it can still reach the service, and must not use up the budget
 // beside the one that takes over. When it comes back, it stands by.
 func TestCutOff(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 4}, map[string]string{"START_FROM": "1h", "SMARTASSIST_PAGE_LIMIT": "5"}, func(w *world) {
 		workers := []*replica{w.replica(), w.replica()}
 		for range 10 {
@@ -247,6 +252,7 @@ func TestCutOff(t *testing.T) {
 // TestFencedByAStranger: a worker without a lease takes the epoch. Those with one stand by until it is silent, and do not
 // fence it in return.
 func TestFencedByAStranger(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
 		w.env["POLL_INTERVAL"] = "30s"
 		workers := []*replica{w.replica(), w.replica()}
@@ -274,6 +280,7 @@ func TestFencedByAStranger(t *testing.T) {
 
 // TestNoPartInTheElection: a missing ACL on the group is told once, shows, and needs no restart to be mended.
 func TestNoPartInTheElection(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
 		denied := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.GroupAuthorizationFailed, Count: -1})
 		r := w.replica()

@@ -36,6 +36,7 @@ func (w *world) notTakingPart(r *replica) {
 func TestNobodyCanBeElected(t *testing.T) {
 	for _, code := range []*kerr.Error{kerr.CoordinatorNotAvailable, kerr.GroupAuthorizationFailed} {
 		t.Run(code.Message, func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
 				fault := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: code, Count: -1})
 				r := w.replica()
@@ -54,6 +55,7 @@ func TestNobodyCanBeElected(t *testing.T) {
 
 // TestAStandbyOutOfTheElection: one whose group requests fail is not ready, and works when it can after the other has gone.
 func TestAStandbyOutOfTheElection(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
 		active := w.replica()
 		w.awaitActive(10*time.Second, active)
@@ -80,6 +82,7 @@ func TestAStandbyOutOfTheElection(t *testing.T) {
 
 // TestADrainFinishesItsCommit also where a standby waits for the lease.
 func TestADrainFinishesItsCommit(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
 		active := w.replica()
 		w.awaitActive(10*time.Second, active)
@@ -109,6 +112,7 @@ func TestADrainFinishesItsCommit(t *testing.T) {
 
 // TestATopicGrowsWhileStandingBy: who takes over knows the topics as they are by then.
 func TestATopicGrowsWhileStandingBy(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
 		active := w.replica()
 		w.awaitActive(10*time.Second, active)
@@ -138,6 +142,7 @@ func TestATopicGrowsWhileStandingBy(t *testing.T) {
 // TestStateMadeAnewBehindAStandby: the state topic is deleted, made anew by the active worker, and grows beyond where a
 // standby stands that hears nothing meanwhile. What that one remembers is not what the topic says: it reads it again.
 func TestStateMadeAnewBehindAStandby(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: 2 * time.Hour, PerMinute: 2}, map[string]string{"START_FROM": "2h", "STATE_LOST": "resume"}, func(w *world) {
 		active := w.replica()
 		w.awaitActive(10*time.Second, active)

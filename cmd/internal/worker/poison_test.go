@@ -77,6 +77,7 @@ func TestRefusedTimes(t *testing.T) {
 		failures int
 	}{"the settings say so": {true, 0}, "the settings do not say so": {false, 1}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, simulator.Config{History: 6 * time.Hour, PerMinute: 1}, map[string]string{"START_FROM": "6h", "RECORD_TIMESTAMP": "start"}, func(w *world) {
 				settings := map[string]string{}
 				if c.known {
@@ -99,6 +100,7 @@ func TestRefusedTimes(t *testing.T) {
 
 // TestClockOfTheBrokers: where every time is refused, no row is to blame and nothing becomes a dead letter.
 func TestClockOfTheBrokers(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, map[string]string{"START_FROM": "1h"}, func(w *world) {
 		until := time.Now().Add(20 * time.Minute)
 		w.refuse("", kerr.InvalidTimestamp, func(*kmsg.RecordBatch, []kmsg.Record) bool { return time.Now().Before(until) })
@@ -115,6 +117,7 @@ func TestClockOfTheBrokers(t *testing.T) {
 // TestDeadLettersThatAreTooLarge: the topic takes less than its settings say, as where a broker compresses anew. The parts
 // become smaller until it takes them; and after the state was lost, they are remembered as the row they are.
 func TestDeadLettersThatAreTooLarge(t *testing.T) {
+	t.Parallel()
 	c := simulator.Config{History: time.Hour, PerMinute: 2, Extra: []json.RawMessage{extraRow("c-large", `,"metaInfo":"`+noise(2<<20)+`"`)}}
 	c.Faults.Poison = 0.1
 	inWorld(t, c, map[string]string{"START_FROM": "1h", "STATE_LOST": "restart"}, func(w *world) {
@@ -142,6 +145,7 @@ func TestTopicsThatRefuse(t *testing.T) {
 		"state":    {"state", "max.message.bytes", "200", "1000000", "raise max.message.bytes of topic conversations.state"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, map[string]string{"START_FROM": "1h"}, func(w *world) {
 				stop := w.start()
 				time.Sleep(10 * time.Minute)
@@ -166,6 +170,7 @@ func TestTopicsThatRefuse(t *testing.T) {
 
 // TestDeadLettersWithoutAKey: a topic that compacts takes none.
 func TestDeadLettersWithoutAKey(t *testing.T) {
+	t.Parallel()
 	c := simulator.Config{History: time.Hour, PerMinute: 2}
 	c.Faults.Poison = 0.2
 	inWorld(t, c, map[string]string{"START_FROM": "1h"}, func(w *world) {
@@ -192,6 +197,7 @@ func TestDeadLettersWithoutAKey(t *testing.T) {
 // TestLimitLoweredWhileRunning: what no longer fits goes to the dead letters, and only that; and it leaves no hole in the
 // revisions of its conversation.
 func TestLimitLoweredWhileRunning(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 2}, map[string]string{"START_FROM": "1h", "KAFKA_COMPRESSION": "none"}, func(w *world) {
 		stop := w.start()
 		time.Sleep(10 * time.Minute)

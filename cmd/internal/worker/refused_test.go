@@ -14,6 +14,7 @@ import (
 // TestSeveralRefusedRecordsAreTakenOutOneByOne: a broker refuses every batch that holds one of some records, and does not
 // say which. They must end in the dead letters, they alone, and polling must go on.
 func TestSeveralRefusedRecordsAreTakenOutOneByOne(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, map[string]string{"START_FROM": "1h"}, func(w *world) {
 		bad := map[string]bool{}
 		for row := range w.service.RowsAt(time.Now(), time.Now().Add(-time.Hour), time.Now()) {

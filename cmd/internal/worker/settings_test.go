@@ -234,6 +234,7 @@ func TestChannelTopics(t *testing.T) {
 
 // TestChannelFilter: what is filtered for is all there, and nothing else is.
 func TestChannelFilter(t *testing.T) {
+	t.Parallel()
 	c := simulator.Config{History: 6 * time.Hour, PerMinute: 1}
 	inWorld(t, c, map[string]string{"START_FROM": "6h", "SMARTASSIST_CHANNELS": "voice, telegram"}, func(w *world) {
 		w.run(2 * time.Hour)

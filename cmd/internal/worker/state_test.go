@@ -87,6 +87,7 @@ var lossWorld = simulator.Config{History: 2 * time.Hour, PerMinute: 1}
 func TestLostStateStopsTheWorker(t *testing.T) {
 	for name, loss := range losses {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, lossWorld, map[string]string{"START_FROM": "2h"}, func(w *world) {
 				lose(w, name)
 				before, requests := w.verify(), w.service.Stats().Requests
@@ -114,6 +115,7 @@ func TestLostStateIsMadeAnew(t *testing.T) {
 		}
 		for _, mode := range []string{"resume", "restart"} {
 			t.Run(mode+" "+name, func(t *testing.T) {
+				t.Parallel()
 				c := lossWorld
 				c.Faults.Poison = 0.05
 				inWorld(t, c, map[string]string{"START_FROM": "2h"}, func(w *world) {
@@ -144,6 +146,7 @@ func TestLostStateIsMadeAnew(t *testing.T) {
 // TestStateRecreatedBehindTheWorker: somebody deletes the state topic under the running worker and makes a new one. The
 // number of the last commit is right then, but the memory is not.
 func TestStateRecreatedBehindTheWorker(t *testing.T) {
+	t.Parallel()
 	inWorld(t, lossWorld, map[string]string{"START_FROM": "2h"}, func(w *world) {
 		w.run(30 * time.Minute)
 		stop := w.start()
@@ -166,6 +169,7 @@ func TestStateRecreatedBehindTheWorker(t *testing.T) {
 
 // TestStateDeletedWhileItRuns is over with one restart where the operator has decided beforehand.
 func TestStateDeletedWhileItRuns(t *testing.T) {
+	t.Parallel()
 	inWorld(t, lossWorld, map[string]string{"START_FROM": "2h", "STATE_LOST": "resume"}, func(w *world) {
 		stop := w.start()
 		time.Sleep(30 * time.Minute)
@@ -179,6 +183,7 @@ func TestStateDeletedWhileItRuns(t *testing.T) {
 
 // TestProgressSetBack: the state knows all that is needed, and numbers go on above both.
 func TestProgressSetBack(t *testing.T) {
+	t.Parallel()
 	inWorld(t, lossWorld, map[string]string{"START_FROM": "2h"}, func(w *world) {
 		w.run(30 * time.Minute)
 		last := w.verify().Commits
@@ -197,6 +202,7 @@ func TestProgressSetBack(t *testing.T) {
 func TestDeletedDataTopic(t *testing.T) {
 	for _, when := range []string{"stopped", "running"} {
 		t.Run(when, func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, lossWorld, map[string]string{"START_FROM": "2h"}, func(w *world) {
 				stop := w.start()
 				time.Sleep(30 * time.Minute)
@@ -225,6 +231,7 @@ func TestDeletedDataTopic(t *testing.T) {
 func TestMorePartitions(t *testing.T) {
 	for _, when := range []string{"stopped", "running"} {
 		t.Run(when, func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, lossWorld, map[string]string{"START_FROM": "2h"}, func(w *world) {
 				stop := w.start()
 				time.Sleep(30 * time.Minute)

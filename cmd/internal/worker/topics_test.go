@@ -106,6 +106,7 @@ func TestUnusableTopics(t *testing.T) {
 		"progress in 2 partitions": {"progress", 2, nil, []string{"has 2 partitions, needs exactly 1", "delete the topic", "TOPIC_PREFIX"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, nil, func(w *world) {
 				w.create(c.suffix, c.partitions, c.configs)
 				told := w.gaveUp()
@@ -204,6 +205,7 @@ func TestCreatedTopics(t *testing.T) {
 			"acme-", 3, "129600000"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, c.env, func(w *world) {
 				stop := w.start()
 				time.Sleep(time.Minute)

@@ -72,6 +72,7 @@ func randomSwitches(dice *rand.Rand) simulator.Switches {
 // TestOfTwoWorkersOneIsFenced: it ends and says what to do; together they publish nothing twice. It is the first one, unless
 // the second came between two steps of its transaction: the broker then says that the transaction is lost, not to whom.
 func TestOfTwoWorkersOneIsFenced(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
 		w.env["LEASE"] = "off"
 		first := w.start()
@@ -131,6 +132,7 @@ func TestDrainInTheMiddleOfACommit(t *testing.T) {
 
 // TestDrainWhileTheServiceHangs: nothing has begun that would have to be finished.
 func TestDrainWhileTheServiceHangs(t *testing.T) {
+	t.Parallel()
 	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
 		stop := w.start()
 		time.Sleep(30 * time.Minute)
