@@ -201,25 +201,26 @@ func (r *Report) checkProgress(topics Topics) {
 func (r *Report) checkReads(j *Journal) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	newest := map[simulator.Key]uint64{}
+	newest := map[simulator.Key][]uint64{}
 	from := 0
 	for i, p := range r.progress {
 		var next *encoder.Progress
 		if i+1 < len(r.progress) {
 			next = r.progress[i+1]
 		}
-		var rows map[simulator.Key]simulator.AnsweredRow
-		if from, rows = r.behind(j, p, next, from); from == len(j.answers) {
+		var reads []read
+		if from, reads = r.behind(j, p, next, from); from == len(j.answers) {
 			r.problem("commit %d: the service was never asked for %v to %v at %v", p.Sequence, p.WindowStart, p.WindowEnd, p.ReadAt)
 			return
 		}
+		rows := reads[0]
 		for _, c := range rows {
 			if c.Dead && r.dead[c.Key.Session] == 0 {
 				r.Lost++
 				r.problem("commit %d: dead row %s is not in the dead letters", p.Sequence, c.Key.Session)
 			}
 			if !c.Dead {
-				newest[c.Key] = c.Hash
+				newest[c.Key] = contentsOf(c.Key, reads)
 			}
 		}
 		if int64(len(rows)) != p.Fetched {
@@ -230,33 +231,47 @@ func (r *Report) checkReads(j *Journal) {
 	r.checkNewest(newest)
 }
 
+// read is what the service answered for one window, each row as it was answered last.
+type read map[simulator.Key]simulator.AnsweredRow
+
+// contentsOf are the contents of a row in reads of one window.
+func contentsOf(key simulator.Key, reads []read) (hashes []uint64) {
+	for _, rows := range reads {
+		if row, met := rows[key]; met {
+			hashes = append(hashes, row.Hash)
+		}
+	}
+	return hashes
+}
+
 // behind gives the read behind a commit: the index of its first answer, and its rows. Another worker may have asked for the
-// same window within the same second and not have committed it. Where there is a choice, it is the read that has as many
-// rows as the commit says and all of them in the topics; else the nearest in time.
-func (r *Report) behind(j *Journal, p, next *encoder.Progress, from int) (int, map[simulator.Key]simulator.AnsweredRow) {
-	nearest := j.find(p, from)
+// same window within the same second and not have committed it. Where there is a choice, it is a read that has as many
+// rows as the commit says and all of them in the topics; there may be several, and which of them it was nobody can tell.
+// Where there is none, it is the nearest in time.
+func (r *Report) behind(j *Journal, p, next *encoder.Progress, from int) (first int, reads []read) {
+	first = len(j.answers)
 	for i := from; i < len(j.answers) && j.answers[i].at.Sub(p.ReadAt) < tolerance; i++ {
 		if !j.answers[i].begins(p) {
 			continue
 		}
 		if rows := j.rows(i, p, next); int64(len(rows)) == p.Fetched && r.publishedAll(rows) {
-			return i, rows
+			first, reads = min(first, i), append(reads, rows)
 		}
 	}
-	if nearest == len(j.answers) {
-		return nearest, nil
+	if nearest := j.find(p, from); len(reads) == 0 && nearest < len(j.answers) {
+		return nearest, []read{j.rows(nearest, p, next)}
 	}
-	return nearest, j.rows(nearest, p, next)
+	return first, reads
 }
 
 // rows are those of the read that begins with the answer, each as it was answered last. What follows may be the same
 // window, read again by the successor of a worker that died right after this commit.
-func (j *Journal) rows(first int, p, next *encoder.Progress) map[simulator.Key]simulator.AnsweredRow {
+func (j *Journal) rows(first int, p, next *encoder.Progress) read {
 	end := min(len(j.answers), first+int(p.Requests))
 	if next != nil {
 		end = min(end, j.find(next, first+1))
 	}
-	out := map[simulator.Key]simulator.AnsweredRow{}
+	out := read{}
 	for _, a := range j.answers[first:end] {
 		if !a.From.Equal(j.answers[first].From) || !a.To.Equal(j.answers[first].To) {
 			break
@@ -268,7 +283,7 @@ func (j *Journal) rows(first int, p, next *encoder.Progress) map[simulator.Key]s
 	return out
 }
 
-func (r *Report) publishedAll(rows map[simulator.Key]simulator.AnsweredRow) bool {
+func (r *Report) publishedAll(rows read) bool {
 	for key, row := range rows {
 		if row.Dead && r.dead[key.Session] > 0 {
 			continue
@@ -280,14 +295,14 @@ func (r *Report) publishedAll(rows map[simulator.Key]simulator.AnsweredRow) bool
 	return true
 }
 
-func (r *Report) checkNewest(newest map[simulator.Key]uint64) {
-	for key, hash := range newest {
+func (r *Report) checkNewest(newest map[simulator.Key][]uint64) {
+	for key, hashes := range newest {
 		list := r.contents[key]
 		switch {
 		case len(list) == 0:
 			r.Lost++
 			r.problem("%s (session %s) was read and committed, and is not in the topics", key.Identity, key.Session)
-		case list[len(list)-1].hash != hash:
+		case !slices.Contains(hashes, list[len(list)-1].hash):
 			r.Lost++
 			r.problem("%s (session %s): the newest revision in the topics is not the newest content committed", key.Identity, key.Session)
 		}

@@ -35,3 +35,26 @@ func TestTwoWorkersAskAlike(t *testing.T) {
 		}
 	}
 }
+
+// TestTwoWorkersMeetAChange between their reads of one window: both contents are in the topics, so the commit may be of either
+// read. A revision that neither read met is not the newest committed.
+func TestTwoWorkersMeetAChange(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	key := simulator.Key{Identity: "it"}
+	page := func(hash uint64) answer {
+		return answer{at: at, Answered: simulator.Answered{
+			From: at.Add(-11 * time.Second), To: at.Add(time.Second), Rows: []simulator.AnsweredRow{{Key: key, Hash: hash}},
+		}}
+	}
+	for last, problem := range map[uint64]string{7: "", 8: "", 9: "is not the newest content committed"} {
+		j := &Journal{answers: []answer{page(7), page(8)}}
+		r := &Report{
+			contents: map[simulator.Key][]published{key: {{1, 7}, {2, 8}, {3, last}}},
+			progress: []*encoder.Progress{{Sequence: 1, WindowStart: at.Add(-10 * time.Second), WindowEnd: at, ReadAt: at, Fetched: 1, Requests: 1}},
+		}
+		r.checkReads(j)
+		if got := strings.Join(r.Problems, "; "); (problem == "") != (got == "") || !strings.Contains(got, problem) {
+			t.Errorf("newest revision %d: %q, want %q", last, got, problem)
+		}
+	}
+}
