@@ -87,8 +87,8 @@ const beats = 20
 // mend. The lease is lost when Run returns.
 func (l *Lease) Run(ctx context.Context) error {
 	g := &group{cluster: l.cluster, id: l.Group, topic: l.Topic, silence: l.silence()}
-	defer l.lose()
 	defer func() {
+		l.lose() // first: another may hold it before the answer to the request is here
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Timeout/4)
 		defer cancel()
 		_ = g.leave(ctx) // where it is not heard, the others wait for the timeout

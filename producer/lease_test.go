@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -278,6 +279,25 @@ func TestLeaseRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLeaveIsLast: the answer to the request to leave may be long on its way, and another worker holds the lease meanwhile.
+func TestLeaveIsLast(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		w.open()
+		a := w.elector("a")
+		awaitHolder(t, 2*leaseTimeout, a)
+		var asked, confirmed atomic.Bool
+		w.kafka.ControlKey(int16(kmsg.LeaveGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+			asked.Store(true)
+			confirmed.Store(a.Confirmed())
+			return nil, nil, false
+		})
+		a.end()
+		if !asked.Load() || confirmed.Load() {
+			t.Errorf("asked to leave: %t; still believed to hold the lease then: %t", asked.Load(), confirmed.Load())
+		}
+	})
 }
 
 // TestYieldWhileJoining: who yields while a new generation is being formed is not bound by what that one elects.
