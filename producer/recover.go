@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// followWait is how long a broker may hold a fetch while nothing is committed.
-	followWait = 500 * time.Millisecond
+	// followWait is how long a broker may hold a fetch while nothing is committed: it answers as soon as something is. A worker
+	// that stands by asks once in that time. At most half the timeout of a request.
+	followWait = 5 * time.Second
 	// recoverWait is how long a broker may hold a fetch that reached an open transaction, before it is asked again.
 	recoverWait = 100 * time.Millisecond
 	// certain is how often a broker must say that there is nothing where something should be, before it is believed: it
@@ -61,7 +62,7 @@ func (r *Reader) CatchUpStable(ctx context.Context, visit func(Message) error) e
 // comes back as it is.
 func (r *Reader) Follow(ctx context.Context, visit func(Message) error) error {
 	for ctx.Err() == nil {
-		if err := r.step(ctx, math.MaxInt64, followWait, visit); err != nil && ctx.Err() == nil {
+		if err := r.step(ctx, math.MaxInt64, min(followWait, r.cluster.timeout/2), visit); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
