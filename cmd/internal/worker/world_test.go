@@ -30,7 +30,7 @@ const (
 // world is a simulated service, a broker and a worker on a virtual network, in virtual time.
 type world struct {
 	t       *testing.T
-	network *kfake.VirtualNetwork
+	network *memoryNetwork
 	cluster *kfake.Cluster
 	service *simulator.Service
 	journal verify.Journal
@@ -50,7 +50,7 @@ func inWorld(t *testing.T, c simulator.Config, env map[string]string, test func(
 // inWorldOf is inWorld with so many brokers, on the ports from 9092 on.
 func inWorldOf(t *testing.T, brokers int, c simulator.Config, env map[string]string, test func(*world)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, network: &kfake.VirtualNetwork{}, env: map[string]string{
+		w := &world{t: t, network: &memoryNetwork{}, env: map[string]string{
 			"SMARTASSIST_URL": "http://" + serviceAddr, "SMARTASSIST_ACCOUNT_ID": account, "SMARTASSIST_JWT": "a.to.ken",
 			"KAFKA_BROKERS": kafkaAddr, "ADMIN_ADDR": adminAddr,
 			"KAFKA_COMPRESSION": "gzip", // zstd's codecs hold channels and are pooled across bubbles
