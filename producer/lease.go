@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -67,9 +68,10 @@ type LeaseStatus struct {
 
 // OpenLease reaches for nothing yet: Run does.
 func OpenLease(cfg Config, l LeaseConfig) (*Lease, error) {
-	// A join is answered when all members have joined.
+	// A join is answered when all members have joined. Not all workers wait equally long, or their joins could hold each
+	// other up in step: a coordinator may begin to wait anew with each.
 	cfg = cfg.withDefaults()
-	cfg.Timeout += 2 * l.Timeout
+	cfg.Timeout += 2*l.Timeout + rand.N(2*l.Timeout)
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("open lease: %w", err)
 	}
