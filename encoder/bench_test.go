@@ -44,7 +44,7 @@ func BenchmarkRow(b *testing.B) {
 	}
 	parsed := smartassist.ParseRow(row)
 	tokens, avro := tokenPass(b, row), func() {
-		if _, err := conversationFormat.encode(record); err != nil {
+		if _, err := conversationFormat.encode(conversationFormat.singleObject[:], record); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -34,7 +34,10 @@
 //
 // # Bytes
 //
-// hamba/avro encodes, in Avro's single-object framing. What is decoded here, our
-// own topics, is decoded by twmb/avro, an independent implementation: a mistake
-// of either library shows as a difference in the tests.
+// hamba/avro encodes, behind a header that names the schema: Avro's
+// single-object framing, or the wire format of Confluent's registry where one is
+// used ([Encoder.Framed]). What is decoded here, our own topics, is decoded by
+// twmb/avro, an independent implementation: a mistake of either library shows as
+// a difference in the tests. A topic may hold both framings, and values of
+// several versions of the schema: a [Decoder] reads all of them.
 package encoder

@@ -24,10 +24,18 @@ type Config struct {
 
 // Encoder makes messages. It may be used from many goroutines.
 type Encoder struct {
-	account string
-	source  []byte // ce_source
-	prefix  string
-	topics  map[string]string // channel, trimmed and lower-cased -> full topic name
+	account  string
+	source   []byte // ce_source
+	prefix   string
+	channels map[string]destination // channel, trimmed and lower-cased -> its topic
+	other    destination
+	progress destination
+}
+
+// destination is a topic of Avro values.
+type destination struct {
+	topic  string // full name
+	header []byte // begins every value: which schema it is written with
 }
 
 // New makes an encoder. It refuses an account or topics that could not stand in
@@ -36,14 +44,19 @@ func New(c Config) (*Encoder, error) {
 	if c.AccountID == "" || !utf8.ValidString(c.AccountID) {
 		return nil, errors.New("account id is empty or not valid UTF-8")
 	}
-	e := &Encoder{account: c.AccountID, source: sourceOf(c.AccountID), prefix: c.TopicPrefix, topics: map[string]string{}}
+	conversations := conversationFormat.singleObject[:]
+	e := &Encoder{
+		account: c.AccountID, source: sourceOf(c.AccountID), prefix: c.TopicPrefix, channels: map[string]destination{},
+		other:    destination{c.TopicPrefix + topicOther, conversations},
+		progress: destination{c.TopicPrefix + topicProgress, progressFormat.singleObject[:]},
+	}
 	for _, routes := range []map[string]string{channelTopics, c.ChannelTopics} {
 		for channel, suffix := range routes {
 			if !topicSuffix.MatchString(suffix) || slices.Contains(reserved, suffix) {
 				return nil, fmt.Errorf("channel %q: topic %q, want letters, digits, '.', '_' or '-', and none of %s",
 					channel, suffix, strings.Join(reserved, ", "))
 			}
-			e.topics[normalChannel(channel)] = c.TopicPrefix + suffix
+			e.channels[normalChannel(channel)] = destination{c.TopicPrefix + suffix, conversations}
 		}
 	}
 	return e, nil
@@ -72,24 +85,26 @@ var channelTopics = map[string]string{
 
 // Topic is the full name of the topic for conversations of a channel as
 // received.
-func (e *Encoder) Topic(channel string) string {
-	if topic, ok := e.topics[normalChannel(channel)]; ok {
-		return topic
+func (e *Encoder) Topic(channel string) string { return e.destination(channel).topic }
+
+func (e *Encoder) destination(channel string) destination {
+	if d, ok := e.channels[normalChannel(channel)]; ok {
+		return d
 	}
-	return e.prefix + topicOther
+	return e.other
 }
 
 // Topics are the full names of all topics that Topic may give, sorted.
 func (e *Encoder) Topics() []string {
-	names := map[string]struct{}{e.prefix + topicOther: {}}
-	for _, name := range e.topics {
-		names[name] = struct{}{}
+	names := map[string]struct{}{e.other.topic: {}}
+	for _, d := range e.channels {
+		names[d.topic] = struct{}{}
 	}
 	return slices.Sorted(maps.Keys(names))
 }
 
 // ProgressTopic is the full name of the topic of Progress values.
-func (e *Encoder) ProgressTopic() string { return e.prefix + topicProgress }
+func (e *Encoder) ProgressTopic() string { return e.progress.topic }
 
 // DeadLetterTopic is the full name of the topic of dead letters.
 func (e *Encoder) DeadLetterTopic() string { return e.prefix + topicDeadLetter }
@@ -128,13 +143,14 @@ func (e *Encoder) Conversation(r Revision) (Message, error) {
 	defer rd.free()
 	rd.row(r.Row)
 	e.describe(&rd.record, r)
-	value, err := conversationFormat.encode(&rd.record)
+	to := e.destination(r.Row.Channel)
+	value, err := conversationFormat.encode(to.header, &rd.record)
 	if err != nil {
 		return Message{}, fmt.Errorf("encode conversation: %w", err)
 	}
 	event := revisionEvent(r, rd.record.ID)
 	m := Message{
-		Topic:    e.Topic(r.Row.Channel),
+		Topic:    to.topic,
 		Key:      event.subject,
 		Value:    value,
 		Headers:  e.headers(event),

@@ -254,10 +254,10 @@ func TestDecodeSaysWhatIsWrong(t *testing.T) {
 		value []byte
 		want  string
 	}{
-		"empty":                 {nil, "no Avro single-object encoding"},
-		"Confluent's framing":   {[]byte{0, 0, 0, 0, 7, 2, 97, 2, 97, 2}, "no Avro single-object encoding"},
-		"JSON":                  {[]byte(`{"sessionId":"s"}`), "no Avro single-object encoding"},
-		"another schema":        {other, "want convstream.v1.Conversation"},
+		"empty":                 {nil, "neither Avro single-object encoding nor"},
+		"Confluent's framing":   {[]byte{0, 0, 0, 0, 7, 2, 97, 2, 97, 2}, "SCHEMA_REGISTRY_URL"},
+		"JSON":                  {[]byte(`{"sessionId":"s"}`), "neither Avro single-object encoding nor"},
+		"another schema":        {other, "no version of convstream.v1.Conversation"},
 		"cut off":               {m.Value[:len(m.Value)-3], "decode conversation"},
 		"something behind":      {append(bytes.Clone(m.Value), 0), "left over"},
 		"larger than any value": {make([]byte, maxValue+1), "more than"},
@@ -266,7 +266,7 @@ func TestDecodeSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}
 	}
-	if _, err := DecodeProgress(m.Value); err == nil || !strings.Contains(err.Error(), "want convstream.v1.Progress") {
+	if _, err := DecodeProgress(m.Value); err == nil || !strings.Contains(err.Error(), "no version of convstream.v1.Progress") {
 		t.Errorf("a conversation as progress: %v", err)
 	}
 }

@@ -33,14 +33,14 @@ func (e *Encoder) Progress(p Progress) (Message, error) {
 	if err := e.check(p); err != nil {
 		return Message{}, fmt.Errorf("encode progress %d: %w", p.Sequence, err)
 	}
-	value, err := progressFormat.encode(&p)
+	value, err := progressFormat.encode(e.progress.header, &p)
 	if err != nil {
 		return Message{}, fmt.Errorf("encode progress %d: %w", p.Sequence, err)
 	}
 	key := []byte(e.account)
 	id := strconv.AppendInt([]byte(e.account+":"), p.Sequence, 10)
 	return Message{
-		Topic:   e.ProgressTopic(),
+		Topic:   e.progress.topic,
 		Key:     key,
 		Value:   value,
 		Headers: e.headers(event{id: id, typ: typeProgress, subject: key, time: p.ReadAt, contentType: contentAvro}),

@@ -2,6 +2,7 @@ package encoder
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -14,12 +15,12 @@ import (
 var ErrOtherAccount = errors.New("the message is of another account")
 
 // ReadConversation gives the revision that a message of a channel topic was made of: its row as
-// smartassist.ParseRow would read it, the fingerprint as it was then.
-func (e *Encoder) ReadConversation(m Message) (Revision, error) {
+// smartassist.ParseRow would read it, the fingerprint as it was then. A [LookupError] tells nothing of the message.
+func (e *Encoder) ReadConversation(ctx context.Context, d *Decoder, m Message) (Revision, error) {
 	if !bytes.Equal(m.header("ce_source"), e.source) {
 		return Revision{}, ErrOtherAccount
 	}
-	c, err := DecodeConversation(m.Value)
+	c, err := d.Conversation(ctx, m.Value)
 	if err != nil {
 		return Revision{}, err
 	}

@@ -30,7 +30,7 @@ func TestReadBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := ours.ReadConversation(m)
+		got, err := ours.ReadConversation(t.Context(), new(Decoder), m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,11 +38,11 @@ func TestReadBack(t *testing.T) {
 			got.Row.SessionID != row.SessionID || got.Row.Kind != row.Kind {
 			t.Errorf("%s came back as %+v", text, got)
 		}
-		if _, err := others.ReadConversation(m); !errors.Is(err, ErrOtherAccount) {
+		if _, err := others.ReadConversation(t.Context(), new(Decoder), m); !errors.Is(err, ErrOtherAccount) {
 			t.Errorf("another account reads it: %v", err)
 		}
 		m.Value = m.Value[:len(m.Value)-1]
-		if _, err := ours.ReadConversation(m); err == nil {
+		if _, err := ours.ReadConversation(t.Context(), new(Decoder), m); err == nil {
 			t.Error("a broken value is read")
 		}
 	}

@@ -102,7 +102,7 @@ func (w *Worker) recollect(ctx context.Context, state *poller.State, since, now 
 	for _, topic := range w.encoder.Topics() {
 		if err := w.producer.ReadSince(ctx, topic, since, func(m producer.Message) error {
 			w.turn()
-			r, err := w.encoder.ReadConversation(messageOf(m))
+			r, err := w.encoder.ReadConversation(ctx, w.decoder, messageOf(m))
 			if count(err); err == nil {
 				memory.Add(poller.Published{Row: r.Row, Revision: r.Number, Fingerprint: r.Fingerprint, At: r.ObservedAt})
 			}

@@ -64,6 +64,7 @@ type Worker struct {
 	budget   *smartassist.Budget
 	client   *smartassist.Client
 	encoder  *encoder.Encoder
+	decoder  *encoder.Decoder
 	producer *producer.Producer
 	lease    *producer.Lease // nil: LEASE=off
 	elects   func()          // leaves the election; nil before the worker takes part
@@ -103,6 +104,7 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	}); err != nil {
 		return nil, err
 	}
+	w.decoder = encoder.NewDecoder(nil)
 	w.polling.Refused = w.refused.of
 	w.topics = topics(cfg, w.encoder)
 	if w.client, w.budget, err = serviceClient(cfg, network, w.permitted); err != nil {

@@ -1,0 +1,11 @@
+package schemas
+
+import "github.com/twmb/avro"
+
+// Known is the version of this schema that has the fingerprint, of those that this program holds.
+func (s Schema) Known(fingerprint uint64) (*avro.Schema, bool) {
+	if fingerprint == s.Fingerprint() {
+		return s.parsed, true
+	}
+	return nil, false
+}
