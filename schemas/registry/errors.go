@@ -1,0 +1,147 @@
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"github.com/twmb/franz-go/pkg/sr"
+)
+
+// Category is a bounded classification of errors, for metrics and the status.
+type Category string
+
+// The categories of errors.
+const (
+	Away   Category = "registry"        // it does not answer, or not as a registry does
+	Login  Category = "registry_login"  // user or password are not accepted, or may not do what is asked
+	Schema Category = "registry_schema" // it does not have the schema, or does not take it
+)
+
+// Error is what went wrong with a registry.
+type Error struct {
+	Category Category
+	// Final: trying again changes nothing. All else may be over by itself, or once somebody has corrected it.
+	Final bool
+	What  string // what was wanted, and how it ended
+	Hint  string // what to do; "" where there is nothing but to wait
+	Err   error  // nil where What says all
+}
+
+// Error is one sentence, and the hint.
+func (e *Error) Error() string {
+	text := "schema registry: " + e.What
+	if e.Hint != "" {
+		text += ". " + e.Hint
+	}
+	return text
+}
+
+// Unwrap is the error of the network or the client.
+func (e *Error) Unwrap() error { return e.Err }
+
+// secretError says that the password cannot be read.
+type secretError struct{ error }
+
+// Unwrap is the reason.
+func (e *secretError) Unwrap() error { return e.error }
+
+const (
+	hintURL   = "Is SCHEMA_REGISTRY_URL the base of Confluent's API? (Apicurio serves it under /apis/ccompat/v7)"
+	hintLogin = "Correct SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD (or SCHEMA_REGISTRY_PASSWORD_FILE); it is tried again by itself"
+)
+
+// explain turns an error of the client into one of ours; doing is what was wanted.
+func (r *Registry) explain(doing string, err error) *Error {
+	if answer, ok := errors.AsType[*sr.ResponseError](err); ok {
+		e := r.refused(answer)
+		e.What, e.Err = doing+": "+e.What, err
+		return e
+	}
+	e := unheard(err)
+	e.What, e.Err = doing+": "+e.What, err
+	return e
+}
+
+// refused explains an answer.
+func (r *Registry) refused(a *sr.ResponseError) *Error {
+	says := fmt.Sprintf("status %d: %s", a.StatusCode, printable(a.Error()))
+	switch {
+	case a.StatusCode == http.StatusUnauthorized, a.StatusCode == http.StatusForbidden && r.cfg.Username == "":
+		if r.cfg.Password != nil {
+			r.cfg.Password.Reload()
+		}
+		return &Error{Category: Login, What: says, Hint: hintLogin}
+	case a.StatusCode == http.StatusForbidden:
+		return &Error{Category: Login, What: says, Hint: "Give the user of SCHEMA_REGISTRY_USERNAME the right to read and write the subject, or set SCHEMA_REGISTRY_REGISTER=false and register the schema yourself"}
+	case a.StatusCode == http.StatusConflict:
+		return &Error{Category: Schema, Final: true, What: says}
+	case a.ErrorCode == sr.ErrOperationNotPermitted.Code: // read-only, for a while
+		return &Error{Category: Schema, What: says, Hint: "Let the registry take schemas again, or set SCHEMA_REGISTRY_REGISTER=false and register the schema yourself"}
+	case a.StatusCode == http.StatusUnprocessableEntity:
+		return &Error{Category: Schema, Final: true, What: says}
+	case a.StatusCode < 400:
+		return &Error{Category: Away, What: says, Hint: "Redirects are not followed: set SCHEMA_REGISTRY_URL to where it leads"}
+	case a.StatusCode < 500 && a.StatusCode != http.StatusTooManyRequests && a.StatusCode != http.StatusRequestTimeout:
+		return &Error{Category: Away, What: says, Hint: hintURL}
+	}
+	return &Error{Category: Away, What: says}
+}
+
+// unheard explains why there was no answer, or none of a registry.
+func unheard(err error) *Error {
+	var (
+		secret  *secretError
+		dns     *net.DNSError
+		verify  *tls.CertificateVerificationError
+		noTLS   tls.RecordHeaderError
+		alert   tls.AlertError
+		large   *http.MaxBytesError
+		timeout interface{ Timeout() bool }
+		op      *net.OpError
+	)
+	switch {
+	case errors.As(err, &secret):
+		return &Error{Category: Login, What: secret.Error(), Hint: hintLogin}
+	case errors.As(err, &large):
+		return &Error{Category: Away, What: fmt.Sprintf("an answer of more than %d bytes", large.Limit), Hint: hintURL}
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return &Error{Category: Away, What: fmt.Sprintf("no whole answer within %v", requestTimeout)}
+	case errors.As(err, &dns):
+		return &Error{Category: Away, What: "host " + dns.Name + " was not found", Hint: "Look at SCHEMA_REGISTRY_URL, the proxy and the name server"}
+	case errors.As(err, &verify):
+		return &Error{Category: Away, What: "its certificate is not trusted", Hint: "If a private authority signed it, name that in SCHEMA_REGISTRY_CA_FILE"}
+	case errors.As(err, &noTLS), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
+		return &Error{Category: Away, What: "it does not speak TLS with us", Hint: "Look at SCHEMA_REGISTRY_URL: scheme and port"}
+	case errors.As(err, &op):
+		return &Error{Category: Away, What: "no connection: " + op.Err.Error(), Hint: "Look at SCHEMA_REGISTRY_URL, the proxy and the firewall"}
+	case strings.Contains(err.Error(), "unable to decode"):
+		return &Error{Category: Away, What: "an answer that is none of a registry", Hint: hintURL}
+	}
+	return &Error{Category: Away, What: "the connection ended before an answer came"}
+}
+
+// longestReason bounds what is shown of a registry's answer: it may hold whole schemas.
+const longestReason = 1500
+
+func printable(text string) string {
+	text = strings.ToValidUTF8(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text[:min(len(text), longestReason)]), "")
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// missing tells that the registry answered that something is not there. A 404 without one of its codes is no answer of
+// a registry: the path is wrong.
+func missing(err error) bool {
+	a, ok := errors.AsType[*sr.ResponseError](err)
+	return ok && a.StatusCode == http.StatusNotFound && a.ErrorCode/100 == http.StatusNotFound
+}
