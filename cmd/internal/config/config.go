@@ -39,6 +39,7 @@ type Config struct {
 	CAFile            string   // path of PEM certificates trusted besides the system's; "" for none
 
 	Kafka            Kafka
+	Registry         Registry
 	TopicPrefix      string
 	ChannelTopics    map[string]string // channel, trimmed and lower-cased, to topic suffix; beside the built-in map
 	TopicCreate      bool
@@ -68,6 +69,16 @@ type Config struct {
 type Kafka struct {
 	Brokers     []string // host:port
 	Compression string   // none, gzip, snappy, lz4 or zstd
+}
+
+// Registry tells how to reach the schema registry.
+type Registry struct {
+	URL          string // base of Confluent's API, without a slash at its end; "" for no registry
+	Username     string // "" for no login
+	Password     Secret // with a user, either this or PasswordFile
+	PasswordFile string // path; read again when it changes
+	CAFile       string // path of PEM certificates trusted besides the system's; "" for none
+	Register     bool   // register schemas that are not there; else only look them up
 }
 
 // Tier is a wish: windows younger than Age are read again every Every, until the next younger tier takes over.
@@ -134,10 +145,10 @@ func Load(lookup func(name string) (string, bool), environ []string) (*Config, e
 }
 
 // LoadForReading is Load for commands that only read topics: what is wrong with settings that have nothing to do with
-// reaching the cluster and naming its topics does not matter to them.
+// reaching the cluster and the schema registry and naming the topics does not matter to them.
 func LoadForReading(lookup func(name string) (string, bool), environ []string) (*Config, error) {
 	return loadWhere(lookup, environ, func(p Problem) bool {
-		return strings.HasPrefix(p.Name, "KAFKA_") || strings.HasPrefix(p.Name, "TOPIC_")
+		return strings.HasPrefix(p.Name, "KAFKA_") || strings.HasPrefix(p.Name, "TOPIC_") || strings.HasPrefix(p.Name, "SCHEMA_REGISTRY_")
 	})
 }
 

@@ -79,6 +79,7 @@ type variable struct {
 
 func everyVariable(t *testing.T) []variable {
 	client := []string{"SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_ID", "me", "SMARTASSIST_CLIENT_SECRET", "s3cret"}
+	registry := []string{"SCHEMA_REGISTRY_URL", "https://registry", "SCHEMA_REGISTRY_USERNAME", "me", "SCHEMA_REGISTRY_PASSWORD", "s3cret"}
 	secret, empty, pem := write(t, "s3cret\n"), write(t, " \n"), write(t, certificate)
 	missing, folder := filepath.Join(t.TempDir(), "missing"), t.TempDir()
 	var none []string
@@ -106,6 +107,14 @@ func everyVariable(t *testing.T) []variable {
 		{name: "KAFKA_BROKERS", get: func(c *Config) any { return c.Kafka.Brokers }, unset: "required", good: "a:1, [::1]:65535", want: []string{"a:1", "[::1]:65535"},
 			bad: []string{"a", ":9092", "a:", "a:0", "a:65536", "a:http", "kafka://a:9092", "::1:9092", "a:1,b", "a:1,"}},
 		{name: "KAFKA_COMPRESSION", get: func(c *Config) any { return c.Kafka.Compression }, unset: "zstd", good: "LZ4", want: "lz4", bad: []string{"brotli"}},
+		{name: "SCHEMA_REGISTRY_URL", get: func(c *Config) any { return c.Registry.URL }, unset: "", good: "http://registry:8080/apis/ccompat/v7/", want: "http://registry:8080/apis/ccompat/v7",
+			bad: []string{"registry:8081", "ftp://h", "http://", "https://u:p@h", "https://u@h", "http://a:1,http://b:1", "http://h?q=1", "http://h#f", "http://h:0"}},
+		{name: "SCHEMA_REGISTRY_USERNAME", get: func(c *Config) any { return c.Registry.Username }, unset: "", good: "me", want: "me", bad: []string{"a:b", "a\x01b"}, with: registry},
+		{name: "SCHEMA_REGISTRY_PASSWORD", get: func(c *Config) any { return c.Registry.Password.Reveal() }, unset: "", good: "x y", want: "x y", with: registry},
+		{name: "SCHEMA_REGISTRY_PASSWORD_FILE", get: func(c *Config) any { return c.Registry.PasswordFile }, unset: "", good: secret, want: secret,
+			bad: []string{missing, empty, folder}, with: append(slices.Clone(registry), "SCHEMA_REGISTRY_PASSWORD", "")},
+		{name: "SCHEMA_REGISTRY_CA_FILE", get: func(c *Config) any { return c.Registry.CAFile }, unset: "", good: pem, want: pem, bad: []string{missing, empty, secret, folder}, with: registry},
+		{name: "SCHEMA_REGISTRY_REGISTER", get: func(c *Config) any { return c.Registry.Register }, unset: true, good: "false", want: false, bad: []string{"no"}},
 		{name: "TOPIC_PREFIX", get: func(c *Config) any { return c.TopicPrefix }, unset: "conversations.", good: "eu_1-", want: "eu_1-", bad: []string{"a/", "ä.", strings.Repeat("a", 239)}},
 		{name: "CHANNEL_TOPICS", get: func(c *Config) any { return c.ChannelTopics }, unset: map[string]string(nil),
 			good: " Web/Mobile Client = web , SMS=sms,sms=sms", want: map[string]string{"web/mobile client": "web", "sms": "sms"},
@@ -240,6 +249,38 @@ func TestLogin(t *testing.T) {
 		} else if got := names(wrong(t, test.env)); !slices.Equal(got, test.want) {
 			t.Errorf("%s: problems with %v, want %v", test.about, got, test.want)
 		}
+	}
+}
+
+func TestRegistryLogin(t *testing.T) {
+	file := write(t, "s")
+	const url, user, password = "SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_USERNAME", "SCHEMA_REGISTRY_PASSWORD"
+	for _, test := range []struct {
+		about string
+		env   map[string]string
+		want  []string
+	}{
+		{"none", least(url, "http://r:8081"), nil},
+		{"whole", least(url, "http://r:8081", user, "me", password, "s"), nil},
+		{"of a file", least(url, "http://r:8081", user, "me", password+"_FILE", file), nil},
+		{"user alone", least(url, "http://r:8081", user, "me"), []string{password}},
+		{"password alone", least(url, "http://r:8081", password, "s"), []string{user}},
+		{"file alone", least(url, "http://r:8081", password+"_FILE", file), []string{user}},
+		{"password twice", least(url, "http://r:8081", user, "me", password, "s", password+"_FILE", file), []string{password}},
+		{"without a registry", least(user, "me", password, "s"), []string{url}},
+		{"authority without a registry", least("SCHEMA_REGISTRY_CA_FILE", write(t, certificate)), []string{url}},
+	} {
+		if test.want == nil {
+			if _, err := load(test.env); err != nil {
+				t.Errorf("%s: %v", test.about, err)
+			}
+		} else if got := names(wrong(t, test.env)); !slices.Equal(got, test.want) {
+			t.Errorf("%s: problems with %v, want %v", test.about, got, test.want)
+		}
+	}
+	got := wrong(t, least(url, "https://me:hush@r"))
+	if !strings.Contains(got[0].Text, user) || strings.Contains(got[0].Text, "hush") {
+		t.Errorf("a login in the URL: %v", got)
 	}
 }
 

@@ -15,12 +15,6 @@ var notYet = []struct{ name, allowed string }{
 	{"KAFKA_SASL_USERNAME", ""},
 	{"KAFKA_SASL_PASSWORD", ""},
 	{"KAFKA_SASL_PASSWORD_FILE", ""},
-	{"SCHEMA_REGISTRY_URL", ""},
-	{"SCHEMA_REGISTRY_USERNAME", ""},
-	{"SCHEMA_REGISTRY_PASSWORD", ""},
-	{"SCHEMA_REGISTRY_PASSWORD_FILE", ""},
-	{"SCHEMA_REGISTRY_CA_FILE", ""},
-	{"SCHEMA_REGISTRY_REGISTER", ""},
 	{"ADMIN_TOKEN", ""},
 	{"ADMIN_TOKEN_FILE", ""},
 }

@@ -16,6 +16,7 @@ func (c *Config) validate(p *problems) {
 	c.validateService(p)
 	c.validateLogin(p)
 	c.validateKafka(p)
+	c.validateRegistry(p)
 	c.validateTopics(p)
 	c.validatePolling(p)
 	c.validateDeduplication(p)
@@ -45,15 +46,22 @@ func (c *Config) validateService(p *problems) {
 func (c *Config) validateURL(p *problems) {
 	const name = "SMARTASSIST_URL"
 	p.require(c.URL != "", name, "required; expected https://host")
-	u, err := url.Parse(c.URL)
+	u := baseURL(p, name, c.URL, "the login has its own settings")
+	p.require(u == nil || u.Scheme == "https" || c.AllowHTTP || loopback(u.Hostname()), name,
+		"plain http shows the login to everybody on the way; expected https, or SMARTASSIST_ALLOW_HTTP=true to allow it")
+}
+
+// baseURL checks a URL that paths are joined to, and quotes nothing of it. login says where a login belongs. It is nil for
+// what is no URL.
+func baseURL(p *problems, name, value, login string) *url.URL {
+	u, err := url.Parse(value)
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || !portOK(u.Port(), true) {
 		p.add(name, "expected a URL like https://host or https://host:port/path")
-		return
+		return nil
 	}
-	p.require(u.User == nil, name, "has a user or password in it; the login has its own settings")
+	p.require(u.User == nil, name, "has a user or password in it; %s", login)
 	p.require(u.RawQuery == "" && u.Fragment == "" && !u.ForceQuery, name, "has a query or fragment; expected the base URL alone")
-	p.require(u.Scheme == "https" || c.AllowHTTP || loopback(u.Hostname()), name,
-		"plain http shows the login to everybody on the way; expected https, or SMARTASSIST_ALLOW_HTTP=true to allow it")
+	return u
 }
 
 func loopback(host string) bool {
@@ -106,6 +114,27 @@ func (c *Config) validateKafka(p *problems) {
 			"KAFKA_BROKERS", "%s is no host:port", quote(b))
 	}
 	oneOf(p, "KAFKA_COMPRESSION", c.Kafka.Compression, "none", "gzip", "snappy", "lz4", "zstd")
+}
+
+// validateRegistry takes plain http: within a cluster that is how registries are reached.
+func (c *Config) validateRegistry(p *problems) {
+	const name = "SCHEMA_REGISTRY_URL"
+	r := c.Registry
+	if r.URL != "" {
+		baseURL(p, name, r.URL, "expected them in SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD (or SCHEMA_REGISTRY_PASSWORD_FILE)")
+	}
+	exclusive(p, "SCHEMA_REGISTRY_PASSWORD", r.Password, r.PasswordFile)
+	password := r.Password != "" || r.PasswordFile != ""
+	p.require(r.URL != "" || r.Username == "" && !password && r.CAFile == "", name, "required with the other settings of the registry")
+	p.require(!password || r.Username != "", "SCHEMA_REGISTRY_USERNAME", "required with SCHEMA_REGISTRY_PASSWORD")
+	p.require(password || r.Username == "", "SCHEMA_REGISTRY_PASSWORD", "required with SCHEMA_REGISTRY_USERNAME (or SCHEMA_REGISTRY_PASSWORD_FILE)")
+	p.require(!strings.ContainsFunc(r.Username, func(c rune) bool { return c == ':' || c < ' ' }), "SCHEMA_REGISTRY_USERNAME",
+		"contains a colon or a control character, which a login of HTTP cannot have")
+	if r.CAFile != "" {
+		if err := certificates(r.CAFile); err != nil {
+			p.add("SCHEMA_REGISTRY_CA_FILE", "%s: %v; expected a file of PEM certificates", quote(r.CAFile), err)
+		}
+	}
 }
 
 // What Kafka takes as the name of a topic, and what we need of it ourselves.

@@ -20,6 +20,12 @@ type variables struct {
 	CAFile            string     `env:"SMARTASSIST_CA_FILE"`
 	Brokers           string     `env:"KAFKA_BROKERS"`
 	Compression       string     `env:"KAFKA_COMPRESSION, default=zstd"`
+	RegistryURL       string     `env:"SCHEMA_REGISTRY_URL"`
+	RegistryUsername  string     `env:"SCHEMA_REGISTRY_USERNAME"`
+	RegistryPassword  Secret     `env:"SCHEMA_REGISTRY_PASSWORD"`
+	RegistryPassFile  secretPath `env:"SCHEMA_REGISTRY_PASSWORD_FILE"`
+	RegistryCAFile    string     `env:"SCHEMA_REGISTRY_CA_FILE"`
+	RegistryRegister  string     `env:"SCHEMA_REGISTRY_REGISTER, default=true"`
 	TopicPrefix       string     `env:"TOPIC_PREFIX, default=conversations."`
 	ChannelTopics     string     `env:"CHANNEL_TOPICS"`
 	TopicCreate       string     `env:"TOPIC_CREATE, default=true"`
@@ -68,6 +74,12 @@ var documentation = map[string]about{
 	"SMARTASSIST_CA_FILE":             {"", "PEM certificates to trust for the service besides the system's"},
 	"KAFKA_BROKERS":                   {"required", "`host:port,...` of one or more brokers to begin with"},
 	"KAFKA_COMPRESSION":               {"", "`none`, `gzip`, `snappy`, `lz4` or `zstd`"},
+	"SCHEMA_REGISTRY_URL":             {"none", "base URL of a schema registry with Confluent's API (Apicurio serves it under `/apis/ccompat/v7`): values are then in its wire format; without one in Avro's single-object encoding"},
+	"SCHEMA_REGISTRY_USERNAME":        {"", "login to the registry, if it wants one"},
+	"SCHEMA_REGISTRY_PASSWORD":        {"", "the password that belongs to the user"},
+	"SCHEMA_REGISTRY_PASSWORD_FILE":   {"", "a file that holds the password instead; read again when it changes or a login is refused"},
+	"SCHEMA_REGISTRY_CA_FILE":         {"", "PEM certificates to trust for the registry besides the system's"},
+	"SCHEMA_REGISTRY_REGISTER":        {"", "register the schemas that are not there, and set the subjects' compatibility; `false` only looks them up"},
 	"TOPIC_PREFIX":                    {"", "what every topic's name begins with"},
 	"CHANNEL_TOPICS":                  {"built-in", "`channel=suffix,...` added to the built-in map of channels to topics; not `progress`, `dead-letter` or `state`"},
 	"TOPIC_CREATE":                    {"", "create the topics that are missing; `false` only verifies"},

@@ -86,7 +86,7 @@ func (w *Worker) healthy() error {
 }
 
 // readiness is nil when the brokers answer, and the worker stands by, or has recovered its state and the service has
-// accepted the login.
+// accepted the login. Either takes the ids of the schema registry first, where there is one.
 func (w *Worker) readiness(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -106,6 +106,9 @@ func (w *Worker) readiness(ctx context.Context) error {
 
 // notStarted says what a worker that neither works nor stands by waits for.
 func (w *Worker) notStarted() error {
+	if w.registry != nil && !w.framed.Load() {
+		return w.unidentified()
+	}
 	if w.lease != nil {
 		if l := w.lease.Status(); l.Trouble != nil {
 			return fmt.Errorf("starting: no active worker can be elected by group %s: %w", w.lease.Group, l.Trouble)

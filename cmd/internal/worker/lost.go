@@ -29,7 +29,7 @@ func (w *Worker) lost(ctx context.Context, state *poller.State, last commit) err
 			"or set STATE_LOST=resume, to go on at the last completeThrough and read nothing before it again; or STATE_LOST=restart, to read again from START_FROM. "+
 			"Both remember what the topics of conversations still hold", what)}
 	}
-	known, err := w.lastCommit(state, last)
+	known, err := w.lastCommit(ctx, state, last)
 	if err != nil {
 		return err
 	}
@@ -53,11 +53,14 @@ func (w *Worker) lost(ctx context.Context, state *poller.State, last commit) err
 }
 
 // lastCommit is the last commit by whichever topic knows it better.
-func (w *Worker) lastCommit(state *poller.State, last commit) (poller.Last, error) {
+func (w *Worker) lastCommit(ctx context.Context, state *poller.State, last commit) (poller.Last, error) {
 	if last.sequence <= state.Sequence {
 		return state.Last(), nil
 	}
-	p, err := encoder.DecodeProgress(last.value)
+	p, err := w.decoder.Progress(ctx, last.value)
+	if e := schemaMissing(w.cfg.TopicPrefix+progressTopic, err); e != nil {
+		return poller.Last{}, e
+	}
 	if err != nil {
 		return poller.Last{}, &StateError{fmt.Errorf("the last record of topic %s%s, which says where to go on after the state was lost, cannot be read: %w. "+
 			"Run the version that wrote it", w.cfg.TopicPrefix, progressTopic, err)}
@@ -103,6 +106,9 @@ func (w *Worker) recollect(ctx context.Context, state *poller.State, since, now 
 		if err := w.producer.ReadSince(ctx, topic, since, func(m producer.Message) error {
 			w.turn()
 			r, err := w.encoder.ReadConversation(ctx, w.decoder, messageOf(m))
+			if e := schemaMissing(topic, err); e != nil {
+				return e
+			}
 			if count(err); err == nil {
 				memory.Add(poller.Published{Row: r.Row, Revision: r.Number, Fingerprint: r.Fingerprint, At: r.ObservedAt})
 			}

@@ -177,6 +177,16 @@ func (w *Worker) leaveElection() {
 	w.lease.Close()
 }
 
+// doing is the role as others are told of it. An active worker whose lease is not confirmed asks the service for nothing any
+// more; what it waits for is the end of its last commit.
+func (w *Worker) doing() Role {
+	role := w.role.Load().(Role)
+	if role == Active && w.lease != nil && !w.lease.Confirmed() {
+		return Starting
+	}
+	return role
+}
+
 // permitted is asked before every request to the service: two workers must not use one budget. The worker that was stopped
 // for a while, and does not know yet that the lease is another's, is about to be told.
 func (w *Worker) permitted(ctx context.Context) error {

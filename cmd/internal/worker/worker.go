@@ -27,6 +27,7 @@ import (
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/poller/smartassist"
 	"github.com/convstream/convstream/producer"
+	"github.com/convstream/convstream/schemas/registry"
 )
 
 // Network is how the Worker reaches others and is reached; the zero value is the real network.
@@ -46,16 +47,6 @@ const (
 	Active   Role = "active"   // state recovered; reads and publishes
 )
 
-// doing is the role as others are told of it. An active worker whose lease is not confirmed asks the service for nothing any
-// more; what it waits for is the end of its last commit.
-func (w *Worker) doing() Role {
-	role := w.role.Load().(Role)
-	if role == Active && w.lease != nil && !w.lease.Confirmed() {
-		return Starting
-	}
-	return role
-}
-
 // Worker is one convstream process.
 type Worker struct {
 	cfg      *config.Config
@@ -65,6 +56,7 @@ type Worker struct {
 	client   *smartassist.Client
 	encoder  *encoder.Encoder
 	decoder  *encoder.Decoder
+	registry *registry.Registry // nil: without SCHEMA_REGISTRY_URL
 	producer *producer.Producer
 	lease    *producer.Lease // nil: LEASE=off
 	elects   func()          // leaves the election; nil before the worker takes part
@@ -77,6 +69,7 @@ type Worker struct {
 	memo     memo
 
 	role    atomic.Value                  // Role
+	framed  atomic.Bool                   // the encoder knows the registry's ids
 	poller  atomic.Pointer[poller.Poller] // of the present tenure, or the one that failed; nil while standing by
 	memory  atomic.Pointer[memoryStatus]
 	beat    atomic.Int64 // Unix nanoseconds at which the loop last turned
@@ -104,7 +97,9 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	}); err != nil {
 		return nil, err
 	}
-	w.decoder = encoder.NewDecoder(nil)
+	if w.registry, w.decoder, err = openRegistry(cfg, network, log); err != nil {
+		return nil, err
+	}
 	w.polling.Refused = w.refused.of
 	w.topics = topics(cfg, w.encoder)
 	if w.client, w.budget, err = serviceClient(cfg, network, w.permitted); err != nil {
@@ -127,6 +122,9 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 func (w *Worker) Run(ctx context.Context) error {
 	defer w.producer.Close()
 	defer w.client.Close()
+	if w.registry != nil {
+		defer w.registry.Close()
+	}
 	stopAdmin, err := w.serveAdmin()
 	if err != nil {
 		return err
@@ -178,6 +176,9 @@ func (w *Worker) sessions(ctx, hard context.Context, fail context.CancelCauseFun
 // session is one life: state, lease, epoch, polling, until something ends it.
 func (w *Worker) session(ctx, hard context.Context, fail context.CancelCauseFunc) error {
 	if err := w.ensureTopics(ctx); err != nil {
+		return err
+	}
+	if err := w.identify(ctx); err != nil {
 		return err
 	}
 	m := w.newMemory()
@@ -257,6 +258,9 @@ func final(err error) bool {
 	if _, ok := errors.AsType[*StateError](err); ok {
 		return true
 	}
+	if e, ok := errors.AsType[*registry.Error](err); ok {
+		return e.Final
+	}
 	e, ok := errors.AsType[*producer.Error](err)
 	return ok && e.Category == producer.Settings
 }
@@ -323,6 +327,9 @@ func categorize(err error) string {
 	}
 	if _, ok := errors.AsType[*producer.RefusedError](err); ok {
 		return string(producer.Refused)
+	}
+	if e, ok := errors.AsType[*registry.Error](err); ok {
+		return string(e.Category)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return string(producer.Timeout)

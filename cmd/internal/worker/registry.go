@@ -1,0 +1,85 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/encoder"
+	"github.com/convstream/convstream/poller/smartassist"
+	"github.com/convstream/convstream/schemas/registry"
+)
+
+// openRegistry gives the registry, nil where there is none, and what reads the topics back with it.
+func openRegistry(cfg *config.Config, network Network, log zerolog.Logger) (*registry.Registry, *encoder.Decoder, error) {
+	c := cfg.Registry
+	if c.URL == "" {
+		return nil, encoder.NewDecoder(nil), nil
+	}
+	r, err := registry.Open(RegistryConfig(c, network, log))
+	if err != nil {
+		return nil, nil, err
+	}
+	return r, encoder.NewDecoder(r.Text), nil
+}
+
+// RegistryConfig is how a registry is reached as the settings say.
+func RegistryConfig(c config.Registry, network Network, log zerolog.Logger) registry.Config {
+	out := registry.Config{URL: c.URL, Username: c.Username, CAFile: c.CAFile, Register: c.Register, Dial: network.Dial, Log: log}
+	switch {
+	case c.PasswordFile != "":
+		out.Password = smartassist.SecretFile("SCHEMA_REGISTRY_PASSWORD_FILE", c.PasswordFile)
+	case c.Password != "":
+		out.Password = smartassist.SecretValue("SCHEMA_REGISTRY_PASSWORD", string(c.Password))
+	}
+	return out
+}
+
+// identify asks the registry for the ids of the schemas, once in the life of the process: a standby does it too, and from
+// then on the registry may be away.
+func (w *Worker) identify(ctx context.Context) error {
+	if w.registry == nil || w.framed.Load() {
+		return nil
+	}
+	w.turn()
+	w.attempt = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, step)
+	defer cancel()
+	ids, err := w.registry.IDs(ctx, w.encoder.Schemas())
+	if err != nil {
+		return err
+	}
+	framed, err := w.encoder.Framed(ids)
+	if err != nil {
+		return err
+	}
+	w.encoder = framed
+	w.framed.Store(true)
+	w.log.Info().Int("subjects", len(ids)).Msg("the schema registry has the schemas")
+	return nil
+}
+
+// unidentified says what a worker that has not got the ids waits for.
+func (w *Worker) unidentified() error {
+	if t := w.trouble.Load(); t != nil {
+		return fmt.Errorf("starting: %s", t.Error)
+	}
+	return errors.New("starting: the schema registry has not been asked yet")
+}
+
+// schemaMissing is the error over a record whose schema cannot be had. To go on without it would be to publish again what it
+// says is published.
+func schemaMissing(topic string, err error) error {
+	lookup, ok := errors.AsType[*encoder.LookupError](err)
+	if !ok {
+		return nil
+	}
+	if e, ok := errors.AsType[*registry.Error](lookup.Err); ok && !e.Final {
+		return e
+	}
+	return &StateError{fmt.Errorf("a record of topic %s, which says what is published, cannot be read: %w", topic, lookup)}
+}
