@@ -14,6 +14,7 @@ import (
 	"github.com/convstream/convstream/cmd/internal/config"
 	"github.com/convstream/convstream/cmd/internal/logging"
 	"github.com/convstream/convstream/cmd/internal/show"
+	"github.com/convstream/convstream/cmd/internal/worker"
 	"github.com/convstream/convstream/producer"
 )
 
@@ -63,7 +64,11 @@ func tail(ctx context.Context, args []string, t terminal) error {
 		return err
 	}
 	cluster := producer.Config{Brokers: cfg.Kafka.Brokers, ClientID: "convstream-tail", Log: logging.New(cfg, t.err)}
-	err = o.read(ctx, cluster, cfg.TopicPrefix, t.out)
+	_, decoder, err := worker.OpenRegistry(cfg, worker.Network{}, cluster.Log)
+	if err != nil {
+		return err
+	}
+	err = o.read(ctx, cluster, show.Topics{Prefix: cfg.TopicPrefix, Decoder: decoder}, t.out)
 	switch {
 	case errors.Is(err, os.ErrClosed):
 		return nil
@@ -75,8 +80,8 @@ func tail(ctx context.Context, args []string, t terminal) error {
 	return nil // following has no other end
 }
 
-func (o tailOptions) read(ctx context.Context, cluster producer.Config, prefix string, out io.Writer) error {
-	topics, err := tailTopics(ctx, cluster, prefix, o.topics)
+func (o tailOptions) read(ctx context.Context, cluster producer.Config, in show.Topics, out io.Writer) error {
+	topics, err := tailTopics(ctx, cluster, in.Prefix, o.topics)
 	if err != nil {
 		return err
 	}
@@ -89,7 +94,7 @@ func (o tailOptions) read(ctx context.Context, cluster producer.Config, prefix s
 	}
 	return producer.Tail(ctx, cluster, producer.TailOptions{
 		Topics: topics, FromEnd: o.from == "end", Follow: !o.noFollow,
-	}, print(out, prefix))
+	}, print(ctx, out, in))
 }
 
 // patience is how long the brokers may leave the first request unanswered: somebody sits there and waits. Later outages

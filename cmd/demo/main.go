@@ -1,5 +1,5 @@
 // Command demo is the whole system in one process, with nothing to install: a simulated SmartAssist, an embedded broker
-// that speaks Kafka's protocol, and the real worker between them. It prints where to look closer, a live summary, and
+// that speaks Kafka's protocol, an embedded schema registry, and the real worker between them. It prints where to look closer, a live summary, and
 // some of the records. With --for it ends with a verified summary.
 //
 // With --faults the service errs, the brokers err, connections break, and the worker is torn down and started again while
@@ -26,7 +26,7 @@ type options struct {
 	faults    bool
 	seed      uint64
 
-	kafkaAddr, adminAddr, serviceAddr string
+	kafkaAddr, registryAddr, adminAddr, serviceAddr string
 }
 
 func main() {
@@ -54,6 +54,7 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&o.faults, "faults", false, "let the service, the brokers and the network fail, and tear the worker down again and again")
 	flags.Uint64Var(&o.seed, "seed", 1, "decides every conversation and every fault")
 	flags.StringVar(&o.kafkaAddr, "kafka-addr", "127.0.0.1:19092", "the embedded broker listens here; port 0 takes any")
+	flags.StringVar(&o.registryAddr, "registry-addr", "127.0.0.1:18081", "the embedded schema registry listens here; port 0 takes any")
 	flags.StringVar(&o.adminAddr, "admin-addr", "127.0.0.1:18080", "the worker's admin port; port 0 takes any")
 	flags.StringVar(&o.serviceAddr, "service-addr", "127.0.0.1:18181", "the simulated service listens here; port 0 takes any")
 	if err := flags.Parse(args); err != nil {

@@ -15,7 +15,7 @@ func TestParse(t *testing.T) {
 	o, err := parse([]string{"--for", "30s", "--conversations-per-minute=6000", "--history", "0", "--faults", "--seed", "7", "--kafka-addr", "127.0.0.1:0"})
 	want := options{
 		duration: 30 * time.Second, perMinute: 6000, faults: true, seed: 7,
-		kafkaAddr: "127.0.0.1:0", adminAddr: "127.0.0.1:18080", serviceAddr: "127.0.0.1:18181",
+		kafkaAddr: "127.0.0.1:0", registryAddr: "127.0.0.1:18081", adminAddr: "127.0.0.1:18080", serviceAddr: "127.0.0.1:18181",
 	}
 	if err != nil || o != want {
 		t.Errorf("%+v, %v, want %+v", o, err, want)
@@ -60,12 +60,12 @@ func TestDemo(t *testing.T) {
 			var out screen
 			err := demo(t.Context(), options{
 				duration: 8 * time.Second, perMinute: 120, history: 2 * time.Minute, faults: faults, seed: 11,
-				kafkaAddr: "127.0.0.1:0", adminAddr: "127.0.0.1:0", serviceAddr: "127.0.0.1:0",
+				kafkaAddr: "127.0.0.1:0", registryAddr: "127.0.0.1:0", adminAddr: "127.0.0.1:0", serviceAddr: "127.0.0.1:0",
 			}, &out)
 			if err != nil || !strings.HasSuffix(out.String(), "verified: nothing lost, nothing twice\n") {
 				t.Errorf("%v\n%s", err, &out)
 			}
-			for _, want := range []string{"demo, seed 11", "KAFKA_BROKERS=127.0.0.1:", "revision 1", "conversations.voice "} {
+			for _, want := range []string{"demo, seed 11", "KAFKA_BROKERS=127.0.0.1:", "SCHEMA_REGISTRY_URL=http://127.0.0.1:", "revision 1", "conversations.voice "} {
 				if !strings.Contains(out.String(), want) {
 					t.Errorf("does not say %q:\n%s", want, &out)
 				}
@@ -84,7 +84,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out screen
-	err := demo(ctx, options{perMinute: 60, seed: 1, kafkaAddr: "127.0.0.1:0", adminAddr: "127.0.0.1:0", serviceAddr: "127.0.0.1:0"}, &out)
+	err := demo(ctx, options{perMinute: 60, seed: 1, kafkaAddr: "127.0.0.1:0", registryAddr: "127.0.0.1:0", adminAddr: "127.0.0.1:0", serviceAddr: "127.0.0.1:0"}, &out)
 	if err == nil {
 		t.Errorf("nothing was published and nothing complained:\n%s", &out)
 	}

@@ -21,15 +21,19 @@ func (s *stage) whereToLook() string {
 
   service  %s  (simulated SmartAssist)
   Kafka    %s  (embedded, topics %s*)
+  registry %s  (embedded, subjects %s*-value)
   worker   http://%s/  /status  /metrics  /readyz
 
 look closer:
-  KAFKA_BROKERS=%s go run ./cmd/convstream tail --from beginning
-  KAFKA_BROKERS=%s go run ./cmd/convstream tail voice --rows
+  export KAFKA_BROKERS=%s SCHEMA_REGISTRY_URL=%s
+  go run ./cmd/convstream tail --from beginning
+  go run ./cmd/convstream tail voice --rows
+  curl %s/subjects
   kcat -b %s -C -t %svoice -X isolation.level=read_committed -f '%%k %%h\n'
 
 `, s.seed, s.perMinute, s.history, map[bool]string{true: ", with faults"}[s.faults],
-		s.cfg.URL, brokers, s.cfg.TopicPrefix, s.admin, brokers, brokers, brokers, s.cfg.TopicPrefix)
+		s.cfg.URL, brokers, s.cfg.TopicPrefix, s.cfg.Registry.URL, s.cfg.TopicPrefix, s.admin,
+		brokers, s.cfg.Registry.URL, s.cfg.Registry.URL, brokers, s.cfg.TopicPrefix)
 }
 
 const sampleRecords = 5 // shown at the start
@@ -51,7 +55,7 @@ func (s *stage) sample(ctx context.Context, out io.Writer) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cluster := producer.Config{Brokers: s.cfg.Kafka.Brokers, ClientID: "demo"}
-	line, left := show.Lines(out, s.cfg.TopicPrefix), sampleRecords
+	line, left := show.Lines(ctx, out, show.Topics{Prefix: s.cfg.TopicPrefix, Decoder: s.topics.Decoder}), sampleRecords
 	for left == sampleRecords && ctx.Err() == nil {
 		_ = producer.Tail(ctx, cluster, producer.TailOptions{Topics: s.topics.Conversations, Follow: false}, func(m producer.Message) error {
 			if left > 0 {

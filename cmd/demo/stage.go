@@ -12,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/sr/srfake"
 
 	"github.com/convstream/convstream/cmd/internal/config"
 	"github.com/convstream/convstream/cmd/internal/verify"
@@ -32,12 +33,13 @@ const (
 	leaseTimeout = time.Second
 )
 
-// stage is everything that runs: the service, the broker, and one worker after the other.
+// stage is everything that runs: the service, the broker, the schema registry, and one worker after the other.
 type stage struct {
 	options
 	service  *simulator.Service
 	journal  verify.Journal
-	server   *http.Server
+	servers  []*http.Server
+	registry net.Addr
 	cluster  *kfake.Cluster
 	admin    net.Addr
 	cfg      *config.Config
@@ -55,12 +57,13 @@ func start(o options) (*stage, error) {
 	if s.service, err = simulator.New(s.world()); err != nil {
 		return nil, err
 	}
-	listener, err := listen("--service-addr", o.serviceAddr)
+	service, err := s.serve("--service-addr", o.serviceAddr, s.service)
 	if err != nil {
 		return nil, err
 	}
-	s.server = &http.Server{Handler: s.service, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = s.server.Serve(listener) }()
+	if s.registry, err = s.serve("--registry-addr", o.registryAddr, srfake.NewRegistry().Handler()); err != nil {
+		return nil, err
+	}
 	kafka, err := listen("--kafka-addr", o.kafkaAddr)
 	if err != nil {
 		return nil, err
@@ -74,11 +77,24 @@ func start(o options) (*stage, error) {
 	}
 	s.admin = admin.Addr()
 	admin.Close() // every worker opens it again
-	if s.cfg, err = s.settings(listener.Addr(), kafka.Addr()); err != nil {
+	if s.cfg, err = s.settings(service, kafka.Addr()); err != nil {
 		return nil, err
 	}
 	s.topics = topicsOf(s.cfg.TopicPrefix)
-	return s, nil
+	_, s.topics.Decoder, err = worker.OpenRegistry(s.cfg, worker.Network{}, s.log)
+	return s, err
+}
+
+// serve serves until the stage is closed, and tells where.
+func (s *stage) serve(flag, address string, h http.Handler) (net.Addr, error) {
+	l, err := listen(flag, address)
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	s.servers = append(s.servers, server)
+	go func() { _ = server.Serve(l) }()
+	return l.Addr(), nil
 }
 
 // world is the simulated service: a busy one, whose rows appear and change within seconds rather than hours.
@@ -103,7 +119,7 @@ func (s *stage) settings(service, kafka net.Addr) (*config.Config, error) {
 	env := map[string]string{
 		"SMARTASSIST_URL": "http://" + service.String(), "SMARTASSIST_ACCOUNT_ID": account,
 		"SMARTASSIST_CLIENT_ID": clientID, "SMARTASSIST_CLIENT_SECRET": secret, "SMARTASSIST_REQUESTS_PER_MINUTE": "60",
-		"KAFKA_BROKERS": kafka.String(), "ADMIN_ADDR": s.admin.String(), "START_FROM": max(s.history, time.Second).String(),
+		"KAFKA_BROKERS": kafka.String(), "SCHEMA_REGISTRY_URL": "http://" + s.registry.String(), "ADMIN_ADDR": s.admin.String(), "START_FROM": max(s.history, time.Second).String(),
 		"POLL_INTERVAL": interval.String(), "SETTLE": settle.String(), "REREAD": "1m:10s,10m:30s,24h:2m", "SHUTDOWN_TIMEOUT": "10s",
 		"LEASE_TIMEOUT": leaseTimeout.String(),
 	}
@@ -125,14 +141,16 @@ func listen(flag, address string) (net.Listener, error) {
 		return l, nil
 	}
 	host, port, split := net.SplitHostPort(address)
-	if n, _ := strconv.Atoi(port); split == nil && (n == 19092 || n == 18080 || n == 18181) {
+	if n, _ := strconv.Atoi(port); split == nil && (n == 19092 || n == 18081 || n == 18080 || n == 18181) {
 		return net.Listen("tcp", net.JoinHostPort(host, "0"))
 	}
 	return nil, fmt.Errorf("%s %s: %w", flag, address, err)
 }
 
 func (s *stage) close() {
-	_ = s.server.Close()
+	for _, server := range s.servers {
+		_ = server.Close()
+	}
 	s.cluster.Close()
 }
 

@@ -3,7 +3,9 @@ package show
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,22 +16,30 @@ import (
 
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/producer"
+	"github.com/convstream/convstream/schemas/registry"
 )
 
-// Printer prints one record. Its error is the writer's; a record that cannot be decoded is printed as such.
+// Printer prints one record. Its error is the writer's, or that a schema registry cannot be asked now; a record that cannot be
+// decoded is printed as such.
 type Printer func(producer.Message) error
 
+// Topics is what is needed to read the records: the prefix of the topics' names, and what decodes their values.
+type Topics struct {
+	Prefix  string
+	Decoder *encoder.Decoder
+}
+
 // Lines prints a line a record, coloured on a terminal.
-func Lines(out io.Writer, prefix string) Printer {
-	p := lines{out: out, prefix: prefix}
+func Lines(ctx context.Context, out io.Writer, t Topics) Printer {
+	p := lines{Topics: t, out: out}
 	if f, ok := out.(*os.File); ok {
 		p.colour = isatty.IsTerminal(f.Fd())
 	}
-	return p.print
+	return func(m producer.Message) error { return p.print(ctx, m) }
 }
 
 // JSON prints an object a record, for jq: topic, partition, offset, time, key, headers, and the decoded value.
-func JSON(out io.Writer, prefix string) Printer {
+func JSON(ctx context.Context, out io.Writer, t Topics) Printer {
 	e := json.NewEncoder(out)
 	e.SetEscapeHTML(false)
 	return func(m producer.Message) error {
@@ -37,23 +47,33 @@ func JSON(out io.Writer, prefix string) Printer {
 		for _, h := range m.Headers {
 			headers[h.Key] = string(h.Value)
 		}
+		value, err := t.decoded(ctx, m)
+		if cannotAsk(err) {
+			return err
+		}
+		if err != nil {
+			value = map[string]string{"error": err.Error()}
+		}
 		return e.Encode(map[string]any{
 			"topic": m.Topic, "partition": m.Partition, "offset": m.Offset, "time": m.Time, "key": string(m.Key),
-			"headers": headers, "value": decoded(m, prefix),
+			"headers": headers, "value": value,
 		})
 	}
 }
 
 // Rows prints each conversation's row as the service sent it, one a line, and each dead letter's; other topics print nothing.
-func Rows(out io.Writer, prefix string) Printer {
+func Rows(ctx context.Context, out io.Writer, t Topics) Printer {
 	return func(m producer.Message) error {
-		switch kind(m, prefix) {
+		switch t.kind(m) {
 		case "progress", "state":
 			return nil
 		case "dead-letter":
 			return line(out, m.Value)
 		}
-		row, err := rebuilt(m.Value)
+		row, err := t.rebuilt(ctx, m.Value)
+		if cannotAsk(err) {
+			return err
+		}
 		if err != nil {
 			row = fmt.Appendf(nil, "%s-%d offset %d: %v", m.Topic, m.Partition, m.Offset, err)
 		}
@@ -73,8 +93,14 @@ func line(out io.Writer, row []byte) error {
 	return err
 }
 
-func rebuilt(value []byte) ([]byte, error) {
-	c, err := encoder.DecodeConversation(value)
+// cannotAsk tells that the schema of a record cannot be had now: it would be the same for all that follow.
+func cannotAsk(err error) bool {
+	e, ok := errors.AsType[*registry.Error](err)
+	return ok && !e.Final
+}
+
+func (t Topics) rebuilt(ctx context.Context, value []byte) ([]byte, error) {
+	c, err := t.Decoder.Conversation(ctx, value)
 	if err != nil {
 		return nil, err
 	}
@@ -82,64 +108,70 @@ func rebuilt(value []byte) ([]byte, error) {
 }
 
 // kind is the topic's name without the prefix.
-func kind(m producer.Message, prefix string) string { return strings.TrimPrefix(m.Topic, prefix) }
+func (t Topics) kind(m producer.Message) string { return strings.TrimPrefix(m.Topic, t.Prefix) }
 
 // decoded is the value as something that encoding/json prints with its schema's names.
-func decoded(m producer.Message, prefix string) any {
+func (t Topics) decoded(ctx context.Context, m producer.Message) (any, error) {
 	var value any
 	var err error
-	switch kind(m, prefix) {
+	switch t.kind(m) {
 	case "dead-letter":
 		if json.Valid(m.Value) {
-			return json.RawMessage(m.Value)
+			return json.RawMessage(m.Value), nil
 		}
-		return string(m.Value)
+		return string(m.Value), nil
 	case "state":
-		return string(m.Value)
+		return string(m.Value), nil
 	case "progress":
-		value, err = encoder.DecodeProgress(m.Value)
+		value, err = t.Decoder.Progress(ctx, m.Value)
 	default:
-		value, err = encoder.DecodeConversation(m.Value)
+		value, err = t.Decoder.Conversation(ctx, m.Value)
 	}
 	if err != nil {
-		return map[string]string{"error": err.Error()}
+		return nil, err
 	}
-	return named(value)
+	return named(value), nil
 }
 
 type lines struct {
+	Topics
 	out    io.Writer
-	prefix string
 	colour bool
 }
 
-func (l lines) print(m producer.Message) error {
-	text := l.text(m)
-	_, err := fmt.Fprintf(l.out, "%s %s %s\n", m.Time.UTC().Format("15:04:05"), l.paint(36, fmt.Sprintf("%-12s", kind(m, l.prefix))), text)
+func (l lines) print(ctx context.Context, m producer.Message) error {
+	text, err := l.text(ctx, m)
+	if cannotAsk(err) {
+		return err
+	}
+	if err != nil {
+		text = l.paint(31, err.Error())
+	}
+	_, err = fmt.Fprintf(l.out, "%s %s %s\n", m.Time.UTC().Format("15:04:05"), l.paint(36, fmt.Sprintf("%-12s", l.kind(m))), text)
 	return err
 }
 
-func (l lines) text(m producer.Message) string {
-	switch kind(m, l.prefix) {
+func (l lines) text(ctx context.Context, m producer.Message) (string, error) {
+	switch l.kind(m) {
 	case "state":
-		return fmt.Sprintf("%q, %d bytes", m.Key, len(m.Value))
+		return fmt.Sprintf("%q, %d bytes", m.Key, len(m.Value)), nil
 	case "dead-letter":
-		return l.paint(31, header(m, "error")) + fmt.Sprintf(" %s, %d bytes, read in %s", header(m, "ce_id"), len(m.Value), header(m, "window"))
+		return l.paint(31, header(m, "error")) + fmt.Sprintf(" %s, %d bytes, read in %s", header(m, "ce_id"), len(m.Value), header(m, "window")), nil
 	case "progress":
-		p, err := encoder.DecodeProgress(m.Value)
+		p, err := l.Decoder.Progress(ctx, m.Value)
 		if err != nil {
-			return l.paint(31, err.Error())
+			return "", err
 		}
 		return fmt.Sprintf("#%d %s to %s: %d rows, %d published, %d unchanged, %d dead; complete through %s", p.Sequence,
 			p.WindowStart.Format(time.DateTime), p.WindowEnd.Format(time.TimeOnly), p.Fetched, p.Published, p.Unchanged,
-			p.DeadLettered, p.CompleteThrough.Format(time.DateTime))
+			p.DeadLettered, p.CompleteThrough.Format(time.DateTime)), nil
 	}
-	c, err := encoder.DecodeConversation(m.Value)
+	c, err := l.Decoder.Conversation(ctx, m.Value)
 	if err != nil {
-		return l.paint(31, err.Error())
+		return "", err
 	}
 	return fmt.Sprintf("%s %s %s, %s, started %s, channel %s", c.ID, l.paint(33, fmt.Sprintf("revision %d", c.Revision)), c.Change,
-		or(c.FinalStatus, "no status"), instant(c.SessionStartTime), or(c.Channel, "none"))
+		or(c.FinalStatus, "no status"), instant(c.SessionStartTime), or(c.Channel, "none")), nil
 }
 
 func (l lines) paint(colour int, s string) string {

@@ -2,13 +2,18 @@ package show
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller/smartassist"
 	"github.com/convstream/convstream/producer"
+	"github.com/convstream/convstream/schemas/registry"
 )
 
 const prefix = "conversations."
@@ -51,9 +56,11 @@ func print(t *testing.T, printer func(*bytes.Buffer) Printer, m producer.Message
 	return out.String()
 }
 
-func rows(out *bytes.Buffer) Printer   { return Rows(out, prefix) }
-func asJSON(out *bytes.Buffer) Printer { return JSON(out, prefix) }
-func asLine(out *bytes.Buffer) Printer { return Lines(out, prefix) }
+var topics = Topics{Prefix: prefix, Decoder: encoder.NewDecoder(nil)}
+
+func rows(out *bytes.Buffer) Printer   { return Rows(context.Background(), out, topics) }
+func asJSON(out *bytes.Buffer) Printer { return JSON(context.Background(), out, topics) }
+func asLine(out *bytes.Buffer) Printer { return Lines(context.Background(), out, topics) }
 
 // TestOneLineARecord whatever white space the service sent, without a change to what it said.
 func TestOneLineARecord(t *testing.T) {
@@ -113,6 +120,34 @@ func TestJSONHasTheSchemasNames(t *testing.T) {
 	}
 	if a, b := encoded(t, got.Value), encoded(t, want); a != b {
 		t.Errorf("value %s\nwant  %s", a, b)
+	}
+}
+
+// TestRegistryAway: a record of which nobody can say now with which schema it was written ends the printing. One that no
+// registry can tell of, or that needs one, is printed as such.
+func TestRegistryAway(t *testing.T) {
+	m := producer.Message{Topic: prefix + "voice", Value: []byte("\x00\x00\x00\x00\x07whatever")}
+	for _, test := range []struct {
+		lookup encoder.Lookup
+		ends   bool
+		says   string
+	}{
+		{nil, false, "SCHEMA_REGISTRY_URL"},
+		{func(context.Context, uint32) (string, error) {
+			return "", &registry.Error{Category: registry.Schema, Final: true, What: "no such id"}
+		}, false, "no such id"},
+		{func(context.Context, uint32) (string, error) {
+			return "", &registry.Error{Category: registry.Away, What: "no connection"}
+		}, true, "no connection"},
+	} {
+		with := Topics{Prefix: prefix, Decoder: encoder.NewDecoder(test.lookup)}
+		for how, printer := range map[string]func(context.Context, io.Writer, Topics) Printer{"rows": Rows, "JSON": JSON, "line": Lines} {
+			var out bytes.Buffer
+			err := printer(t.Context(), &out, with)(m)
+			if text := fmt.Sprint(out.String(), err); (err != nil) != test.ends || !strings.Contains(text, test.says) {
+				t.Errorf("%s: %v, printed %q, want %q and an end: %t", how, err, out.String(), test.says, test.ends)
+			}
+		}
 	}
 }
 

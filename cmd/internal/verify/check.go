@@ -2,6 +2,7 @@ package verify
 
 import (
 	"cmp"
+	"context"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -18,6 +19,7 @@ import (
 type Topics struct {
 	Conversations        []string
 	Progress, DeadLetter string
+	Decoder              *encoder.Decoder // of their values; nil: without a registry
 }
 
 // All lists them.
@@ -35,6 +37,7 @@ type Report struct {
 	Problems                                       []string // the first hundred; these and whatever else is wrong
 	More                                           int      // problems beyond them
 
+	decoder  *encoder.Decoder
 	contents map[simulator.Key][]published
 	dead     map[string]int // 16 hex digits of the row's hash -> dead letters
 	progress []*encoder.Progress
@@ -61,7 +64,7 @@ func (r *Report) problem(format string, args ...any) {
 //   - the commits count 1, 2, 3, their sums agree with the topics, and completeThrough never goes back;
 //   - every content of every read that was committed is in the topics, and the last of a row is its newest revision there.
 func Check(records []*kgo.Record, topics Topics, j *Journal) *Report {
-	r := &Report{ByTopic: map[string]int64{}, contents: map[simulator.Key][]published{}, dead: map[string]int{}}
+	r := &Report{decoder: cmp.Or(topics.Decoder, encoder.NewDecoder(nil)), ByTopic: map[string]int64{}, contents: map[simulator.Key][]published{}, dead: map[string]int{}}
 	served := j.served()
 	identities := map[string][]int32{}
 	for _, rec := range records {
@@ -82,7 +85,7 @@ func Check(records []*kgo.Record, topics Topics, j *Journal) *Report {
 
 func (r *Report) addConversation(rec *kgo.Record, identities map[string][]int32, served map[simulator.AnsweredRow]bool) {
 	where := fmt.Sprintf("%s-%d offset %d", rec.Topic, rec.Partition, rec.Offset)
-	c, err := encoder.DecodeConversation(rec.Value)
+	c, err := r.decoder.Conversation(context.Background(), rec.Value)
 	if err != nil {
 		r.problem("%s: %v", where, err)
 		return
@@ -134,7 +137,7 @@ func (r *Report) addDeadLetter(rec *kgo.Record) {
 }
 
 func (r *Report) addProgress(rec *kgo.Record) {
-	p, err := encoder.DecodeProgress(rec.Value)
+	p, err := r.decoder.Progress(context.Background(), rec.Value)
 	if err != nil {
 		r.problem("progress at offset %d: %v", rec.Offset, err)
 		return

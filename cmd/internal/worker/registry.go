@@ -14,29 +14,24 @@ import (
 	"github.com/convstream/convstream/schemas/registry"
 )
 
-// openRegistry gives the registry, nil where there is none, and what reads the topics back with it.
-func openRegistry(cfg *config.Config, network Network, log zerolog.Logger) (*registry.Registry, *encoder.Decoder, error) {
+// OpenRegistry gives the registry that the settings name, nil where they name none, and what reads the topics back with it.
+func OpenRegistry(cfg *config.Config, network Network, log zerolog.Logger) (*registry.Registry, *encoder.Decoder, error) {
 	c := cfg.Registry
 	if c.URL == "" {
 		return nil, encoder.NewDecoder(nil), nil
 	}
-	r, err := registry.Open(RegistryConfig(c, network, log))
+	as := registry.Config{URL: c.URL, Username: c.Username, CAFile: c.CAFile, Register: c.Register, Dial: network.Dial, Log: log}
+	switch {
+	case c.PasswordFile != "":
+		as.Password = smartassist.SecretFile("SCHEMA_REGISTRY_PASSWORD_FILE", c.PasswordFile)
+	case c.Password != "":
+		as.Password = smartassist.SecretValue("SCHEMA_REGISTRY_PASSWORD", string(c.Password))
+	}
+	r, err := registry.Open(as)
 	if err != nil {
 		return nil, nil, err
 	}
 	return r, encoder.NewDecoder(r.Text), nil
-}
-
-// RegistryConfig is how a registry is reached as the settings say.
-func RegistryConfig(c config.Registry, network Network, log zerolog.Logger) registry.Config {
-	out := registry.Config{URL: c.URL, Username: c.Username, CAFile: c.CAFile, Register: c.Register, Dial: network.Dial, Log: log}
-	switch {
-	case c.PasswordFile != "":
-		out.Password = smartassist.SecretFile("SCHEMA_REGISTRY_PASSWORD_FILE", c.PasswordFile)
-	case c.Password != "":
-		out.Password = smartassist.SecretValue("SCHEMA_REGISTRY_PASSWORD", string(c.Password))
-	}
-	return out
 }
 
 // identify asks the registry for the ids of the schemas, once in the life of the process: a standby does it too, and from

@@ -97,7 +97,7 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	}); err != nil {
 		return nil, err
 	}
-	if w.registry, w.decoder, err = openRegistry(cfg, network, log); err != nil {
+	if w.registry, w.decoder, err = OpenRegistry(cfg, network, log); err != nil {
 		return nil, err
 	}
 	w.polling.Refused = w.refused.of
