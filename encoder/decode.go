@@ -137,7 +137,7 @@ func (d *Decoder) reader(ctx context.Context, by writtenBy) (*avro.Schema, error
 		return nil, err
 	}
 	if reader, err = avro.Resolve(writer, ours.Parsed()); err != nil {
-		return nil, fmt.Errorf("written with a schema that cannot be read as %s: %w", ours.Name, err)
+		return nil, by.notOurs(fmt.Errorf("written with a schema that cannot be read as %s: %w", ours.Name, err))
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -170,7 +170,15 @@ func (d *Decoder) writer(ctx context.Context, by writtenBy) (*avro.Schema, error
 	}
 	writer, err := avro.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("schema id %d of the registry: %w", by.id, err)
+		return nil, by.notOurs(err)
 	}
 	return writer, nil
+}
+
+// notOurs is the error over a schema that our values cannot have been written with. Ids of different registries overlap.
+func (by writtenBy) notOurs(err error) error {
+	if !by.registered {
+		return err
+	}
+	return &LookupError{by.id, fmt.Errorf("the registry has something else under it (%w): set SCHEMA_REGISTRY_URL to the registry that the value was written with", err)}
 }

@@ -53,7 +53,8 @@ func (e *secretError) Unwrap() error { return e.error }
 
 const (
 	hintURL   = "Is SCHEMA_REGISTRY_URL the base of Confluent's API? (Apicurio serves it under /apis/ccompat/v7)"
-	hintLogin = "Correct SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD (or SCHEMA_REGISTRY_PASSWORD_FILE); it is tried again by itself"
+	hintLogin = "Correct SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD (or SCHEMA_REGISTRY_PASSWORD_FILE), or give that user the right to read and write the subjects, " +
+		"with SCHEMA_REGISTRY_REGISTER=false only to read them; it is tried again by itself"
 )
 
 // explain turns an error of the client into one of ours; doing is what was wanted.
@@ -72,13 +73,11 @@ func (r *Registry) explain(doing string, err error) *Error {
 func (r *Registry) refused(a *sr.ResponseError) *Error {
 	says := fmt.Sprintf("status %d: %s", a.StatusCode, printable(a.Error()))
 	switch {
-	case a.StatusCode == http.StatusUnauthorized, a.StatusCode == http.StatusForbidden && r.cfg.Username == "":
+	case a.StatusCode == http.StatusUnauthorized, a.StatusCode == http.StatusForbidden: // some know no difference
 		if r.cfg.Password != nil {
 			r.cfg.Password.Reload()
 		}
 		return &Error{Category: Login, What: says, Hint: hintLogin}
-	case a.StatusCode == http.StatusForbidden:
-		return &Error{Category: Login, What: says, Hint: "Give the user of SCHEMA_REGISTRY_USERNAME the right to read and write the subject, or set SCHEMA_REGISTRY_REGISTER=false and register the schema yourself"}
 	case a.StatusCode == http.StatusConflict:
 		return &Error{Category: Schema, Final: true, What: says}
 	case a.ErrorCode == sr.ErrOperationNotPermitted.Code: // read-only, for a while

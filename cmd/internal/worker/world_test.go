@@ -17,6 +17,7 @@ import (
 
 	"github.com/convstream/convstream/cmd/internal/config"
 	"github.com/convstream/convstream/cmd/internal/verify"
+	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller/simulator"
 )
 
@@ -38,8 +39,9 @@ type world struct {
 	log     lockedBuffer
 	worker  *Worker
 	stops   []func() error
-	ended   <-chan struct{} // closed when the worker started last has ended
-	wire    *wire           // the workers' way to the service and the brokers
+	ended   <-chan struct{}  // closed when the worker started last has ended
+	wire    *wire            // the workers' way to the service and the brokers
+	decoder *encoder.Decoder // of what is in the topics; nil: without a registry
 }
 
 // inWorld runs the test in a bubble of virtual time with a world of its own.
@@ -158,7 +160,7 @@ func (w *world) verify(more ...func(*verify.Report)) *verify.Report {
 
 // report holds the topics against the journal.
 func (w *world) report() (*verify.Report, error) {
-	topics := verify.Topics{Progress: "conversations.progress", DeadLetter: "conversations.dead-letter"}
+	topics := verify.Topics{Progress: "conversations.progress", DeadLetter: "conversations.dead-letter", Decoder: w.decoder}
 	for _, suffix := range []string{"voice", "rtm", "agentassist", "other"} {
 		topics.Conversations = append(topics.Conversations, "conversations."+suffix)
 	}
