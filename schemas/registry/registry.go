@@ -1,6 +1,5 @@
 // Package registry knows by which ids a schema registry has the schemas of the
-// topics. It speaks Confluent's API, as Confluent's registry, Apicurio, Karapace
-// and Redpanda serve it.
+// topics. It speaks Confluent's API.
 //
 // What is registered is the text of the schema file, byte by byte: the docs in
 // it are the specification, and to some registries other white space is another

@@ -130,13 +130,7 @@ func TestRegistryRefusesTheSchema(t *testing.T) {
 					_ = json.NewEncoder(rw).Encode(map[string]any{"error_code": code, "message": "details: [{errorType:'READER_FIELD_MISSING_DEFAULT_VALUE', description:'The field mood'}]"})
 					return true
 				})
-				stop := w.start()
-				<-w.ended
-				err := stop()
-				if err == nil {
-					t.Fatalf("the worker drained\n%s", w.log.tail())
-				}
-				w.says(err.Error(), "conversations.rtm-value", "READER_FIELD_MISSING_DEFAULT_VALUE", "mood", "TOPIC_PREFIX")
+				w.stopsOver("conversations.rtm-value", "READER_FIELD_MISSING_DEFAULT_VALUE", "mood", "TOPIC_PREFIX")
 				if n := w.service.Stats().Requests; n > 0 {
 					t.Errorf("%d requests to the service", n)
 				}
