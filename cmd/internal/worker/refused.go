@@ -113,14 +113,20 @@ func explainRefused(err error) error {
 	return err
 }
 
-// forgetRefused forgets the verdicts on what is committed now, one way or the other.
+// forgetRefused forgets the verdicts on what is committed now, one way or the other, and those on what the same
+// conversations were before: a content that was changed before it was read again is never committed.
 func (s sink) forgetRefused(u poller.Bundle) {
+	if len(s.refused.contents) == 0 {
+		return
+	}
+	now := map[string]bool{}
 	for _, b := range u.Batches {
 		for _, r := range b.Fresh {
-			delete(s.refused.contents, contentOf(r))
+			now[r.Row.Identity()] = true
 		}
 		for _, row := range b.Dead {
-			maps.DeleteFunc(s.refused.contents, func(c content, _ verdict) bool { return c.identity == row.Identity() })
+			now[row.Identity()] = true
 		}
 	}
+	maps.DeleteFunc(s.refused.contents, func(c content, _ verdict) bool { return now[c.identity] })
 }
