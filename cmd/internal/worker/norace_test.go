@@ -8,6 +8,6 @@ import "time"
 const (
 	raceDetector = false
 	day          = 16 * time.Hour   // a day and a half of it is 24 hours of work: see aDay
-	life         = 40 * time.Minute // of one of several workers, one after the other
+	life         = 25 * time.Minute // of one of several workers, one after the other
 	worlds       = 2
 )

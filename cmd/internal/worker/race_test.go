@@ -10,7 +10,7 @@ import "time"
 // and one reading for each way to read a window. What the tests say about the topics, they say without it.
 const (
 	raceDetector = true
-	day          = 6 * time.Hour
-	life         = 15 * time.Minute
+	day          = 4 * time.Hour
+	life         = 8 * time.Minute
 	worlds       = 1
 )

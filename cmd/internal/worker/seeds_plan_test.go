@@ -98,7 +98,7 @@ func drawPlan(seed uint64) plan {
 	}
 	delete(p.serves.Faults.Rate, simulator.BrokenRow) // whose row may not yet have been read again whole
 	p.env = map[string]string{
-		"START_FROM": "15m", "LEASE_TIMEOUT": "30s", "REREAD": "10m:5m,1h:15m",
+		"TOPIC_PARTITIONS": "2", "START_FROM": "15m", "LEASE_TIMEOUT": "30s", "REREAD": "10m:5m,1h:15m",
 		"POLL_INTERVAL":          []string{"30s", "1m", "2m"}[dice.IntN(3)],
 		"SMARTASSIST_PAGE_LIMIT": []string{"10", "100"}[dice.IntN(2)],
 	}

@@ -56,7 +56,6 @@ func inWorldOf(t *testing.T, brokers int, c simulator.Config, env map[string]str
 			"SMARTASSIST_URL": "http://" + serviceAddr, "SMARTASSIST_ACCOUNT_ID": account, "SMARTASSIST_JWT": "a.to.ken",
 			"KAFKA_BROKERS": kafkaAddr, "ADMIN_ADDR": adminAddr,
 			"KAFKA_COMPRESSION": "snappy", // the cheapest; zstd's codecs hold channels and are pooled across bubbles
-			"TOPIC_PARTITIONS":  "2",      // most of the cost of six is that their leaders are asked for every other second
 		}}
 		maps.Copy(w.env, env)
 		w.wire = newWire(w.network.DialContext)
