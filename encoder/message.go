@@ -74,7 +74,9 @@ func appendEventTime(b []byte, t time.Time) []byte {
 
 // sourceOf is the URI reference of an account, by which consumers can tell the
 // events of several workers apart.
-func sourceOf(account string) []byte { return []byte("/smartassist/" + url.PathEscape(account)) }
+func sourceOf(account string) []byte { return []byte(sourcePrefix + url.PathEscape(account)) }
+
+const sourcePrefix = "/smartassist/"
 
 // appendFingerprint writes 16 hex digits.
 func appendFingerprint(b []byte, f uint64) []byte {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -42,38 +41,25 @@ func (e *Encoder) ReadConversation(ctx context.Context, d *Decoder, m Message) (
 	return r, r.Row.Err
 }
 
-// DeadLetterReader reads dead letters back and joins those that were cut.
+// DeadLetterReader reads the dead letters of the encoder's account back and joins those that were cut.
 type DeadLetterReader struct {
 	encoder *Encoder
-	parts   map[string][]byte // ce_id -> what came so far
+	letters LetterReader
 }
 
 // NewDeadLetterReader begins to read messages of the dead-letter topic, in their order.
-func (e *Encoder) NewDeadLetterReader() *DeadLetterReader {
-	return &DeadLetterReader{encoder: e, parts: map[string][]byte{}}
-}
+func (e *Encoder) NewDeadLetterReader() *DeadLetterReader { return &DeadLetterReader{encoder: e} }
 
 // Read gives the row of a dead letter and when it was read from the service; whole is false for all parts but the last.
 func (d *DeadLetterReader) Read(m Message) (row smartassist.Row, at time.Time, whole bool, err error) {
 	if !bytes.Equal(m.header("ce_source"), d.encoder.source) {
 		return row, at, false, ErrOtherAccount
 	}
-	if at, err = time.Parse(time.RFC3339Nano, string(m.header("ce_time"))); err != nil {
-		return row, at, false, fmt.Errorf("read dead letter: ce_time is no time")
+	l, whole, err := d.letters.Read(m)
+	if err != nil || !whole {
+		return row, l.At, false, err
 	}
-	raw := m.Value
-	if part := m.header("part"); part != nil {
-		id := string(m.header("ce_id"))
-		if string(part) == "1" {
-			delete(d.parts, id)
-		}
-		raw = append(d.parts[id], m.Value...)
-		if d.parts[id] = raw; !bytes.Equal(part, m.header("parts")) {
-			return row, at, false, nil
-		}
-		delete(d.parts, id)
-	}
-	return smartassist.ParseRow(raw), at, true, nil
+	return smartassist.ParseRow(l.Row), l.At, true, nil
 }
 
 // header is the value of a header, nil where the message has none of that name.

@@ -2,6 +2,7 @@ package poller
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/convstream/convstream/poller/smartassist"
@@ -15,7 +16,8 @@ type Bundle struct {
 	State   []Record // what must be remembered with all of them
 }
 
-// Batch is one committed read: what is published with it.
+// Batch is one committed read: what is published with it. One of dead letters that are tried again has an empty window and no
+// requests; its rows are the letters that are resolved, its Read.At the instant of the commit.
 type Batch struct {
 	Read      Read
 	Why       Why
@@ -51,6 +53,7 @@ type pending struct {
 	batches     []Batch
 	rows, bytes int
 	since       time.Time
+	letters     Letters // to be remembered with it
 }
 
 func (s *State) pending() pending { return pending{Ledger: s.Ledger, draft: s.Seen.Draft()} }
@@ -89,9 +92,12 @@ func (p *Poller) commit(ctx context.Context, plan Plan) error {
 	}
 	changes := append(n.draft.Changes, p.forget(n.Ledger, n.draft.Changes, plan)...)
 	n.Remembered = p.state.Seen.lenWith(changes)
-	if err := p.sink.Commit(ctx, Bundle{n.batches, p.state.Records(n.Ledger, changes)}); err != nil {
+	forgotten := p.forgetLetters(n.letters, plan.Now)
+	records := slices.Concat(n.letters.records(p.state.Account), forgotten.deletions(p.state.Account), p.state.Records(n.Ledger, changes))
+	if err := p.sink.Commit(ctx, Bundle{n.batches, records}); err != nil {
 		return err
 	}
+	p.state.Letters.apply(n.letters, forgotten)
 	p.state.Ledger = n.Ledger
 	p.state.Seen.Apply(changes)
 	for _, b := range n.batches {

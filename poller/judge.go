@@ -13,6 +13,8 @@ type Revision struct {
 	Change      string // New or Changed
 	Supersedes  string // identity of the bot-only row that this contact grew out of, or ""
 	Fingerprint uint64
+	// ObservedAt is when the row was read, where that was not with the batch: of a dead letter that is replayed.
+	ObservedAt time.Time
 }
 
 // Judgement is what a read means against the memory: every row is either fresh, dead or unchanged.
@@ -95,51 +97,70 @@ func (j *judge) dead(row smartassist.Row) {
 	j.remember(key, e)
 }
 
+// place is where the memory holds a row.
+type place struct {
+	key  Key // of the identity
+	main Entry
+	own  Key // of the row's content: the same, or that of a further session of the identity
+	e    Entry
+	met  bool // a content is held there
+}
+
+func (j *judge) place(row smartassist.Row) place {
+	tag := sessionTag(row.SessionID)
+	p := place{key: identityKey(row.Identity())}
+	if p.main, p.met = j.lookup(p.key); !p.met {
+		p.main = Entry{session: tag, bot: row.Kind == smartassist.Bot}
+	}
+	p.own, p.e = p.key, p.main
+	if j.mode == ByRevision && p.main.session != tag {
+		p.own = keyOf("s", row.Identity(), row.SessionID)
+		p.e, p.met = j.lookup(p.own)
+		p.e.session = tag
+	}
+	return p
+}
+
 func (j *judge) row(row smartassist.Row, fingerprint uint64) {
-	key := identityKey(row.Identity())
-	main, known := j.lookup(key)
-	if !known {
-		main = Entry{session: sessionTag(row.SessionID), bot: row.Kind == smartassist.Bot}
-	}
-	// The entry that holds this row's content: a further session of the identity has its own.
-	own, e, published := key, main, known
-	if j.mode == ByRevision && main.session != sessionTag(row.SessionID) {
-		own = keyOf("s", row.Identity(), row.SessionID)
-		e, published = j.lookup(own)
-		e.session = sessionTag(row.SessionID)
-	}
+	p := j.place(row)
 	switch {
-	case published && (j.mode == ByConversation || e.print() == fingerprint):
+	case p.met && (j.mode == ByConversation || p.e.print() == fingerprint):
 		j.Unchanged++
-		j.touch(key, main, own, e)
+		j.touch(p)
 		return
-	case !published && j.withhold(row):
+	case !p.met && j.withhold(row):
 		j.Unchanged++
 		return
 	}
 	if j.refused != nil {
 		row.Err = j.refused(row, fingerprint)
 	}
+	j.settle(p, row, fingerprint)
+}
+
+// settle makes the content the newest of its place: a revision, or a dead letter where the row has an error.
+func (j *judge) settle(p place, row smartassist.Row, fingerprint uint64) {
 	if row.Err == nil {
-		main.revision++
+		p.main.revision++
 	}
-	e.fingerprint = [2]uint32{uint32(fingerprint), uint32(fingerprint >> 32)}
-	if own == key {
-		main.fingerprint = e.fingerprint
+	p.e.fingerprint = [2]uint32{uint32(fingerprint), uint32(fingerprint >> 32)}
+	p.e.dead = row.Err != nil
+	if p.own == p.key {
+		p.main.fingerprint, p.main.dead = p.e.fingerprint, p.e.dead
 	}
-	j.touch(key, main, own, e)
+	j.touch(p)
 	if row.Err != nil {
 		j.Dead = append(j.Dead, row)
 		return
 	}
-	j.publish(row, main, fingerprint)
+	j.publish(row, p.main, fingerprint)
 }
 
 // touch remembers the entry of the identity and, where it is another one, that of the session.
-func (j *judge) touch(key Key, main Entry, own Key, e Entry) {
-	j.remember(key, main)
-	if own != key {
-		j.remember(own, e)
+func (j *judge) touch(p place) {
+	j.remember(p.key, p.main)
+	if p.own != p.key {
+		j.remember(p.own, p.e)
 	}
 }
 

@@ -99,6 +99,7 @@ func (r *Recollection) Add(p Published) {
 	if content := (heldContent{p.Revision, p.At.UnixMilli()}); r.newer(own, content) {
 		r.held[own] = content
 		e.fingerprint = [2]uint32{uint32(p.Fingerprint), uint32(p.Fingerprint >> 32)}
+		e.dead = p.Revision == 0
 	}
 	r.apply(key, main)
 	if own != key {
@@ -133,7 +134,7 @@ const Unfinished = math.MaxInt
 func (s *State) Snapshot(most int, write func([]Record) error) error {
 	unfinished := s.Ledger
 	unfinished.Remembered = Unfinished
-	part := []Record{{ledgerKey(s.Account), unfinished.encode()}}
+	part := append(s.Letters.records(s.Account), Record{ledgerKey(s.Account), unfinished.encode()})
 	for _, shard := range s.Seen.shards {
 		for _, e := range shard {
 			if part = append(part, Record{entryKey(s.Account, e.key), e.entry.encode()}); len(part) >= most {

@@ -14,6 +14,7 @@ const (
 	Settled Why = "settled" // the tail behind the head, once it has settled: only where one head read cannot do both
 	Reread  Why = "reread"  // covered before, and due again
 	Gap     Why = "gap"     // wanted and never read
+	Replay  Why = "replay"  // nothing was read: dead letters were tried again
 )
 
 // Task is a window to read now.

@@ -25,8 +25,16 @@ type Config struct {
 	// Refused tells why the Sink can publish no revision of this content, nil if it can: then the row is Dead, and uses up no
 	// number. nil means that everything can be published.
 	Refused func(row smartassist.Row, fingerprint uint64) error
+	// KeepLetters is for how long the Sink keeps dead letters; what became of older ones need not be remembered. nil is for ever.
+	KeepLetters func() time.Duration
+	// Errands are done between two reads, by the goroutine that runs the Poller. An errand's error ends the Poller as the
+	// Sink's does. nil for none.
+	Errands <-chan Errand
 	Log     zerolog.Logger
 }
+
+// Errand is something to be done with a Poller by its own goroutine.
+type Errand func(context.Context, *Poller) error
 
 // Poller reads the service and commits what it reads. It is used by one goroutine; only Status may be called by others.
 type Poller struct {
@@ -111,7 +119,7 @@ func (p *Poller) RunOnce(ctx context.Context) (time.Duration, error) {
 	return 0, p.commit(ctx, plan)
 }
 
-// Run calls RunOnce until the context ends or the Sink fails, and returns why.
+// Run calls RunOnce, and does errands, until the context ends or the Sink fails, and returns why.
 func (p *Poller) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -119,6 +127,11 @@ func (p *Poller) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case errand := <-p.cfg.Errands:
+			if err := errand(ctx, p); err != nil {
+				return err
+			}
+			continue
 		case <-timer.C:
 		}
 		wait, err := p.RunOnce(ctx)

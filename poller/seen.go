@@ -40,11 +40,12 @@ func keyOf(kind, identity, session string) Key {
 
 // Entry is what is remembered of one Key: 20 bytes, of any type that can be a state record.
 type Entry struct {
-	fingerprint [2]uint32 // of the content last published
+	fingerprint [2]uint32 // of the content last published, or put aside as a dead letter
 	session     uint32    // the session it belonged to, hashed: an identity may come on two rows
 	revision    int32     // last number given out; 0 for a further session and for a dead letter
 	shown       uint16    // end of the last window that showed the row, in quanta since epoch, rounded up
 	bot         bool      // a bot-only row: a contact with the same sessionId has grown out of it
+	dead        bool      // the content went to the dead letters and was not published since
 }
 
 // quantum is the resolution in which Entry.shown is kept: coarse, so that re-reading a row that did not change seldom

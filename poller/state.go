@@ -17,8 +17,9 @@ type Record struct{ Key, Value []byte }
 type State struct {
 	Account string
 	Ledger
-	Seen Seen
-	Note []byte // of the Sink: what it wrote as NoteRecord, nil if nothing
+	Seen    Seen
+	Letters Letters // dead letters that were replayed
+	Note    []byte  // of the Sink: what it wrote as NoteRecord, nil if nothing
 }
 
 // Ledger is the small part of the State: a value, written whole with every commit.
@@ -52,6 +53,10 @@ func (l *Ledger) reselect(horizon time.Duration, now time.Time) {
 	l.From, l.Coverage = later(l.From, from), Coverage{}
 	l.Changes++
 }
+
+// remedy is what helps where a record of the state is damaged: nothing else holds what it held, but most of it can be
+// made anew.
+const remedy = "the record is damaged: stop all workers of the account, delete the topic state, and start with STATE_LOST=resume"
 
 // Format numbers of the records. A worker refuses a newer one: it must not skip what it does not understand.
 const (
@@ -127,6 +132,9 @@ func (s *State) Restore(r Record) error {
 	if rest, ok := bytes.CutPrefix(key, []byte("seen/")); ok {
 		return s.restoreEntry(rest, r.Value)
 	}
+	if id, ok := bytes.CutPrefix(key, []byte("letter/")); ok {
+		return s.restoreLetter(string(id), r.Value)
+	}
 	switch string(key) {
 	case "ledger":
 		return s.Ledger.restore(r.Value)
@@ -139,7 +147,7 @@ func (s *State) Restore(r Record) error {
 
 func (s *State) restoreEntry(key, value []byte) error {
 	if len(key) != len(Key{}) {
-		return fmt.Errorf("state record of a conversation: key of %d bytes, expected %d", len(key), len(Key{}))
+		return fmt.Errorf("state record of a conversation: key of %d bytes, expected %d; %s", len(key), len(Key{}), remedy)
 	}
 	change := Remembered{Key: Key(key), Forget: value == nil}
 	if !change.Forget {
@@ -155,7 +163,7 @@ func (s *State) restoreEntry(key, value []byte) error {
 func (l *Ledger) restore(value []byte) error {
 	var text ledgerText
 	if err := json.Unmarshal(value, &text); err != nil {
-		return fmt.Errorf("state ledger: %w", err)
+		return fmt.Errorf("state ledger: %w; %s", err, remedy)
 	}
 	if text.Format > ledgerFormat {
 		return fmt.Errorf("state ledger: format %d, this version knows up to %d; a newer version wrote it, run that", text.Format, ledgerFormat)
@@ -175,14 +183,23 @@ func (l *Ledger) restore(value []byte) error {
 
 func unix(s int64) time.Time { return time.Unix(s, 0).UTC() }
 
-// entrySize is the length of an encoded Entry: format, bot, shown, revision, session, fingerprint.
+// Flags of an encoded Entry.
+const (
+	flagBot  = 1
+	flagDead = 2
+)
+
+// entrySize is the length of an encoded Entry: format, flags, shown, revision, session, fingerprint.
 const entrySize = 1 + 1 + 2 + 4 + 4 + 8
 
 func (e Entry) encode() []byte {
 	b := make([]byte, 0, entrySize)
 	b = append(b, entryFormat, 0)
 	if e.bot {
-		b[1] = 1
+		b[1] |= flagBot
+	}
+	if e.dead {
+		b[1] |= flagDead
 	}
 	b = binary.BigEndian.AppendUint16(b, e.shown)
 	b = binary.BigEndian.AppendUint32(b, uint32(e.revision))
@@ -191,12 +208,15 @@ func (e Entry) encode() []byte {
 }
 
 func decodeEntry(b []byte) (Entry, error) {
-	if len(b) < entrySize || b[0] > entryFormat {
-		return Entry{}, fmt.Errorf("state record of a conversation: format and length are not known to this version; a newer one wrote it, run that")
+	switch {
+	case len(b) > 0 && b[0] > entryFormat:
+		return Entry{}, fmt.Errorf("state record of a conversation: format %d, this version knows up to %d; a newer one wrote it, run that", b[0], entryFormat)
+	case len(b) < entrySize:
+		return Entry{}, fmt.Errorf("state record of a conversation: %d bytes, expected %d; %s", len(b), entrySize, remedy)
 	}
 	print := binary.BigEndian.Uint64(b[12:])
 	return Entry{
-		bot: b[1] == 1, shown: binary.BigEndian.Uint16(b[2:]),
+		bot: b[1]&flagBot != 0, dead: b[1]&flagDead != 0, shown: binary.BigEndian.Uint16(b[2:]),
 		revision: int32(binary.BigEndian.Uint32(b[4:])), session: binary.BigEndian.Uint32(b[8:]),
 		fingerprint: [2]uint32{uint32(print), uint32(print >> 32)},
 	}, nil

@@ -1,0 +1,132 @@
+package poller
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/convstream/convstream/poller/smartassist"
+)
+
+// Letter is a row that went to the dead letters, to be tried again.
+type Letter struct {
+	ID  LetterID
+	Row smartassist.Row // as it is parsed now
+	At  time.Time       // when it was read from the service
+}
+
+// Replayed is what a Replay made of a letter.
+type Replayed struct {
+	Resolution
+	Before bool  // it was resolved before; nothing was done now
+	Err    error // why it is LetterDead; holds nothing of the row
+}
+
+// Why a letter cannot be published though nothing is wrong with its row.
+var (
+	errForgotten = errors.New("its conversation was last shown longer ago than REREAD reaches, so the numbers of its revisions are no longer known; " +
+		"the row is to be had with convstream dead-letters list --rows")
+	errNewerIsDead = errors.New("a newer content of the conversation is a dead letter too: replay that one")
+)
+
+// Replay tries dead letters again and commits what comes of it, in a transaction of its own, and gives what became of each.
+// It is for the goroutine that runs the Poller, in an [Errand]. An error is the Sink's: then it is not known what became of the
+// letters, and a Replay by the Poller that recovers finds out.
+//
+// The memory knows of every conversation the newest content that was met, and whether that content went to the dead
+// letters. A letter is published only if it is that content and did: so a letter is published once, whoever forgets what
+// about letters, and never after a newer content. What was resolved is remembered beside it, to be told.
+func (p *Poller) Replay(ctx context.Context, letters []Letter) ([]Replayed, error) {
+	now := time.Now()
+	plan := p.plan(now)
+	if err := p.commit(ctx, plan); err != nil { // a refusal must point to letters, not to what was read before them
+		return nil, err
+	}
+	n := &p.pending
+	r := replay{
+		judge: judge{Draft: n.draft, mode: p.cfg.Deduplicate, refused: p.cfg.Refused, now: now},
+		cfg:   p.cfg, known: p.state.Letters, resolved: Letters{},
+	}
+	out := r.all(letters)
+	if len(r.resolved) == 0 {
+		return out, nil
+	}
+	at := now.UTC().Truncate(time.Second)
+	n.Sequence++
+	n.letters = r.resolved
+	n.batches = append(n.batches, Batch{
+		Read: Read{Window: Window{at, at}, Rows: r.rows, At: at}, Why: Replay, Fresh: r.Fresh, Unchanged: r.Unchanged,
+		Sequence: n.Sequence, Selection: n.Selection(), CompleteFrom: n.From, CompleteThrough: n.Coverage.Through(n.From),
+	})
+	return out, p.commit(ctx, plan)
+}
+
+// replay is the work of one Replay.
+type replay struct {
+	judge
+	cfg      Config
+	known    Letters
+	resolved Letters
+	rows     []smartassist.Row
+}
+
+// all goes through the letters twice: whether an older content is superseded may depend on what becomes of a newer one.
+func (r *replay) all(letters []Letter) []Replayed {
+	out := make([]Replayed, len(letters))
+	for i, l := range letters {
+		out[i] = r.one(l)
+	}
+	for i, l := range letters {
+		if errors.Is(out[i].Err, errNewerIsDead) {
+			out[i] = r.one(l)
+		}
+	}
+	return out
+}
+
+func (r *replay) one(l Letter) Replayed {
+	if res, ok := r.known[l.ID]; ok {
+		return Replayed{Resolution: res, Before: true}
+	}
+	if res, ok := r.resolved[l.ID]; ok { // the same letter twice
+		return Replayed{Resolution: res, Before: true}
+	}
+	if l.Row.Err != nil {
+		return stays(l.Row.Err)
+	}
+	fingerprint := l.Row.Fingerprint(r.cfg.Ignore)
+	p := r.place(l.Row)
+	if !p.met {
+		// A row that could be no conversation and, for this version, is one: the memory has it by its bytes.
+		d, known := r.lookup(keyOf("d", string(l.Row.Raw), ""))
+		if !known {
+			return stays(errForgotten)
+		}
+		p.main.shown, p.e.shown = max(p.main.shown, d.shown), d.shown
+	}
+	switch {
+	case p.met && p.e.print() != fingerprint && p.e.dead:
+		return stays(errNewerIsDead)
+	case p.met && (p.e.print() != fingerprint || !p.e.dead):
+		r.Unchanged++
+		return r.resolve(l, Resolution{Fate: LetterSuperseded})
+	}
+	if r.refused != nil {
+		if err := r.refused(l.Row, fingerprint); err != nil {
+			return stays(err)
+		}
+	}
+	r.settle(p, l.Row, fingerprint)
+	last := &r.Fresh[len(r.Fresh)-1]
+	last.ObservedAt = l.At
+	return r.resolve(l, Resolution{Fate: LetterPublished, Revision: last.Number})
+}
+
+func stays(err error) Replayed { return Replayed{Resolution: Resolution{Fate: LetterDead}, Err: err} }
+
+func (r *replay) resolve(l Letter, res Resolution) Replayed {
+	res.At, res.Written = r.now.UTC().Truncate(time.Second), l.At.UTC().Truncate(time.Second)
+	r.resolved[l.ID] = res
+	r.rows = append(r.rows, l.Row)
+	return Replayed{Resolution: res}
+}
