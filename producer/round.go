@@ -49,6 +49,9 @@ func (t *tail) leaders(ctx context.Context) (groups [][]position, err error) {
 		found, err = t.cluster.metadata(ctx, topics)
 		return err
 	})
+	if t.follow {
+		t.grow(found)
+	}
 	byLeader := map[int][]position{}
 	for _, p := range t.at {
 		if end, bounded := t.ends[p.partition]; bounded && p.offset >= end {
@@ -66,6 +69,18 @@ func (t *tail) leaders(ctx context.Context) (groups [][]position, err error) {
 		groups = append(groups, list)
 	}
 	return groups, err
+}
+
+// grow takes in partitions that were added to the topics.
+func (t *tail) grow(found map[string]kafka.Topic) {
+	for name, topic := range found {
+		for _, q := range topic.Partitions {
+			p := partition{name, q.ID}
+			if !slices.ContainsFunc(t.at, func(at position) bool { return at.partition == p }) {
+				t.at = append(t.at, position{partition: p})
+			}
+		}
+	}
 }
 
 // show gives the messages of one round to visit and remembers how far it came.
@@ -134,6 +149,7 @@ func (t *tail) advance(ctx context.Context, topic string, part *fetch.ResponsePa
 	if bounded && silent {
 		next = t.nothing(p, end)
 	}
+	t.passed += next - p.offset
 	p.offset = next
 	return list, err
 }

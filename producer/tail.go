@@ -23,6 +23,9 @@ type TailOptions struct {
 	FromEnd bool
 	// Follow goes on until the context ends, else Tail ends where the topics ended at the call.
 	Follow bool
+	// Patience is how long brokers may give nothing while there is something to be read, until Tail gives up; 0 is for ever.
+	// For one that does not follow.
+	Patience time.Duration
 }
 
 // Topics lists the topics whose names begin with prefix, sorted, internal ones left out. It needs no TransactionalID.
@@ -53,7 +56,7 @@ func Topics(ctx context.Context, cfg Config, prefix string) (names []string, err
 // Tail gives visit the committed records of all partitions of some topics: those of one partition in order, those of
 // different partitions about in the order of their times. It reads beside any worker and changes nothing: no consumer
 // group, no TransactionalID. It returns nil at the end, visit's error as it is, and an *Error otherwise; one whose
-// category is canceled when ctx ended. Partitions added meanwhile are not noticed.
+// category is canceled when ctx ended. One that follows notices partitions that are added, and reads them from their beginning.
 func Tail(ctx context.Context, cfg Config, o TailOptions, visit func(Message) error) error {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -61,12 +64,15 @@ func Tail(ctx context.Context, cfg Config, o TailOptions, visit func(Message) er
 	}
 	c := connect(cfg, o.Topics)
 	defer c.close()
-	t := &tail{cluster: c, visit: visit, ends: map[partition]int64{}, empty: map[partition]int{}}
-	if err := t.begin(ctx, o); err != nil {
+	t := &tail{
+		cluster: c, visit: visit, ends: map[partition]int64{}, empty: map[partition]int{},
+		follow: o.Follow, patience: o.Patience, moved: time.Now(),
+	}
+	if err := t.patiently(ctx, func(ctx context.Context) error { return t.begin(ctx, o) }); err != nil {
 		return err
 	}
 	for o.Follow || t.unfinished() {
-		if err := t.round(ctx); err != nil {
+		if err := t.patiently(ctx, t.round); err != nil {
 			return err
 		}
 	}
@@ -79,6 +85,36 @@ type tail struct {
 	at      []position
 	ends    map[partition]int64 // none when following
 	empty   map[partition]int   // empty answers below the end
+	follow  bool
+
+	patience time.Duration
+	moved    time.Time // when something came last
+	passed   int64     // offsets gone past so far
+}
+
+// errSilent ends an attempt when brokers have given nothing for too long.
+var errSilent = errors.New("nothing came from the brokers for too long")
+
+// patiently does one step of reading, and gives up where nothing has come for as long as there is patience.
+func (t *tail) patiently(ctx context.Context, step func(context.Context) error) error {
+	if t.patience <= 0 {
+		return step(ctx)
+	}
+	until, cancel := context.WithDeadlineCause(ctx, t.moved.Add(t.patience), errSilent)
+	defer cancel()
+	before := t.passed
+	err := step(until)
+	came := t.passed > before
+	if came {
+		t.moved = time.Now() // not earlier: visit may take its time
+	}
+	switch silent := ctx.Err() == nil && errors.Is(err, errSilent); {
+	case silent && came:
+		return nil
+	case silent:
+		return &Error{Op: "read topics", Category: Timeout, Hint: hintBrokers, Err: fmt.Errorf("nothing came from the brokers for %v: what was read is not all there is", t.patience)}
+	}
+	return err
 }
 
 // begin finds the partitions, where each begins and, unless following, where it ends.

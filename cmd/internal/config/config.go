@@ -60,6 +60,8 @@ type Config struct {
 
 	StateLost       StateLost
 	AdminAddr       string // host:port to listen on; the host may be empty
+	AdminToken      Secret // "" and no file: POST from loopback only
+	AdminTokenFile  string // path, like JWTFile
 	ShutdownTimeout time.Duration
 	LogLevel        string // trace, debug, info, warn or error
 	LogFormat       LogFormat
@@ -150,6 +152,11 @@ func LoadForReading(lookup func(name string) (string, bool), environ []string) (
 	return loadWhere(lookup, environ, func(p Problem) bool {
 		return strings.HasPrefix(p.Name, "KAFKA_") || strings.HasPrefix(p.Name, "TOPIC_") || strings.HasPrefix(p.Name, "SCHEMA_REGISTRY_")
 	})
+}
+
+// LoadForAsking is LoadForReading for commands that ask a worker's admin port for something.
+func LoadForAsking(lookup func(name string) (string, bool), environ []string) (*Config, error) {
+	return loadWhere(lookup, environ, func(p Problem) bool { return strings.HasPrefix(p.Name, "ADMIN_") })
 }
 
 func loadWhere(lookup func(string) (string, bool), environ []string, matters func(Problem) bool) (*Config, error) {

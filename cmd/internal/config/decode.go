@@ -61,6 +61,8 @@ func (v *variables) decode(p *problems) *Config {
 
 		StateLost:       StateLost(strings.ToLower(v.StateLost)),
 		AdminAddr:       v.AdminAddr,
+		AdminToken:      v.AdminToken,
+		AdminTokenFile:  string(v.AdminTokenFile),
 		ShutdownTimeout: field(p, "SHUTDOWN_TIMEOUT", v.ShutdownTimeout, duration),
 		LogLevel:        strings.ToLower(v.LogLevel),
 		LogFormat:       LogFormat(strings.ToLower(v.LogFormat)),

@@ -15,8 +15,6 @@ var notYet = []struct{ name, allowed string }{
 	{"KAFKA_SASL_USERNAME", ""},
 	{"KAFKA_SASL_PASSWORD", ""},
 	{"KAFKA_SASL_PASSWORD_FILE", ""},
-	{"ADMIN_TOKEN", ""},
-	{"ADMIN_TOKEN_FILE", ""},
 }
 
 // refuseNotYet never quotes the value: some of these are secrets.

@@ -15,7 +15,7 @@ import (
 func TestSecretShowsInNoWay(t *testing.T) {
 	const value = "hush-hush-hush"
 	s := Secret(value)
-	c := &Config{JWT: s, ClientSecret: s}
+	c := &Config{JWT: s, ClientSecret: s, AdminToken: s}
 	var out strings.Builder
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T", "%10.3s", "%t"} {
 		fmt.Fprintf(&out, verb, s)
@@ -57,7 +57,7 @@ func TestNoSecretInErrorsOrListings(t *testing.T) {
 			values := append([]string{"", v.good}, v.bad...)
 			env[v.name] = rapid.SampledFrom(values).Draw(t, v.name)
 		}
-		places := []string{"SMARTASSIST_JWT", "SMARTASSIST_JWT_FILE", "SMARTASSIST_CLIENT_SECRET", "SMARTASSIST_CLIENT_SECRET_FILE", "SMARTASSIST_CLIENT_SECRT",
+		places := []string{"SMARTASSIST_JWT", "SMARTASSIST_JWT_FILE", "SMARTASSIST_CLIENT_SECRET", "SMARTASSIST_CLIENT_SECRET_FILE", "ADMIN_TOKEN", "ADMIN_TOKEN_FILE", "SMARTASSIST_CLIENT_SECRT",
 			"KAFKA_SASL_PASSWORD", "SCHEMA_REGISTRY_PASSWORD", "SCHEMA_REGISTRY_PASSWORD_FILE", "ADMIN_TOKEN"}
 		for _, place := range rapid.SliceOfNDistinct(rapid.SampledFrom(places), 1, 4, rapid.ID).Draw(t, "places") {
 			env[place] = secret

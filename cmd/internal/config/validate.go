@@ -203,6 +203,9 @@ func (c *Config) validateProcess(p *problems) {
 	oneOf(p, "STATE_LOST", string(c.StateLost), string(StopWhenLost), string(ResumeWhenLost), string(RestartWhenLost))
 	_, port, err := net.SplitHostPort(c.AdminAddr)
 	p.require(err == nil && (port == "0" || portOK(port, false)), "ADMIN_ADDR", "%s is no host:port; expected one like :8080 or 127.0.0.1:8080", quote(c.AdminAddr))
+	exclusive(p, "ADMIN_TOKEN", c.AdminToken, c.AdminTokenFile)
+	p.require(!strings.ContainsFunc(string(c.AdminToken), notVisible), "ADMIN_TOKEN",
+		"contains white space or other characters that no token has")
 	between(p, "LEASE_TIMEOUT", c.LeaseTimeout, time.Second, 5*time.Minute)
 	between(p, "SHUTDOWN_TIMEOUT", c.ShutdownTimeout, time.Second, time.Hour)
 	oneOf(p, "LOG_LEVEL", c.LogLevel, "trace", "debug", "info", "warn", "error")

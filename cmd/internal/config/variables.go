@@ -43,6 +43,8 @@ type variables struct {
 	LeaseTimeout      string     `env:"LEASE_TIMEOUT, default=10s"`
 	StateLost         string     `env:"STATE_LOST, default=stop"`
 	AdminAddr         string     `env:"ADMIN_ADDR, default=:8080"`
+	AdminToken        Secret     `env:"ADMIN_TOKEN"`
+	AdminTokenFile    secretPath `env:"ADMIN_TOKEN_FILE"`
 	ShutdownTimeout   string     `env:"SHUTDOWN_TIMEOUT, default=20s"`
 	LogLevel          string     `env:"LOG_LEVEL, default=info"`
 	LogFormat         string     `env:"LOG_FORMAT, default=auto"`
@@ -96,7 +98,9 @@ var documentation = map[string]about{
 	"LEASE":                           {"", "`on`: one active worker for the account, others stand by; `off`: no consumer group is used, and a worker that another one fences exits 1"},
 	"LEASE_TIMEOUT":                   {"", "after how long without a sign of life a standby takes over; 1s to 5m, and what the brokers allow (6s to 30m unless changed)"},
 	"STATE_LOST":                      {"", "when the state is missing, incomplete, or older than the progress topic says: `stop` (exit 1), `resume` (at the last completeThrough; what lies before is not read again) or `restart` (at `START_FROM`, as a first start); both remember what the topics still hold"},
-	"ADMIN_ADDR":                      {"", "`host:port` of the admin port: `/metrics`, `/healthz`, `/readyz`, `/status`"},
+	"ADMIN_ADDR":                      {"", "`host:port` of the admin port: `/metrics`, `/healthz`, `/readyz`, `/status`, `POST /dead-letters/replay`"},
+	"ADMIN_TOKEN":                     {"", "bearer token with which the admin port takes POST from elsewhere than loopback; unset: from loopback only"},
+	"ADMIN_TOKEN_FILE":                {"", "a file that holds that token instead; read again when it changes"},
 	"SHUTDOWN_TIMEOUT":                {"", "how long a drain may take after SIGTERM"},
 	"LOG_LEVEL":                       {"", "`trace`, `debug`, `info`, `warn` or `error`"},
 	"LOG_FORMAT":                      {"", "`json`, `console`, or `auto`: console on a terminal, else json"},

@@ -32,6 +32,7 @@ type Report struct {
 	Conversations, Revisions, DeadLetters, Commits int
 	CompleteFrom, CompleteThrough                  time.Time
 	Late                                           int64
+	Replays                                        int // commits of dead letters that were tried again
 	ByTopic                                        map[string]int64
 	Lost, Twice                                    int      // records that are missing, and that are there once too often
 	Problems                                       []string // the first hundred; these and whatever else is wrong
@@ -206,10 +207,11 @@ func (r *Report) checkReads(j *Journal) {
 	defer j.mu.Unlock()
 	newest := map[simulator.Key][]uint64{}
 	from := 0
-	for i, p := range r.progress {
+	reads := r.reads()
+	for i, p := range reads {
 		var next *encoder.Progress
-		if i+1 < len(r.progress) {
-			next = r.progress[i+1]
+		if i+1 < len(reads) {
+			next = reads[i+1]
 		}
 		var reads []read
 		if from, reads = r.behind(j, p, next, from); from == len(j.answers) {

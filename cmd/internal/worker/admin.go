@@ -47,7 +47,7 @@ func (w *Worker) serveAdmin() (stop func(), err error) {
 	return func() { _ = s.Close() }, nil
 }
 
-// Admin is the admin port: /metrics, /healthz, /readyz, /status, and / for people.
+// Admin is the admin port: /metrics, /healthz, /readyz, /status, / for people, and POST /dead-letters/replay.
 func (w *Worker) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(w.metrics.registry, promhttp.HandlerOpts{}))
@@ -63,6 +63,7 @@ func (w *Worker) Admin() http.Handler {
 		rw.Header().Set("content-type", "text/html; charset=utf-8")
 		_ = page.Execute(rw, w.Status(r.Context()))
 	})
+	mux.Handle("POST /dead-letters/replay", w.permitting(w.replayLetters))
 	return mux
 }
 

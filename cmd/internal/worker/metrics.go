@@ -50,7 +50,7 @@ func newMetrics(w *Worker) *metrics {
 	m.rows = vector("rows_total", "Rows of committed reads: published, unchanged or dead_lettered.", "result")
 	m.published = vector("published_total", "Rows committed, by topic; the dead-letter topic included.", "topic")
 	m.late = counter("late_rows_total", "Rows first met in a window that was covered before.")
-	m.reads = vector("reads_total", "Committed reads, by reason: head, settled, reread or gap.", "why")
+	m.reads = vector("reads_total", "Committed reads, by reason: head, settled, reread, gap or replay.", "why")
 	m.recoveries = counter("recoveries_total", "Times the state was recovered from its topic; 1 after a start without trouble.")
 	m.sessionFailures = vector("session_failures_total", "Times the Kafka side failed and the worker recovered, by category.", "category")
 	m.unmapped = vector("unmapped_values_total", "Values that did not fit their typed field and stand in unmapped, by field.", "field")

@@ -75,8 +75,12 @@ func (s sink) draft(u poller.Bundle) *draft {
 }
 
 func (s sink) conversation(p part, r *poller.Revision) {
+	observed := p.Read.At
+	if !r.ObservedAt.IsZero() {
+		observed = r.ObservedAt
+	}
 	m, err := s.encoder.Conversation(encoder.Revision{
-		Row: r.Row, Number: r.Number, Change: r.Change, ObservedAt: p.Read.At,
+		Row: r.Row, Number: r.Number, Change: r.Change, ObservedAt: observed,
 		Supersedes: r.Supersedes, Fingerprint: r.Fingerprint,
 	})
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -68,6 +69,10 @@ type Worker struct {
 	refused  refusals
 	memo     memo
 
+	adminToken *smartassist.Secret // nil: POST is allowed from loopback only
+	errands    chan poller.Errand  // to the poller's goroutine
+	replaying  sync.Mutex          // held by the replay of dead letters that is under way
+
 	role    atomic.Value                  // Role
 	framed  atomic.Bool                   // the encoder knows the registry's ids
 	poller  atomic.Pointer[poller.Poller] // of the present tenure, or the one that failed; nil while standing by
@@ -85,6 +90,7 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	w := &Worker{
 		cfg: cfg, log: log, network: network, started: time.Now(),
 		refused: newRefusals(), ready: make(chan struct{}),
+		adminToken: adminToken(cfg), errands: make(chan poller.Errand),
 	}
 	w.role.Store(Starting)
 	w.turn()
@@ -100,7 +106,8 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	if w.registry, w.decoder, err = OpenRegistry(cfg, network, log); err != nil {
 		return nil, err
 	}
-	w.polling.Refused = w.refused.of
+	w.polling.Refused, w.polling.Errands = w.refused.of, w.errands
+	w.polling.KeepLetters = func() time.Duration { return w.producer.Retention(w.encoder.DeadLetterTopic()) }
 	w.topics = topics(cfg, w.encoder)
 	if w.client, w.budget, err = serviceClient(cfg, network, w.permitted); err != nil {
 		return nil, err

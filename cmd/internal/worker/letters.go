@@ -1,0 +1,81 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/convstream/convstream/poller"
+)
+
+// ReplayRequest is the body of POST /dead-letters/replay: ids, or all.
+type ReplayRequest struct {
+	IDs []string `json:"ids,omitempty"`
+	All bool     `json:"all,omitempty"`
+}
+
+// largestRequest is some 50,000 ids.
+const largestRequest = 1 << 20
+
+// replayLetters answers POST /dead-letters/replay: a LetterAnswer a line, as they come. Who worked through all of them ends
+// with one that is done; an answer without it was cut off.
+func (w *Worker) replayLetters(rw http.ResponseWriter, r *http.Request) {
+	var asked ReplayRequest
+	if err := json.NewDecoder(http.MaxBytesReader(rw, r.Body, largestRequest)).Decode(&asked); err != nil || asked.All == (len(asked.IDs) > 0) {
+		http.Error(rw, `expected {"ids": ["0123456789abcdef"]} or {"all": true}`, http.StatusBadRequest)
+		return
+	}
+	run := &replay{Worker: w, begun: time.Now(), answered: map[string]bool{}}
+	if !asked.All {
+		run.wanted = map[string]bool{}
+	}
+	for _, id := range asked.IDs {
+		if _, ok := poller.ParseLetterID(id); !ok {
+			http.Error(rw, fmt.Sprintf("%.40q is no id of a dead letter; expected 16 hex digits", id), http.StatusBadRequest)
+			return
+		}
+		run.wanted[id] = true
+	}
+	if code, why := w.mayReplay(); code != http.StatusOK {
+		http.Error(rw, why, code)
+		return
+	}
+	if !w.replaying.TryLock() {
+		http.Error(rw, "another replay is under way: ask again when it is done", http.StatusTooManyRequests)
+		return
+	}
+	defer w.replaying.Unlock()
+	run.answerTo(r.Context(), rw)
+}
+
+// mayReplay tells who is to be asked where it is not this worker.
+func (w *Worker) mayReplay() (code int, why string) {
+	switch w.doing() {
+	case Active:
+		return http.StatusOK, ""
+	case Standby:
+		return http.StatusConflict, fmt.Sprintf("this worker (%s) stands by; the active one is %s: ask that one", w.network.Name, w.lease.Status().Holder)
+	}
+	return http.StatusServiceUnavailable, "this worker is not active yet: ask again when /readyz says ok"
+}
+
+func (r *replay) answerTo(ctx context.Context, rw http.ResponseWriter) {
+	control := http.NewResponseController(rw)
+	_ = control.SetReadDeadline(time.Time{}) // the server's is for the request; it would end the context of a longer answer
+	rw.Header().Set("content-type", "application/x-ndjson")
+	lines := json.NewEncoder(rw)
+	r.tell = func(a LetterAnswer) error {
+		if err := lines.Encode(a); err != nil {
+			return err
+		}
+		return control.Flush()
+	}
+	last := LetterAnswer{Done: true}
+	if err := r.run(ctx); err != nil {
+		last = LetterAnswer{Error: err.Error()}
+		r.log.Warn().Err(err).Msg("a replay of dead letters was broken off; asking again is safe")
+	}
+	_ = r.tell(last)
+}

@@ -1,0 +1,79 @@
+package worker
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/poller/smartassist"
+)
+
+// adminToken is ADMIN_TOKEN, or what its file holds now; nil where neither is set.
+func adminToken(cfg *config.Config) *smartassist.Secret {
+	var s smartassist.Secret
+	switch {
+	case cfg.AdminTokenFile != "":
+		s = smartassist.SecretFile("ADMIN_TOKEN_FILE", cfg.AdminTokenFile)
+	case cfg.AdminToken != "":
+		s = smartassist.SecretValue("ADMIN_TOKEN", cfg.AdminToken.Reveal())
+	default:
+		return nil
+	}
+	return &s
+}
+
+// permitting lets a request that changes something pass from loopback, or with the token. Browsers are kept from making
+// one for a page of somebody else, which may reach loopback where its user forwards the port.
+func (w *Worker) permitting(next http.HandlerFunc) http.Handler {
+	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		switch {
+		case fromLoopback(r), w.bears(r):
+			next(rw, r)
+		case w.adminToken == nil:
+			http.Error(rw, "only from loopback: set ADMIN_TOKEN (or ADMIN_TOKEN_FILE) to allow it from elsewhere with that bearer token", http.StatusForbidden)
+		default:
+			rw.Header().Set("www-authenticate", "Bearer")
+			http.Error(rw, "the bearer token is missing or is not that of ADMIN_TOKEN", http.StatusUnauthorized)
+		}
+	}))
+}
+
+// fromLoopback tells that the request comes from this host and was meant for it: not passed on by a proxy that stands
+// beside the worker, and not by a browser to which a stranger's name means loopback.
+func fromLoopback(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "Via"} {
+		if r.Header.Get(name) != "" {
+			return false
+		}
+	}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && from.Addr().Unmap().IsLoopback() && namesAddress(r.Host)
+}
+
+// namesAddress tells that a Host header is an address or localhost.
+func namesAddress(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil || strings.EqualFold(host, "localhost")
+}
+
+// bears tells that the request has the token. Hashes are compared, so that time tells not even a length.
+func (w *Worker) bears(r *http.Request) bool {
+	if w.adminToken == nil {
+		return false
+	}
+	want, err := w.adminToken.Read()
+	if err != nil {
+		w.log.Error().Err(err).Msg("the token of the admin port cannot be read: nobody gets in with one")
+		return false
+	}
+	scheme, got, _ := strings.Cut(r.Header.Get("authorization"), " ")
+	a, b := sha256.Sum256([]byte(strings.TrimSpace(got))), sha256.Sum256([]byte(want))
+	return strings.EqualFold(scheme, "bearer") && subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}

@@ -1,0 +1,240 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/convstream/convstream/encoder"
+	"github.com/convstream/convstream/poller"
+	"github.com/convstream/convstream/poller/smartassist"
+	"github.com/convstream/convstream/producer"
+)
+
+// LetterAnswer is what became of one dead letter, or of the whole request: one line of the answer to a replay.
+type LetterAnswer struct {
+	ID       string     `json:"id,omitempty"`
+	Outcome  string     `json:"outcome,omitempty"`  // published, superseded, dead, resolved, unknown or untried
+	As       string     `json:"as,omitempty"`       // of one that was resolved before: published or superseded
+	Revision int32      `json:"revision,omitempty"` // of a published one
+	Resolved *time.Time `json:"resolved,omitempty"` // when one that was resolved before was
+	Why      string     `json:"why,omitempty"`      // of one that is dead, unknown or untried
+
+	Done  bool   `json:"done,omitempty"`  // the last line: every letter asked for was answered
+	Error string `json:"error,omitempty"` // the last line: why those that are not answered were not; asking again is safe
+}
+
+// Outcomes beside those of the poller.
+const (
+	letterResolved = "resolved" // before
+	letterUnknown  = "unknown"
+	letterUntried  = "untried"
+)
+
+const (
+	// replayRows and replayBytes bound what is replayed in one transaction.
+	replayRows  = 100
+	replayBytes = 2 << 20
+	// mostRefused is how many refusals by the brokers one request may cause: each costs a recovery.
+	mostRefused = 3
+	// longestReplay is how long a transaction of letters is tried for, through as many recoveries as it needs.
+	longestReplay = 3 * time.Minute
+	// tailPatience is how long the brokers may be silent while dead letters are read.
+	tailPatience = 30 * time.Second
+)
+
+// replay is one request to try dead letters again. It reads them beside the poller, on connections of its own, and gives
+// them to the poller's goroutine, a batch at a time.
+type replay struct {
+	*Worker
+	begun    time.Time
+	wanted   map[string]bool // ids; nil for all
+	answered map[string]bool
+	batch    []poller.Letter
+	bytes    int
+	refused  int
+	remedy   string // of the last refusal
+	tell     func(LetterAnswer) error
+}
+
+// run reads the dead letters to the present end and answers each that is wanted.
+func (r *replay) run(ctx context.Context) error {
+	var letters encoder.LetterReader
+	cfg := producerConfig(r.cfg, r.network, zerolog.Nop())
+	err := producer.Tail(ctx, cfg, producer.TailOptions{Topics: []string{r.encoder.DeadLetterTopic()}, Patience: tailPatience}, func(m producer.Message) error {
+		l, whole, err := letters.Read(messageOf(m))
+		if !whole || l.Account != r.cfg.AccountID || r.wanted != nil && !r.wanted[l.ID] || r.answered[l.ID] {
+			return nil
+		}
+		return r.take(ctx, l, err)
+	})
+	if err == nil {
+		err = r.flush(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	for id := range r.wanted {
+		if !r.answered[id] {
+			if err := r.answer(LetterAnswer{ID: id, Outcome: letterUnknown, Why: "the topic holds no dead letter of this id"}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// take adds a letter to the batch.
+func (r *replay) take(ctx context.Context, l encoder.Letter, err error) error {
+	id, ok := poller.ParseLetterID(l.ID)
+	switch {
+	case err != nil || !ok:
+		return r.answer(LetterAnswer{ID: l.ID, Outcome: string(poller.LetterDead), Why: fmt.Sprintf("it cannot be read back: %v", err)})
+	case r.refused >= mostRefused:
+		return r.answer(untried(l.ID))
+	}
+	r.answered[l.ID] = true // or it would be taken twice where the topic has it twice
+	r.batch = append(r.batch, poller.Letter{ID: id, Row: smartassist.ParseRow(l.Row), At: l.At})
+	if r.bytes += len(l.Row); len(r.batch) < replayRows && r.bytes < replayBytes {
+		return nil
+	}
+	return r.flush(ctx)
+}
+
+func untried(id string) LetterAnswer {
+	return LetterAnswer{ID: id, Outcome: letterUntried, Why: fmt.Sprintf("the brokers refused %d others: mend that first, each refusal interrupts the worker", mostRefused)}
+}
+
+// flush replays the batch; one letter by one where the brokers refuse something of it.
+func (r *replay) flush(ctx context.Context) error {
+	batch := r.batch
+	r.batch, r.bytes = nil, 0
+	if len(batch) == 0 {
+		return nil
+	}
+	if done, err := r.together(ctx, batch); err != nil || done {
+		return err
+	}
+	for i := range batch {
+		if r.refused >= mostRefused {
+			if err := r.answer(untried(batch[i].ID.String())); err != nil {
+				return err
+			}
+			continue
+		}
+		if done, err := r.together(ctx, batch[i:i+1]); err != nil || !done {
+			return errors.Join(err, ctx.Err())
+		}
+	}
+	return nil
+}
+
+// together replays letters in one transaction, again after a recovery where its outcome is not known. done is false where
+// the brokers refuse one of several.
+func (r *replay) together(ctx context.Context, letters []poller.Letter) (done bool, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, longestReplay, errReplayTime)
+	defer cancel()
+	for {
+		out, err := r.errand(ctx, letters)
+		refused, refusal := errors.AsType[*producer.RefusedError](err)
+		if refusal {
+			r.remedy = refused.Remedy()
+		}
+		switch {
+		case err == nil:
+			return true, r.answerAll(letters, out)
+		case refusal && len(letters) > 1:
+			return false, nil
+		case errors.Is(err, errNotActive):
+			return false, err
+		case ctx.Err() != nil:
+			return false, fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+		select { // the session ends and the next one recovers
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+var (
+	errReplayTime = fmt.Errorf("not committed within %v", longestReplay)
+	errNotActive  = errors.New("this worker is not the active one any more: ask the one that /status names")
+)
+
+// errand has the poller's goroutine replay the letters, once there is an active session.
+func (r *replay) errand(ctx context.Context, letters []poller.Letter) (out []poller.Replayed, err error) {
+	done := make(chan struct{})
+	errand := func(ctx context.Context, p *poller.Poller) error {
+		defer close(done)
+		if err = r.inspect(ctx); err != nil {
+			return nil // it has changed nothing, and the poller may go on
+		}
+		out, err = r.replayIn(ctx, p, letters)
+		return err
+	}
+	for {
+		select {
+		case r.errands <- errand:
+			<-done // a commit is bounded in time
+			return out, err
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(time.Second):
+			if r.doing() == Standby {
+				return nil, errNotActive
+			}
+		}
+	}
+}
+
+// inspect reads the topics' settings anew: a limit that the operator has raised must be known before records are measured by it.
+func (w *Worker) inspect(ctx context.Context) error {
+	w.turn()
+	ctx, cancel := context.WithTimeout(ctx, step)
+	defer cancel()
+	return w.producer.InspectTopics(ctx, w.topics)
+}
+
+// replayIn replays letters in the poller's goroutine. What the brokers say of a letter this time must not be held against it
+// the next time.
+func (w *Worker) replayIn(ctx context.Context, p *poller.Poller, letters []poller.Letter) ([]poller.Replayed, error) {
+	out, err := p.Replay(ctx, letters)
+	if err == nil || len(letters) > 1 {
+		for _, l := range letters {
+			delete(w.refused.contents, content{l.Row.Identity(), l.Row.Fingerprint(w.polling.Ignore)})
+		}
+	}
+	return out, err
+}
+
+func (r *replay) answerAll(letters []poller.Letter, out []poller.Replayed) error {
+	for i, o := range out {
+		a := LetterAnswer{ID: letters[i].ID.String(), Outcome: string(o.Fate), Revision: o.Revision}
+		switch {
+		case o.Err != nil:
+			a.Why = o.Err.Error()
+			if errors.Is(o.Err, errRefused) {
+				r.refused++
+				a.Why += " (" + r.remedy + ")"
+			}
+		case o.Before && o.At.Before(r.begun.Truncate(time.Second)): // else by this very request, before a recovery
+			a.Outcome, a.As, a.Resolved = letterResolved, string(o.Fate), &o.At
+		}
+		if err := r.answer(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *replay) answer(a LetterAnswer) error {
+	r.answered[a.ID] = true
+	if a.Outcome == string(poller.LetterPublished) {
+		r.log.Info().Str("letter", a.ID).Int32("revision", a.Revision).Msg("a dead letter was replayed and is published")
+	}
+	return r.tell(a)
+}
