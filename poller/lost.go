@@ -70,6 +70,8 @@ type Recollection struct {
 type heldContent struct {
 	revision int32
 	at       int64 // milliseconds, as records have it
+	// published is the fingerprint of the newest revision, 0 for none.
+	published uint64
 }
 
 // Recollect begins to rebuild the memory. It is not known which window showed an entry last, so each counts as shown now.
@@ -96,10 +98,14 @@ func (r *Recollection) Add(p Published) {
 			*e = old
 		}
 	}
-	if content := (heldContent{p.Revision, p.At.UnixMilli()}); r.newer(own, content) {
+	if content := (heldContent{p.Revision, p.At.UnixMilli(), p.Fingerprint}); r.newer(own, content) {
+		if p.Revision == 0 {
+			content.published = r.held[own].published
+		}
 		r.held[own] = content
 		e.fingerprint = [2]uint32{uint32(p.Fingerprint), uint32(p.Fingerprint >> 32)}
-		e.dead = p.Revision == 0
+		// Several letters may hold one content, and the one that was replayed need not be the last.
+		e.dead = content.published != p.Fingerprint
 	}
 	r.apply(key, main)
 	if own != key {

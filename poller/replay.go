@@ -85,32 +85,45 @@ func (r *replay) all(letters []Letter) []Replayed {
 }
 
 func (r *replay) one(l Letter) Replayed {
-	if res, ok := r.known[l.ID]; ok {
-		return Replayed{Resolution: res, Before: true}
-	}
-	if res, ok := r.resolved[l.ID]; ok { // the same letter twice
-		return Replayed{Resolution: res, Before: true}
-	}
 	if l.Row.Err != nil {
 		return stays(l.Row.Err)
 	}
 	fingerprint := l.Row.Fingerprint(r.cfg.Ignore)
 	p := r.place(l.Row)
-	if !p.met {
-		// A row that could be no conversation and, for this version, is one: the memory has it by its bytes.
-		d, known := r.lookup(keyOf("d", string(l.Row.Raw), ""))
-		if !known {
-			return stays(errForgotten)
-		}
-		p.main.shown, p.e.shown = max(p.main.shown, d.shown), d.shown
+	newest := p.met && p.e.print() == fingerprint
+	if newest && p.e.dead {
+		return r.publishLetter(l, p, fingerprint)
+	}
+	// Not before that: the same content may have come back after it was resolved, and have been put aside once more.
+	if res, ok := r.resolution(l.ID); ok {
+		return Replayed{Resolution: res, Before: true}
 	}
 	switch {
-	case p.met && p.e.print() != fingerprint && p.e.dead:
+	case p.met && p.e.dead:
 		return stays(errNewerIsDead)
-	case p.met && (p.e.print() != fingerprint || !p.e.dead):
+	case p.met:
 		r.Unchanged++
 		return r.resolve(l, Resolution{Fate: LetterSuperseded})
 	}
+	// A row that could be no conversation and, for this version, is one: the memory has it by its bytes.
+	d, known := r.lookup(keyOf("d", string(l.Row.Raw), ""))
+	if !known {
+		return stays(errForgotten)
+	}
+	p.main.shown, p.e.shown = max(p.main.shown, d.shown), d.shown
+	return r.publishLetter(l, p, fingerprint)
+}
+
+// resolution is what became of a letter before, now or earlier.
+func (r *replay) resolution(id LetterID) (Resolution, bool) {
+	if res, ok := r.resolved[id]; ok {
+		return res, true
+	}
+	res, ok := r.known[id]
+	return res, ok
+}
+
+func (r *replay) publishLetter(l Letter, p place, fingerprint uint64) Replayed {
 	if r.refused != nil {
 		if err := r.refused(l.Row, fingerprint); err != nil {
 			return stays(err)
