@@ -65,8 +65,8 @@ type letterText struct {
 	Format   int   `json:"format"`
 	Fate     Fate  `json:"fate"`
 	Revision int32 `json:"revision,omitzero"`
-	At       int64 `json:"at"`      // Unix seconds
-	Written  int64 `json:"written"` // Unix seconds
+	At       int64 `json:"at"`      // Unix milliseconds
+	Written  int64 `json:"written"` // Unix milliseconds
 }
 
 func letterKey(account string, id LetterID) []byte {
@@ -74,7 +74,7 @@ func letterKey(account string, id LetterID) []byte {
 }
 
 func (r Resolution) encode() []byte {
-	value, err := json.Marshal(letterText{letterFormat, r.Fate, r.Revision, r.At.Unix(), r.Written.Unix()})
+	value, err := json.Marshal(letterText{letterFormat, r.Fate, r.Revision, r.At.UnixMilli(), r.Written.UnixMilli()})
 	if err != nil {
 		panic(err) // numbers and words of our own
 	}
@@ -89,7 +89,7 @@ func decodeResolution(value []byte) (Resolution, error) {
 	if text.Format > letterFormat {
 		return Resolution{}, fmt.Errorf("state record of a dead letter: format %d, this version knows up to %d; a newer version wrote it, run that", text.Format, letterFormat)
 	}
-	return Resolution{text.Fate, text.Revision, unix(text.At), unix(text.Written)}, nil
+	return Resolution{text.Fate, text.Revision, time.UnixMilli(text.At).UTC(), time.UnixMilli(text.Written).UTC()}, nil
 }
 
 // LetterRecord reads a state record of whatever account that tells of a resolved letter; ok is false for all others. A
@@ -170,7 +170,7 @@ func (p *Poller) forgetLetters(resolved Letters, now time.Time) Letters {
 	}
 	if surplus := len(kept) + len(resolved) - mostLetters; surplus > 0 {
 		slices.SortFunc(kept, func(a, b LetterID) int {
-			return cmp.Compare(p.state.Letters[a].Written.Unix(), p.state.Letters[b].Written.Unix())
+			return cmp.Compare(p.state.Letters[a].Written.UnixMilli(), p.state.Letters[b].Written.UnixMilli())
 		})
 		for _, id := range kept[:min(surplus, len(kept))] {
 			forgotten[id] = p.state.Letters[id]

@@ -138,7 +138,7 @@ func (r *replay) publishLetter(l Letter, p place, fingerprint uint64) Replayed {
 func stays(err error) Replayed { return Replayed{Resolution: Resolution{Fate: LetterDead}, Err: err} }
 
 func (r *replay) resolve(l Letter, res Resolution) Replayed {
-	res.At, res.Written = r.now.UTC().Truncate(time.Second), l.At.UTC().Truncate(time.Second)
+	res.At, res.Written = r.now.UTC().Truncate(time.Millisecond), l.At.UTC().Truncate(time.Millisecond)
 	r.resolved[l.ID] = res
 	r.rows = append(r.rows, l.Row)
 	return Replayed{Resolution: res}

@@ -39,7 +39,7 @@ type terminal struct{ out, err io.Writer }
 
 type command func(ctx context.Context, args []string, t terminal) error
 
-var commands = map[string]command{"run": run, "tail": tail, "config": showConfig, "version": showVersion}
+var commands = map[string]command{"run": run, "tail": tail, "dead-letters": deadLetters, "config": showConfig, "version": showVersion}
 
 const usage = `usage: convstream [command]
 
@@ -47,6 +47,11 @@ const usage = `usage: convstream [command]
   tail [TOPIC...] [--from beginning|end] [--json|--rows] [--no-follow]
                                          prints the topics' committed records, decoded, as they come;
                                          with --no-follow those that are there, from the beginning
+  dead-letters list [--all] [--json] [--rows]
+                                         the rows that could not be published, and why; --all also those
+                                         that are resolved; the rows themselves only with --rows
+  dead-letters replay ID...|--all [--json] [--admin URL]
+                                         asks the active worker (at ADMIN_ADDR, or URL) to try them again
   config [--markdown]                    every setting, its default and its value
   version                                version, commit, Go
 

@@ -93,13 +93,24 @@ func (o tailOptions) read(ctx context.Context, cluster producer.Config, in show.
 		print = show.Rows
 	}
 	return producer.Tail(ctx, cluster, producer.TailOptions{
-		Topics: topics, FromEnd: o.from == "end", Follow: !o.noFollow,
+		Topics: topics, FromEnd: o.from == "end", Follow: !o.noFollow, Patience: o.patience(),
 	}, print(ctx, out, in))
 }
 
 // patience is how long the brokers may leave the first request unanswered: somebody sits there and waits. Later outages
 // are waited out.
 const patience = 10 * time.Second
+
+// readingPatience is how long brokers may give nothing to who reads to an end: then the end is not waited for any longer.
+const readingPatience = 30 * time.Second
+
+// patience of one that follows has no end.
+func (o tailOptions) patience() time.Duration {
+	if o.noFollow {
+		return readingPatience
+	}
+	return 0
+}
 
 // tailTopics are the topics asked for, with or without their prefix; without any, all but state.
 func tailTopics(ctx context.Context, cluster producer.Config, prefix string, asked []string) ([]string, error) {

@@ -8,11 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
-
-	"github.com/mattn/go-isatty"
 
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/producer"
@@ -31,10 +28,7 @@ type Topics struct {
 
 // Lines prints a line a record, coloured on a terminal.
 func Lines(ctx context.Context, out io.Writer, t Topics) Printer {
-	p := lines{Topics: t, out: out}
-	if f, ok := out.(*os.File); ok {
-		p.colour = isatty.IsTerminal(f.Fd())
-	}
+	p := lines{Topics: t, out: out, colour: colours(out)}
 	return func(m producer.Message) error { return p.print(ctx, m) }
 }
 
@@ -55,20 +49,29 @@ func JSON(ctx context.Context, out io.Writer, t Topics) Printer {
 			value = map[string]string{"error": err.Error()}
 		}
 		return e.Encode(map[string]any{
-			"topic": m.Topic, "partition": m.Partition, "offset": m.Offset, "time": m.Time, "key": string(m.Key),
+			"topic": m.Topic, "partition": m.Partition, "offset": m.Offset, "time": m.Time, "key": t.keyText(m),
 			"headers": headers, "value": value,
 		})
 	}
 }
 
-// Rows prints each conversation's row as the service sent it, one a line, and each dead letter's; other topics print nothing.
+// Rows prints each conversation's row as the service sent it, one a line, and each dead letter's, joined where it was cut; other
+// topics print nothing.
 func Rows(ctx context.Context, out io.Writer, t Topics) Printer {
+	var letters encoder.LetterReader
 	return func(m producer.Message) error {
 		switch t.kind(m) {
 		case "progress", "state":
 			return nil
 		case "dead-letter":
-			return line(out, m.Value)
+			l, whole, err := letters.Read(MessageOf(m))
+			if errors.Is(err, encoder.ErrIncomplete) && l.Parts > 1 {
+				return line(out, fmt.Appendf(nil, "%s-%d offset %d: %v", m.Topic, m.Partition, m.Offset, err))
+			}
+			if !whole {
+				return nil
+			}
+			return line(out, l.Row)
 		}
 		row, err := t.rebuilt(ctx, m.Value)
 		if cannotAsk(err) {
@@ -116,12 +119,9 @@ func (t Topics) decoded(ctx context.Context, m producer.Message) (any, error) {
 	var err error
 	switch t.kind(m) {
 	case "dead-letter":
-		if json.Valid(m.Value) {
-			return json.RawMessage(m.Value), nil
-		}
-		return string(m.Value), nil
+		return textOrJSON(m.Value), nil
 	case "state":
-		return string(m.Value), nil
+		return stateValue(m.Value), nil
 	case "progress":
 		value, err = t.Decoder.Progress(ctx, m.Value)
 	default:
@@ -154,9 +154,9 @@ func (l lines) print(ctx context.Context, m producer.Message) error {
 func (l lines) text(ctx context.Context, m producer.Message) (string, error) {
 	switch l.kind(m) {
 	case "state":
-		return fmt.Sprintf("%q, %d bytes", m.Key, len(m.Value)), nil
+		return clean(l.keyText(m)) + " " + stateText(m.Value), nil
 	case "dead-letter":
-		return l.paint(31, header(m, "error")) + fmt.Sprintf(" %s, %d bytes, read in %s", header(m, "ce_id"), len(m.Value), header(m, "window")), nil
+		return l.paint(31, clean(header(m, "error"))) + fmt.Sprintf(" %s%s, %d bytes, read in %s", clean(header(m, "ce_id")), partText(m), len(m.Value), clean(header(m, "window"))), nil
 	case "progress":
 		p, err := l.Decoder.Progress(ctx, m.Value)
 		if err != nil {
@@ -170,8 +170,8 @@ func (l lines) text(ctx context.Context, m producer.Message) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s %s %s, %s, started %s, channel %s", c.ID, l.paint(33, fmt.Sprintf("revision %d", c.Revision)), c.Change,
-		or(c.FinalStatus, "no status"), instant(c.SessionStartTime), or(c.Channel, "none")), nil
+	return fmt.Sprintf("%s %s %s, %s, started %s, channel %s", clean(c.ID), l.paint(33, fmt.Sprintf("revision %d", c.Revision)), c.Change,
+		clean(or(c.FinalStatus, "no status")), instant(c.SessionStartTime), clean(or(c.Channel, "none"))), nil
 }
 
 func (l lines) paint(colour int, s string) string {

@@ -221,7 +221,7 @@ func (r *replay) answerAll(letters []poller.Letter, out []poller.Replayed) error
 				r.refused++
 				a.Why += " (" + r.remedy + ")"
 			}
-		case o.Before && o.At.Before(r.begun.Truncate(time.Second)): // else by this very request, before a recovery
+		case o.Before && o.At.Before(r.begun.Truncate(time.Millisecond)): // else by this very request, before a recovery
 			a.Outcome, a.As, a.Resolved = letterResolved, string(o.Fate), &o.At
 		}
 		if err := r.answer(a); err != nil {

@@ -1,0 +1,92 @@
+package show
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/convstream/convstream/encoder"
+	"github.com/convstream/convstream/producer"
+)
+
+// colours tells that out is a terminal whose user wants colours: see no-color.org.
+func colours(out io.Writer) bool {
+	f, ok := out.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd()) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// clean keeps what others have written from breaking lines or steering the terminal.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '\uFFFD'
+	}, s)
+}
+
+// textOrJSON is a value as JSON where it is that, else as text.
+func textOrJSON(value []byte) any {
+	if json.Valid(value) {
+		return json.RawMessage(value)
+	}
+	return string(value)
+}
+
+// keyText is a key as text. Those of the memory of conversations end with a hash, which is none.
+func (t Topics) keyText(m producer.Message) string {
+	const memory = "/seen/"
+	if i := bytes.Index(m.Key, []byte(memory)); t.kind(m) == "state" && i >= 0 {
+		return string(m.Key[:i+len(memory)]) + hex.EncodeToString(m.Key[i+len(memory):])
+	}
+	return string(m.Key)
+}
+
+// stateValue is a value of the state for JSON: null where the key is deleted, hex where it is an entry of the memory.
+func stateValue(value []byte) any {
+	switch {
+	case value == nil:
+		return nil
+	case json.Valid(value):
+		return json.RawMessage(value)
+	}
+	return hex.EncodeToString(value)
+}
+
+// stateText is the same on a line, not too much of it.
+func stateText(value []byte) string {
+	const enough = 200
+	switch {
+	case value == nil:
+		return "deleted"
+	case !json.Valid(value):
+		return hex.EncodeToString(value)
+	case len(value) > enough:
+		return fmt.Sprintf("%s... (%d bytes)", clean(string(value[:enough])), len(value))
+	}
+	return clean(string(value))
+}
+
+// partText says which part of a dead letter a record is, where it was cut.
+func partText(m producer.Message) string {
+	if header(m, "part") == "" {
+		return ""
+	}
+	return fmt.Sprintf(" part %s of %s", clean(header(m, "part")), clean(header(m, "parts")))
+}
+
+// MessageOf is a record as the encoder reads it back.
+func MessageOf(m producer.Message) encoder.Message {
+	headers := make([]encoder.Header, len(m.Headers))
+	for i, h := range m.Headers {
+		headers[i] = encoder.Header(h)
+	}
+	return encoder.Message{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: headers}
+}
