@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -151,5 +152,81 @@ func TestMergeKeepsTheOrderOfAPartition(t *testing.T) {
 	})
 	if want := []string{"1/0", "0/0", "0/1", "1/1", "1/2", "0/2"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestTailGivesUp where it is told to and brokers are silent, at whatever it is then; one whose reader takes its time does not.
+func TestTailGivesUp(t *testing.T) {
+	for _, key := range []kmsg.Key{kmsg.Metadata, kmsg.ListOffsets, kmsg.Fetch} {
+		inWorld(t, 3, func(t *testing.T, w *world) {
+			p := w.acquired()
+			if err := p.Commit(t.Context(), rows(voice, "a", 20), nil); err != nil {
+				t.Fatal(err)
+			}
+			cfg := w.config()
+			o := TailOptions{Topics: []string{voice}, Patience: 30 * time.Second}
+			n := 0
+			if err := Tail(t.Context(), cfg, o, func(Message) error { n++; time.Sleep(4 * time.Second); return nil }); err != nil || n != 20 {
+				t.Errorf("a slow reader got %d records, %v", n, err)
+			}
+			cfg.Dial = (&cut{dial: cfg.Dial, key: key, times: 1 << 30}).DialContext
+			began := time.Now()
+			err := Tail(t.Context(), cfg, o, func(Message) error { return nil })
+			e, ok := errors.AsType[*Error](err)
+			if !ok || e.Category != Timeout || !strings.Contains(err.Error(), "for 30s") || !strings.Contains(err.Error(), "KAFKA_BROKERS") {
+				t.Errorf("%s cut: %v", key.Name(), err)
+			}
+			if took := time.Since(began); took < 30*time.Second || took > 45*time.Second {
+				t.Errorf("%s cut: gave up after %v", key.Name(), took)
+			}
+		})
+	}
+}
+
+// TestTailNoticesPartitions that are added, and reads them from their beginning.
+func TestTailNoticesPartitions(t *testing.T) {
+	inWorld(t, 3, func(t *testing.T, w *world) {
+		p := w.acquired()
+		ctx, cancel := context.WithCancel(t.Context())
+		got, ended := map[string]int{}, make(chan error)
+		go func() {
+			ended <- Tail(ctx, w.config(), TailOptions{Topics: []string{voice}, FromEnd: true, Follow: true}, func(m Message) error {
+				got[fmt.Sprint(m.Partition)]++
+				return nil
+			})
+		}()
+		time.Sleep(20 * time.Second)
+		w.partitions(voice, 12)
+		time.Sleep(10 * time.Second)
+		if err := p.Commit(t.Context(), rows(voice, "b", 400), nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Second)
+		cancel()
+		<-ended
+		sum := 0
+		for _, n := range got {
+			sum += n
+		}
+		if sum != 400 || got["11"] == 0 {
+			t.Errorf("%d records, by partition %v", sum, got)
+		}
+	})
+}
+
+// partitions gives a topic so many.
+func (w *world) partitions(topic string, n int32) {
+	w.t.Helper()
+	c, err := kgo.NewClient(kgo.SeedBrokers(w.kafka.ListenAddrs()...), kgo.Dialer(w.network.DialContext))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer c.Close()
+	req := kmsg.NewPtrCreatePartitionsRequest()
+	topics := kmsg.NewCreatePartitionsRequestTopic()
+	topics.Topic, topics.Count = topic, n
+	req.Topics = append(req.Topics, topics)
+	if _, err := req.RequestWith(w.t.Context(), c); err != nil {
+		w.t.Fatal(err)
 	}
 }
