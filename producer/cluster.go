@@ -49,13 +49,13 @@ type trouble struct {
 	since   time.Time
 }
 
-func (t *trouble) enter(e *Error) {
+func (t *trouble) enter(e *Error, since time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.waiting++; t.told {
 		return
 	}
-	t.told, t.since = true, time.Now().Add(-quietFor)
+	t.told, t.since = true, since
 	t.log.Warn().Err(e).Str("category", string(e.Category)).Msg("kafka: trying again")
 }
 
@@ -110,7 +110,12 @@ func (c *cluster) close() {
 
 // attempts calls try until it succeeds, fails for good, ctx ends or the cluster is closed; what then comes back is an *Error with what as its
 // Op. Each attempt has the request timeout.
-func (c *cluster) attempts(ctx context.Context, what string, try func(context.Context) error) (err error) {
+func (c *cluster) attempts(ctx context.Context, what string, try func(context.Context) error) error {
+	return c.attemptsQuietly(ctx, quietFor, what, try)
+}
+
+// attemptsQuietly is attempts that the log does not tell of for so long.
+func (c *cluster) attemptsQuietly(ctx context.Context, quiet time.Duration, what string, try func(context.Context) error) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(c.life, func() { cancel(errClosed) })()
@@ -129,9 +134,9 @@ func (c *cluster) attempts(ctx context.Context, what string, try func(context.Co
 		if !fail.retriable {
 			return fail
 		}
-		if !waits && time.Since(started) >= quietFor {
+		if !waits && time.Since(started) >= quiet {
 			waits = true
-			c.trouble.enter(fail)
+			c.trouble.enter(fail, started)
 		}
 		if !sleep(ctx, jitter(pause)) {
 			return fail.endedBy(ctx)

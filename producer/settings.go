@@ -16,6 +16,7 @@ import (
 const (
 	maxMessageBytes = "max.message.bytes"
 	retentionMillis = "retention.ms"
+	cleanupPolicy   = "cleanup.policy"
 	// How much older than the broker's clock a record's own time may be: the name since Kafka 3.6, and the one before.
 	maxAgeMillis    = "message.timestamp.before.max.ms"
 	maxAgeMillisOld = "message.timestamp.difference.max.ms"
@@ -60,7 +61,7 @@ func (c *cluster) settings(ctx context.Context, topics []Topic) (settings map[st
 	for _, t := range topics {
 		req.Resources = append(req.Resources, kafka.DescribeConfigRequestResource{
 			ResourceType: kafka.ResourceTypeTopic, ResourceName: t.Name,
-			ConfigNames: append(slices.Sorted(maps.Keys(t.Required)), maxMessageBytes, retentionMillis, maxAgeMillis, maxAgeMillisOld),
+			ConfigNames: append(slices.Sorted(maps.Keys(t.Required)), maxMessageBytes, retentionMillis, cleanupPolicy, maxAgeMillis, maxAgeMillisOld),
 		})
 	}
 	err = c.attempts(ctx, "read topic settings", func(ctx context.Context) error {

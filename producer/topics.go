@@ -30,6 +30,7 @@ type topicLimits struct {
 	maxBytes   int
 	retention  time.Duration
 	maxAge     time.Duration
+	compacts   bool
 }
 
 // EnsureTopics creates the topics that are missing, if create is true, and checks those that exist: number of partitions
@@ -93,6 +94,9 @@ func (p *Producer) MaxMessageBytes(topic string) int { return p.topics[topic].ma
 // for ever, 0 where that is not known.
 func (p *Producer) Retention(topic string) time.Duration { return p.topics[topic].retention }
 
+// Compacts tells whether the topic keeps only the newest record of a key, as EnsureTopics read it; false where that is not known.
+func (p *Producer) Compacts(topic string) bool { return p.topics[topic].compacts }
+
 // MaxAge is how much older than now the own time of a record may be for the topic to take it, as EnsureTopics read it: the
 // longest duration there is where there is no limit, or where that is not known.
 func (p *Producer) MaxAge(topic string) time.Duration { return p.topics[topic].maxAge }
@@ -119,7 +123,7 @@ func (c *cluster) inspect(ctx context.Context, topics []Topic) (map[string]topic
 	for _, t := range topics {
 		wrong = append(wrong, t.check(counts[t.Name], settings[t.Name])...)
 		s := settings[t.Name]
-		limits[t.Name] = topicLimits{upTo(counts[t.Name]), s.maxBytes(), s.retention(), s.maxAge()}
+		limits[t.Name] = topicLimits{upTo(counts[t.Name]), s.maxBytes(), s.retention(), s.maxAge(), strings.Contains(s.values[cleanupPolicy], "compact")}
 	}
 	return limits, wrong, nil
 }
@@ -240,9 +244,10 @@ func (t Topic) command() string {
 	return b.String()
 }
 
-// leaders waits until every partition has one, and gives the number of partitions of each topic.
+// leaders waits until every partition has one, which of new topics is no news for as long as kafka-go remembers that there were
+// none, and gives the number of partitions of each topic.
 func (c *cluster) leaders(ctx context.Context, topics []Topic) (counts map[string]int, err error) {
-	err = c.attempts(ctx, "wait for partition leaders", func(ctx context.Context) error {
+	err = c.attemptsQuietly(ctx, 3*metadataTTL, "wait for partition leaders", func(ctx context.Context) error {
 		found, err := c.metadata(ctx, topics)
 		if err != nil {
 			return err

@@ -72,6 +72,7 @@ type Worker struct {
 	adminToken *smartassist.Secret // nil: POST is allowed from loopback only
 	errands    chan poller.Errand  // to the poller's goroutine
 	replaying  sync.Mutex          // held by the replay of dead letters that is under way
+	warned     map[string]bool     // of what the log has warned about topics
 
 	role    atomic.Value                  // Role
 	framed  atomic.Bool                   // the encoder knows the registry's ids
@@ -90,7 +91,7 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	w := &Worker{
 		cfg: cfg, log: log, network: network, started: time.Now(),
 		refused: newRefusals(), ready: make(chan struct{}),
-		adminToken: adminToken(cfg), errands: make(chan poller.Errand),
+		adminToken: adminToken(cfg), errands: make(chan poller.Errand), warned: map[string]bool{},
 	}
 	w.role.Store(Starting)
 	w.turn()
@@ -226,7 +227,11 @@ func (w *Worker) ensureTopics(ctx context.Context) error {
 	w.attempt = time.Now()
 	ctx, cancel := context.WithTimeout(ctx, step)
 	defer cancel()
-	return w.producer.EnsureTopics(ctx, w.cfg.TopicCreate, w.topics)
+	if err := w.producer.EnsureTopics(ctx, w.cfg.TopicCreate, w.topics); err != nil {
+		return err
+	}
+	w.warnOfTopics()
+	return nil
 }
 
 // takeOver makes this worker the only one that can commit, and its memory what the last commit left, whoever made it.

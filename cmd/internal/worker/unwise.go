@@ -1,0 +1,46 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/convstream/convstream/poller"
+)
+
+// What the log says of topics that somebody else has made, and that lose what they are for. They are used all the same: whoever
+// made them may have wanted that.
+const (
+	compactsRevisions = "the topic compacts (cleanup.policy): in time only the newest revision of each conversation is left in it. Set cleanup.policy=delete if the others are wanted"
+	compactsLetters   = "the topic compacts (cleanup.policy): rows without an identity are refused, which stops all commits, and of others only the last is left, of those in parts only a part. Set cleanup.policy=delete"
+	compactsProgress  = "the topic compacts (cleanup.policy): in time only the last commit is left in it, and who reads progress misses those before. Set cleanup.policy=delete"
+	forgetsEarly      = "the topic keeps records for less time (retention.ms) than REREAD reaches back: after STATE_LOST=resume or restart, what is gone from it and is read again is published again, as revision 1. " +
+		"Raise retention.ms to the largest age of REREAD and a day, or lower that"
+)
+
+// warnOfTopics tells of settings that lose records, once.
+func (w *Worker) warnOfTopics() {
+	progress, letters := w.cfg.TopicPrefix+progressTopic, w.encoder.DeadLetterTopic()
+	for _, topic := range append(w.encoder.Topics(), progress, letters) {
+		text := compactsRevisions
+		switch topic {
+		case progress:
+			text = compactsProgress
+		case letters:
+			text = compactsLetters
+		}
+		compacts := w.producer.Compacts(topic)
+		if compacts {
+			w.warnOnce(topic, "cleanup.policy", text)
+		}
+		horizon := poller.Horizon(w.polling.Tiers)
+		if r := w.producer.Retention(topic); !compacts && topic != progress && r > 0 && r < horizon {
+			w.warnOnce(topic, "retention.ms", forgetsEarly)
+		}
+	}
+}
+
+func (w *Worker) warnOnce(topic, setting, text string) {
+	if !w.warned[topic+setting] {
+		w.warned[topic+setting] = true
+		w.log.Warn().Str("topic", topic).Str("setting", setting).Dur("retention", w.producer.Retention(topic).Truncate(time.Second)).Msg(text)
+	}
+}
