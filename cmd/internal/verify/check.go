@@ -207,11 +207,11 @@ func (r *Report) checkReads(j *Journal) {
 	defer j.mu.Unlock()
 	newest := map[simulator.Key][]uint64{}
 	from := 0
-	reads := r.reads()
-	for i, p := range reads {
+	commits := r.commitsOfReads()
+	for i, p := range commits {
 		var next *encoder.Progress
-		if i+1 < len(reads) {
-			next = reads[i+1]
+		if i+1 < len(commits) {
+			next = commits[i+1]
 		}
 		var reads []read
 		if from, reads = r.behind(j, p, next, from); from == len(j.answers) {

@@ -2,9 +2,9 @@ package verify
 
 import "github.com/convstream/convstream/encoder"
 
-// reads are the commits of what was read. The others tried dead letters again: they asked the service for nothing, and what they
+// commitsOfReads are the commits of what was read. The others tried dead letters again: they asked the service for nothing, and what they
 // published is the content of a read before them.
-func (r *Report) reads() (out []*encoder.Progress) {
+func (r *Report) commitsOfReads() (out []*encoder.Progress) {
 	for _, p := range r.progress {
 		if p.Requests > 0 {
 			out = append(out, p)
