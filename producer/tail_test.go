@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -165,8 +166,16 @@ func TestTailGivesUp(t *testing.T) {
 			}
 			cfg := w.config()
 			o := TailOptions{Topics: []string{voice}, Patience: 30 * time.Second}
+			large := rows(voice, "large", 12) // more than one answer of the brokers holds
+			for i := range large {
+				large[i].Key, large[i].Value = nil, make([]byte, 900<<10)
+				_, _ = rand.NewChaCha8([32]byte{byte(i)}).Read(large[i].Value)
+			}
+			if err := p.Commit(t.Context(), large, nil); err != nil {
+				t.Fatal(err)
+			}
 			n := 0
-			if err := Tail(t.Context(), cfg, o, func(Message) error { n++; time.Sleep(4 * time.Second); return nil }); err != nil || n != 20 {
+			if err := Tail(t.Context(), cfg, o, func(Message) error { n++; time.Sleep(9 * time.Second); return nil }); err != nil || n != 32 {
 				t.Errorf("a slow reader got %d records, %v", n, err)
 			}
 			cfg.Dial = (&cut{dial: cfg.Dial, key: key, times: 1 << 30}).DialContext

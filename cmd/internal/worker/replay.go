@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -219,7 +220,7 @@ func (r *replay) answerAll(letters []poller.Letter, out []poller.Replayed) error
 			a.Why = o.Err.Error()
 			if errors.Is(o.Err, errRefused) {
 				r.refused++
-				a.Why += " (" + r.remedy + ")"
+				a.Why = fmt.Sprintf("%v (%s)", o.Err, cmp.Or(r.remedy, "its dead letters say when, the log why"))
 			}
 		case o.Before && o.At.Before(r.begun.Truncate(time.Millisecond)): // else by this very request, before a recovery
 			a.Outcome, a.As, a.Resolved = letterResolved, string(o.Fate), &o.At
