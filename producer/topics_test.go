@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -174,4 +176,46 @@ func TestNoBrokers(t *testing.T) {
 			t.Errorf("Ping: %v", e)
 		}
 	})
+}
+
+// TestNewTopicsAreNoNews: brokers do not know topics for some seconds after they were made. The log tells of it only where it lasts.
+func TestNewTopicsAreNoNews(t *testing.T) {
+	for lasts, told := range map[time.Duration]bool{10 * time.Second: false, 25 * time.Second: true} {
+		inWorld(t, 1, func(t *testing.T, w *world) {
+			var log bytes.Buffer
+			cfg := w.config()
+			cfg.Log = zerolog.New(&log)
+			p, err := Open(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			until := time.Now().Add(lasts)
+			w.kafka.ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
+				w.kafka.KeepControl()
+				if time.Now().After(until) || len(r.(*kmsg.MetadataRequest).Topics) == 0 {
+					return nil, nil, false
+				}
+				res := r.ResponseKind().(*kmsg.MetadataResponse)
+				broker := kmsg.NewMetadataResponseBroker()
+				broker.Host, broker.Port = "localhost", 9092
+				res.Brokers = append(res.Brokers, broker)
+				for _, asked := range r.(*kmsg.MetadataRequest).Topics {
+					topic := kmsg.NewMetadataResponseTopic()
+					topic.Topic, topic.ErrorCode = asked.Topic, kerr.UnknownTopicOrPartition.Code
+					res.Topics = append(res.Topics, topic)
+				}
+				return res, nil, true
+			})
+			if err := p.EnsureTopics(t.Context(), true, topics); err != nil {
+				t.Fatal(err)
+			}
+			if time.Now().Before(until) {
+				t.Error("went on before brokers know the topics")
+			}
+			if got := strings.Contains(log.String(), "trying again"); got != told {
+				t.Errorf("unknown for %v: %s", lasts, &log)
+			}
+		})
+	}
 }

@@ -102,7 +102,7 @@ func adminURL(addr string) (string, error) {
 	}
 	host, port, err := net.SplitHostPort(addr)
 	switch ip, notIP := netip.ParseAddr(host); {
-	case err != nil:
+	case err != nil || strings.Contains(addr, "/"):
 		return "", fmt.Errorf("--admin %q is no URL like http://10.1.2.3:8080; %w", addr, errUsage)
 	case port == "0":
 		return "", fmt.Errorf("ADMIN_ADDR %s says no port: name the worker's with --admin; %w", addr, errUsage)

@@ -54,6 +54,7 @@ type replay struct {
 	begun    time.Time
 	wanted   map[string]bool // ids; nil for all
 	answered map[string]bool
+	damaged  map[string]LetterAnswer // what is said of letters that were met with parts missing
 	batch    []poller.Letter
 	bytes    int
 	refused  int
@@ -78,11 +79,23 @@ func (r *replay) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return r.answerRest()
+}
+
+// answerRest answers for letters that are not there, or not whole.
+func (r *replay) answerRest() error {
+	rest := r.damaged
 	for id := range r.wanted {
-		if !r.answered[id] {
-			if err := r.answer(LetterAnswer{ID: id, Outcome: letterUnknown, Why: "the topic holds no dead letter of this id"}); err != nil {
-				return err
-			}
+		if _, damaged := rest[id]; !damaged {
+			rest[id] = LetterAnswer{ID: id, Outcome: letterUnknown, Why: "the topic holds no dead letter of this id"}
+		}
+	}
+	for id, a := range rest {
+		if r.answered[id] {
+			continue
+		}
+		if err := r.answer(a); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -92,8 +105,9 @@ func (r *replay) run(ctx context.Context) error {
 func (r *replay) take(ctx context.Context, l encoder.Letter, err error) error {
 	id, ok := poller.ParseLetterID(l.ID)
 	switch {
-	case err != nil || !ok:
-		return r.answer(LetterAnswer{ID: l.ID, Outcome: string(poller.LetterDead), Why: fmt.Sprintf("it cannot be read back: %v", err)})
+	case err != nil || !ok: // the topic may hold the same row once more, and whole
+		r.damaged[l.ID] = LetterAnswer{ID: l.ID, Outcome: string(poller.LetterDead), Why: fmt.Sprintf("it cannot be read back: %v", err)}
+		return nil
 	case r.refused >= mostRefused:
 		return r.answer(untried(l.ID))
 	}

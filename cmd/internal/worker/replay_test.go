@@ -207,6 +207,26 @@ func (w *world) publishedAs(l encoder.Letter) {
 	}
 }
 
+// TestReplayOfAPart: retention took the first parts of a letter. Half a row must not be taken for one.
+func TestReplayOfAPart(t *testing.T) {
+	t.Parallel()
+	inWorld(t, large(), withToken(), func(w *world) {
+		w.create("dead-letter", 1, map[string]string{"max.message.bytes": "300000"})
+		stop := w.start()
+		time.Sleep(20 * time.Minute)
+		l := w.letterOf("c-large")
+		w.raiseLimit()
+		w.must(w.cluster.DeleteRecords("conversations.dead-letter", 0, w.consume("conversations.dead-letter")[2].Offset))
+		if got := w.outcome(adminAddr, l.ID); got != "dead it cannot be read back: parts of the dead letter are gone 0" {
+			t.Error(got)
+		}
+		w.must(stop())
+		if r := w.verify(onlyAbout("revision")); r.Replays != 0 {
+			t.Errorf("%d replays", r.Replays)
+		}
+	})
+}
+
 // TestReplayLost: the transaction of a replay meets every loss, for so long that it is given up and the session ends. The letter
 // is published once, and the answer says so.
 func TestReplayLost(t *testing.T) {
