@@ -222,18 +222,6 @@ const (
 	longestRecovery = 5 * time.Minute
 )
 
-func (w *Worker) ensureTopics(ctx context.Context) error {
-	w.turn()
-	w.attempt = time.Now()
-	ctx, cancel := context.WithTimeout(ctx, step)
-	defer cancel()
-	if err := w.producer.EnsureTopics(ctx, w.cfg.TopicCreate, w.topics); err != nil {
-		return err
-	}
-	w.warnOfTopics()
-	return nil
-}
-
 // takeOver makes this worker the only one that can commit, and its memory what the last commit left, whoever made it.
 func (w *Worker) takeOver(ctx context.Context, m *memory) error {
 	w.turn()

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"time"
 
 	"github.com/convstream/convstream/poller"
@@ -15,6 +16,18 @@ const (
 	forgetsEarly      = "the topic keeps records for less time (retention.ms) than REREAD reaches back: after STATE_LOST=resume or restart, what is gone from it and is read again is published again, as revision 1. " +
 		"Raise retention.ms to the largest age of REREAD and a day, or lower that"
 )
+
+func (w *Worker) ensureTopics(ctx context.Context) error {
+	w.turn()
+	w.attempt = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, step)
+	defer cancel()
+	if err := w.producer.EnsureTopics(ctx, w.cfg.TopicCreate, w.topics); err != nil {
+		return err
+	}
+	w.warnOfTopics()
+	return nil
+}
 
 // warnOfTopics tells of settings that lose records, once.
 func (w *Worker) warnOfTopics() {
