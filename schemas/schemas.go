@@ -7,7 +7,8 @@
 //
 // Within v1 a schema only ever changes so that every version can read every
 // other: fields are added, nullable, with default null; none is removed,
-// renamed or retyped.
+// renamed or retyped. Each version is kept in history; README.md tells how to
+// add one.
 package schemas
 
 import (

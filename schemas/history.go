@@ -1,0 +1,53 @@
+package schemas
+
+import (
+	"embed"
+	"fmt"
+	"strings"
+	"sync"
+)
+
+//go:embed history/*.avsc
+var history embed.FS
+
+// Versions are all texts that were ever written with, the newest last: it is the
+// present one. Two may have one fingerprint, where only docs differ.
+func (s Schema) Versions() []Schema { return versions()[s.Name] }
+
+// Written finds the version that a value was written with by the fingerprint in
+// its header; of several with that fingerprint the newest.
+func (s Schema) Written(fingerprint uint64) (Schema, bool) {
+	all := s.Versions()
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].Fingerprint() == fingerprint {
+			return all[i], true
+		}
+	}
+	return Schema{}, false
+}
+
+// versions are parsed when first asked for: most programs only write.
+var versions = sync.OnceValue(func() map[string][]Schema {
+	return map[string][]Schema{
+		Conversation.Name: loadVersions(Conversation.Name),
+		Progress.Name:     loadVersions(Progress.Name),
+	}
+})
+
+// loadVersions reads history/name.1.avsc and on, up to the first that is not there.
+func loadVersions(full string) []Schema {
+	var all []Schema
+	for {
+		text, err := history.ReadFile(historyFile(full, len(all)+1))
+		if err != nil {
+			return all
+		}
+		all = append(all, load(full, string(text)))
+	}
+}
+
+// historyFile is where a version stands: history/conversation.1.avsc.
+func historyFile(full string, version int) string {
+	name := strings.ToLower(full[strings.LastIndexByte(full, '.')+1:])
+	return fmt.Sprintf("history/%s.%d.avsc", name, version)
+}
