@@ -1,7 +1,9 @@
 package encoder
 
 import (
-	"strings"
+	"bytes"
+	"regexp"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -43,13 +45,37 @@ func TestEqualJSON(t *testing.T) {
 	}
 }
 
-// Rows are found to differ when one value in them does.
+// Rows are found to differ when any one name or value in them does, and by a
+// member more.
 func TestEqualJSONSeesDifferences(t *testing.T) {
+	token := regexp.MustCompile(`"(\\.|[^"\\])*"|[-0-9][-+.0-9eE]*|true|false|null`)
 	rapid.Check(t, func(t *rapid.T) {
-		row := string(anyRow(t))
-		changed := strings.TrimSuffix(row, "}") + `,"one more":0}`
-		if EqualJSON([]byte(row), []byte(changed)) || !EqualJSON([]byte(row), []byte(" "+row+"\n")) {
+		row := anyRow(t)
+		if more := append(bytes.TrimSuffix(bytes.Clone(row), []byte("}")), `,"one more":0}`...); EqualJSON(row, more) || !EqualJSON(row, append(bytes.Clone(row), " \n"...)) {
 			t.Fatalf("%q", row)
 		}
+		all := token.FindAllIndex(row, -1)
+		for range 5 {
+			at := rapid.SampledFrom(all).Draw(t, "token")
+			changed := slices.Concat(row[:at[0]], another(row[at[0]:at[1]]), row[at[1]:])
+			if EqualJSON(row, changed) || EqualJSON(changed, row) || !EqualJSON(changed, changed) {
+				t.Fatalf("%q and %q", row, changed)
+			}
+		}
 	})
+}
+
+// another is a name or value like this one: a string with a character more, a
+// number with another text.
+func another(token []byte) []byte {
+	switch token[0] {
+	case '"':
+		return append([]byte(`"\u2603`), token[1:]...)
+	case 't', 'f', 'n':
+		return []byte(`0`)
+	}
+	if bytes.ContainsAny(token, "eE") {
+		return append([]byte(`1`), bytes.TrimPrefix(token, []byte("-"))...)
+	}
+	return append(bytes.Clone(token), "e0"...)
 }

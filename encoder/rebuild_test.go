@@ -2,7 +2,10 @@ package encoder
 
 import (
 	"bytes"
+	"flag"
+	"fmt"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -97,19 +100,34 @@ func checkUTF8(t fataler, v any) {
 	}
 }
 
-// Rows of any shape come back equal. rapid prints the seed of a failure.
+var rows = flag.Int("rows", 0, "how many generated rows TestAnyRowComesBack takes, in place of rapid's number")
+
+// Rows of any shape come back equal. rapid prints the seed of a failure. A million:
+//
+//	go test ./encoder -run TestAnyRowComesBack -rows 1000000 -timeout 2h -v
 func TestAnyRowComesBack(t *testing.T) {
+	if *rows > 0 {
+		checks := flag.Lookup("rapid.checks")
+		defer flag.Set(checks.Name, checks.Value.String())
+		if err := flag.Set(checks.Name, strconv.Itoa(*rows)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	e := testEncoder(t)
+	var whole, nobody, size, kept int
 	rapid.Check(t, func(t *rapid.T) {
 		row := anyRow(t)
 		switch err := smartassist.ParseRow(row).Err; err {
 		case nil:
-			checkPassage(t, e, row)
+			kept += len(checkPassage(t, e, row).Unmapped)
+			whole, size = whole+1, size+len(row)
 		case smartassist.ErrNoIdentity: // of a repeated sessionId the last may be null
+			nobody++
 		default:
 			t.Fatalf("row %q: %v", row, err)
 		}
 	})
+	t.Logf("%d rows came back equal, %d bytes, %d values of them in unmapped; %d rows had no identity; rows with a value lost: 0", whole, size, kept, nobody)
 }
 
 // FuzzEncodeRebuild takes any bytes as a row: what has no Err is encoded and
@@ -142,24 +160,51 @@ func FuzzEncodeRebuild(f *testing.F) {
 	})
 }
 
+func manyMembers(row []byte, n int) []byte {
+	for i := range n {
+		row = fmt.Appendf(row, `,"x%d/~":%d`, i, i)
+	}
+	return row
+}
+
 // A row as deep and as wide as the parser takes is encoded in reasonable time.
 func TestLargeRowsComeBack(t *testing.T) {
 	e := testEncoder(t)
 	many := func(s string, n int) []byte { return bytes.Repeat([]byte(s), n) }
 	for name, row := range map[string][]byte{
+		"a large metaInfo":  append(append([]byte(`{"sessionId":"s","metaInfo":{"":[0`), many(`,{"a~/":["\\ud800",1e400,null,12345678901234567890123]}`, 5<<20/52)...), "]}}"...),
+		"a large unknown":   append(append([]byte("{\"sessionId\":\"s\",\"\xff\":[0"), many(",\"\xfe\\udcfe\"", 5<<20/10)...), "]}"...),
+		"many members":      append(manyMembers([]byte(`{"sessionId":"s"`), 100_000), '}'),
 		"deep":              append(append([]byte(`{"sessionId":"s","metaInfo":`), append(many("[", 5000), many("]", 5000)...)...), '}'),
 		"deep and unknown":  append(append([]byte(`{"sessionId":"s","x":`), append(many(`{"a":`, 5000), append([]byte("1"), many("}", 5000)...)...)...), '}'),
-		"many elements":     append(append([]byte(`{"sessionId":"s","skills":[0`), many(",null", 20_000)...), "]}"...),
-		"many destinations": append(append([]byte(`{"sessionId":"s","destinations":[{}`), many(`,{"x":1,"y":null,"queueId":"q"}`, 5_000)...), "]}"...),
+		"many elements":     append(append([]byte(`{"sessionId":"s","skills":[0`), many(",null", 100_000)...), "]}"...),
+		"many destinations": append(append([]byte(`{"sessionId":"s","destinations":[{}`), many(`,{"x":1,"y":null,"queueId":"q"}`, 30_000)...), "]}"...),
 		"a long text":       append(append([]byte(`{"sessionId":"s","csatFeedback":"`), many("é\\n", 100_000)...), `"}`...),
 	} {
-		_, c, err := passage(e, row)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
+		t.Run(name, func(t *testing.T) {
+			_, c, err := passage(e, row)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if back, err := c.Rebuild(); err != nil || !EqualJSON(row, back) {
+				t.Errorf("does not come back: %v", err)
+			}
+		})
+	}
+}
+
+// What is deeper than JSON is read, or is no JSON, is never cut: it is a dead letter, whole.
+func TestRowsThatAreTooDeepAreDeadLetters(t *testing.T) {
+	e := testEncoder(t)
+	for _, depth := range []int{10_001, 1_000_000} {
+		raw := append(append([]byte(`{"sessionId":"s","metaInfo":`), bytes.Repeat([]byte("["), depth)...), append(bytes.Repeat([]byte("]"), depth), '}')...)
+		row := smartassist.ParseRow(raw)
+		if row.Err == nil {
+			checkPassage(t, e, raw)
 			continue
 		}
-		if back, err := c.Rebuild(); err != nil || !EqualJSON(row, back) {
-			t.Errorf("%s: does not come back: %v", name, err)
+		if m := e.DeadLetter(DeadLetter{Row: row, Error: row.Err.Error()}); len(m) != 1 || !bytes.Equal(m[0].Value, raw) {
+			t.Errorf("%d deep: %v, %d dead letters", depth, row.Err, len(m))
 		}
 	}
 }
