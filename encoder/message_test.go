@@ -24,7 +24,8 @@ func TestTopic(t *testing.T) {
 		"voice": "p.voice", "Voice": "p.voice", " voice\t": "p.voice",
 		"Web/Mobile Client": "p.rtm", "web/mobile client ": "p.rtm", "RTM": "p.voice",
 		"agentassist": "p.agentassist", "AgentAssistV2": "p.agentassist",
-		"telegram": "p.chat", "campaign": "p.other", "": "p.other",
+		"telegram": "p.chat", "campaign": "p.other", "": "p.other", " ": "p.other", "voice2": "p.other", "voice,rtm": "p.other",
+		"\u00a0VOICE\u3000": "p.voice", "vo\u00adice": "p.other", "progress": "p.other", "state": "p.other", "../voice": "p.other", "\xff": "p.other",
 	} {
 		if got := e.Topic(channel); got != want {
 			t.Errorf("%q goes to %s, want %s", channel, got, want)
@@ -90,6 +91,13 @@ func TestKinds(t *testing.T) {
 		{`{"conversationId":"c-1","sessionId":"s","channel":"agentassist"}`, "c-1", "contact", "", "conversations.agentassist"},
 		{`{"sessionId":"s","channel":"rtm","conversationId":null}`, "s", "bot", "", "conversations.rtm"},
 		{`{"sessionId":"s","channel":"AgentAssistV2","channelSpecificUserId":"a/agentassist/c-9"}`, "s", "assist", "c-9", "conversations.agentassist"},
+		{`{"sessionId":"s","channel":" AGENTASSIST ","channelSpecificUserId":"c-9"}`, "s", "assist", "", "conversations.agentassist"},
+		{`{"sessionId":"s","channel":"agentassist","channelSpecificUserId":"a/agentassist/c-9/x"}`, "s", "assist", "", "conversations.agentassist"},
+		{`{"sessionId":"s","channel":"agentassist","channelSpecificUserId":"a/voice/c-9"}`, "s", "assist", "", "conversations.agentassist"},
+		{`{"sessionId":"s","channel":"rtm","channelSpecificUserId":"a/agentassist/c-9"}`, "s", "bot", "", "conversations.rtm"},
+		{`{"conversationId":"","sessionId":"s","channel":"telegram "}`, "s", "bot", "", "conversations.other"},
+		{`{"conversationId":{"a":1},"sessionId":"s","channel":["voice"]}`, "s", "bot", "", "conversations.other"},
+		{`{"conversationId":"c-1","sessionId":null,"channel":7}`, "c-1", "contact", "", "conversations.other"},
 		{`{"conversationId":17,"channel":null}`, "17", "contact", "", "conversations.other"},
 	} {
 		m, c, err := passage(testEncoder(t), []byte(test.row))

@@ -31,8 +31,9 @@ type metrics struct {
 	unknown   map[string]bool // names of members that the schema has no field for, logged before
 }
 
-// knownUnknowns bounds how many unknown names are logged and remembered.
-const knownUnknowns = 1000
+// knownUnknowns bounds how many unknown names are logged and remembered: they come from the service, which may send a new
+// one with every row.
+const knownUnknowns = 100
 
 func newMetrics(w *Worker) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), unknown: map[string]bool{}}
@@ -154,9 +155,15 @@ func (m *metrics) logUnknown(log zerolog.Logger, names []string) {
 	m.unknownMu.Lock()
 	defer m.unknownMu.Unlock()
 	for _, name := range names {
-		if !m.unknown[name] && len(m.unknown) < knownUnknowns {
-			m.unknown[name] = true
+		if m.unknown[name] || len(m.unknown) > knownUnknowns {
+			continue
+		}
+		m.unknown[name] = true
+		if len(m.unknown) <= knownUnknowns {
 			log.Info().Str("member", name).Msg("the service sends a member that the schema has no field for; it is kept in unmapped")
+		} else {
+			log.Info().Int("members", knownUnknowns).Msg("the service sends so many members that the schema has no field for that further ones are not named here; they are kept in unmapped, " +
+				`and counted in convstream_unmapped_values_total{field="unknown"}`)
 		}
 	}
 }
