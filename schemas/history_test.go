@@ -76,11 +76,14 @@ func TestHistoryIsUnchanged(t *testing.T) {
 func TestEveryVersionReadsEveryOther(t *testing.T) {
 	for _, s := range all {
 		for i, v := range s.Versions() {
-			for _, problem := range incompatible(v, s) {
+			problems := incompatible(v, s)
+			for _, problem := range problems {
 				t.Errorf("%s, version %d and the present: %s. %s", s.Name, i+1, problem, page)
 			}
-			checkReads(t, v, s)
-			checkReads(t, s, v)
+			if problems == nil {
+				checkReads(t, v, s)
+				checkReads(t, s, v)
+			}
 		}
 	}
 }
