@@ -33,7 +33,7 @@ class Reader:
     def read(self, value):
         # Avro's single-object encoding: C3 01, the fingerprint of the writer's schema, the record.
         if value[:2] != b"\xc3\x01" or value[2:10] not in self.writers:
-            raise ValueError("not a value of this schema, or of a version newer than this directory")
+            raise ValueError("not a value of this schema, or of a version that this schemas/history lacks: copy it anew")
         return fastavro.schemaless_reader(io.BytesIO(value[10:]), self.writers[value[2:10]], self.schema)
 
 
