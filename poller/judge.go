@@ -171,7 +171,8 @@ func (j *judge) publish(row smartassist.Row, main Entry, fingerprint uint64) {
 		j.New++
 	}
 	if row.Kind == smartassist.Contact && row.SessionID != "" {
-		if bot, ok := j.lookup(identityKey(row.SessionID)); ok && bot.bot {
+		// One of which every content was refused is in no topic.
+		if bot, ok := j.lookup(identityKey(row.SessionID)); ok && bot.bot && bot.revision > 0 {
 			r.Supersedes = row.SessionID
 		}
 	}

@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"runtime"
@@ -91,6 +92,25 @@ func TestContactSupersedesTheBotRowOfItsSession(t *testing.T) {
 	j := judgeAndApply(&s, ByRevision, at(60), contact("c-1", "66c97ba342aad0ced15f0001", "CLOSED"), contact("c-2", "other", "CLOSED"))
 	if j.Fresh[0].Supersedes != "66c97ba342aad0ced15f0001" || j.Fresh[1].Supersedes != "" {
 		t.Fatalf("supersedes %q and %q", j.Fresh[0].Supersedes, j.Fresh[1].Supersedes)
+	}
+}
+
+// A bot session that no broker took, or that is the assist side of a conversation, is nothing to supersede.
+func TestContactSupersedesNothingThatWasNotPublished(t *testing.T) {
+	var s Seen
+	d := s.Draft()
+	refuse := func(smartassist.Row, uint64) error { return errors.New("refused") }
+	d.Judge([]smartassist.Row{row(`{"sessionId":"s1","channel":"voice"}`)}, Config{Deduplicate: ByRevision, Refused: refuse}, at(0), at(0))
+	s.Apply(d.Changes)
+	judgeAndApply(&s, ByRevision, at(0), row(`{"sessionId":"s2","channel":"agentassist"}`))
+	j := judgeAndApply(&s, ByRevision, at(60), contact("c-1", "s1", "CLOSED"), contact("c-2", "s2", "CLOSED"))
+	for _, r := range j.Fresh {
+		if r.Supersedes != "" {
+			t.Errorf("%s supersedes %q", r.Row.Identity(), r.Supersedes)
+		}
+	}
+	if len(j.Fresh) != 2 {
+		t.Errorf("%d fresh", len(j.Fresh))
 	}
 }
 
