@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/convstream/convstream/poller/smartassist"
+	"github.com/convstream/convstream/schemas"
 )
 
 // TestReadBack: what a message was made of can be had again, by the account that made it and no other.
@@ -65,4 +66,35 @@ func TestReadBackDeadLetters(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzDecode takes any bytes behind the header as a record: topics are open to
+// others. It is refused, or rebuilt as JSON, or refused then; what is rebuilt is
+// a row as any other, and comes back.
+func FuzzDecode(f *testing.F) {
+	e := testEncoder(f)
+	header := schemas.Conversation.Header()
+	for _, members := range []string{
+		`"csatScore":5`, `"x":1,"a":2`, `"metaInfo":[1e400],"skills":[null,"b"]`, `"destinations":[{"destinationType":"AgentSegment","agentId":"u","JoinedUsers":[{},3]},4]`,
+		`"destinations":[{"respondingAgent":{"snoozeinfo":[{}],"ConsultingAgents":[{"isMerged":"no"}]}}],"userleveltags":[{"name":"n"}]`,
+	} {
+		m, _, err := passage(e, []byte(`{"sessionId":"66c97ba342aad0ced15f0001",`+members+`}`))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(m.Value[len(header):])
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		c, err := DecodeConversation(append(header[:], body...))
+		if err != nil {
+			return
+		}
+		row, err := c.Rebuild()
+		if err != nil {
+			return
+		}
+		if smartassist.ParseRow(row).Err == nil {
+			checkPassage(t, e, row)
+		}
+	})
 }
