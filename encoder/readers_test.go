@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"pgregory.net/rapid"
 
 	"github.com/convstream/convstream/poller/smartassist"
@@ -48,16 +49,46 @@ func run(t *testing.T, dir string, in []byte, name string, args ...string) []byt
 	return out
 }
 
-// fastavro, in Python, reads the same typed values as twmb/avro does.
+// fastavro, in Python, reads the same typed values as twmb/avro does, and a
+// program that knows nothing of the mapping but what the schema's docs say
+// rebuilds the rows from them.
 func TestPythonReadsTheSame(t *testing.T) {
+	python := pythonWithFastavro(t)
+	program := func(t *testing.T, name string) func([]byte) []byte {
+		return func(values []byte) []byte {
+			return run(t, readersDir(t), values, python, "-B", name, "../../schemas")
+		}
+	}
+	t.Run("values", func(t *testing.T) { checkReader(t, program(t, "read.py")) })
+	t.Run("rows", func(t *testing.T) { checkRebuilder(t, program(t, "rebuild.py")) })
+}
+
+// checkRebuilder has a program rebuild rows from their records.
+func checkRebuilder(t *testing.T, rebuild func(values []byte) []byte) {
+	t.Helper()
+	rows := otherReadersRows(t)
+	values, _ := recordsOf(t, rows)
+	out := jsontext.NewDecoder(bytes.NewReader(rebuild(values)), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	for i, row := range rows {
+		back, err := out.ReadValue()
+		if err != nil {
+			t.Fatalf("row %d of %d: %v", i, len(rows), err)
+		}
+		if !EqualJSON(row, back) {
+			t.Fatalf("row %d of %d\n%q\nrebuilt\n%q", i, len(rows), row, back)
+		}
+	}
+	t.Logf("%d rows rebuilt, differences: 0", len(rows))
+}
+
+func pythonWithFastavro(t *testing.T) string {
+	t.Helper()
 	needs(t, "python3")
 	venv := t.TempDir()
 	run(t, readersDir(t), nil, "python3", "-m", "venv", venv)
 	python := filepath.Join(venv, "bin", "python")
 	run(t, readersDir(t), nil, python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", "requirements.txt")
-	checkReader(t, func(values []byte) []byte {
-		return run(t, readersDir(t), values, python, "read.py", "../../schemas")
-	})
+	return python
 }
 
 // org.apache.avro, in Java, reads the same typed values as twmb/avro does.
@@ -86,18 +117,8 @@ const otherRows = 5000
 // published sample, and compares what it prints with what they were made of.
 func checkReader(t *testing.T, read func(values []byte) []byte) {
 	t.Helper()
-	e := testEncoder(t)
-	var values bytes.Buffer
-	var want []map[string]any
-	for _, row := range otherReadersRows(t) {
-		m, _, err := passage(e, row)
-		if err != nil {
-			t.Fatalf("row %q: %v", row, err)
-		}
-		fmt.Fprintln(&values, base64.StdEncoding.EncodeToString(m.Value))
-		want = append(want, decodeAny(t, m.Value))
-	}
-	out := json.NewDecoder(bytes.NewReader(read(values.Bytes())))
+	values, want := recordsOf(t, otherReadersRows(t))
+	out := json.NewDecoder(bytes.NewReader(read(values)))
 	out.UseNumber()
 	typed := 0
 	for i, record := range want {
@@ -113,6 +134,21 @@ func checkReader(t *testing.T, read func(values []byte) []byte) {
 		t.Error("more records come out than went in")
 	}
 	t.Logf("%d records, %d typed values, differences: 0", len(want), typed)
+}
+
+// recordsOf are the rows' values, a line of base64 each, and what they hold.
+func recordsOf(t *testing.T, rows [][]byte) (lines []byte, records []map[string]any) {
+	t.Helper()
+	e := testEncoder(t)
+	for _, row := range rows {
+		m, _, err := passage(e, row)
+		if err != nil {
+			t.Fatalf("row %q: %v", row, err)
+		}
+		lines = append(base64.StdEncoding.AppendEncode(lines, m.Value), '\n')
+		records = append(records, decodeAny(t, m.Value))
+	}
+	return lines, records
 }
 
 func otherReadersRows(t *testing.T) [][]byte {
