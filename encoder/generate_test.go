@@ -3,6 +3,7 @@ package encoder
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -35,7 +36,8 @@ func namesOf[R any](t *table[R]) []string {
 func documentedMembers(t *rapid.T, label string, names []string) []string {
 	var members []string
 	for range rapid.IntRange(0, 8).Draw(t, label+" members") {
-		name := `"` + rapid.SampledFrom(names).Draw(t, "name") + `"`
+		canonical := rapid.SampledFrom(names).Draw(t, "name")
+		name := `"` + canonical + `"`
 		switch rapid.IntRange(0, 9).Draw(t, "spelling") {
 		case 0:
 			name = strings.ToUpper(name)
@@ -46,9 +48,70 @@ func documentedMembers(t *rapid.T, label string, names []string) []string {
 		case 3:
 			name = nameText(t)
 		}
-		members = append(members, name+":"+memberText(t))
+		value := memberText
+		if rapid.Bool().Draw(t, "fitting") {
+			value = func(t *rapid.T) string { return fittingText(t, canonical) }
+		}
+		members = append(members, name+":"+value(t))
 	}
 	return members
+}
+
+// ways tells how a member goes back to JSON, by its name.
+var ways = func() map[string]way {
+	all := map[string]way{}
+	for _, way := range waysInCode() {
+		name, kind, _ := strings.Cut(way, ", as ")
+		all[name] = kind
+	}
+	return all
+}()
+
+// inner are the members of the objects in a member.
+var inner = map[string][]string{
+	"customerinfo": namesOf(customerFields), "campaigninfo": namesOf(campaignFields), "userleveltags": namesOf(userTagFields), "sessionleveltags": namesOf(sessionTagFields),
+	"respondingAgent": namesOf(agentFields), "nonRespondingAgents": namesOf(nonRespondingAgentFields),
+	"ConsultingAgents": namesOf(consultingAgentFields), "JoinedUsers": namesOf(joinedUserFields),
+}
+
+// fittingText is a value of the kind that the member's field holds.
+func fittingText(t *rapid.T, name string) string {
+	if name == "destinations" {
+		return destinationsText(t)
+	}
+	kind, list := strings.CutPrefix(ways[name], "list of ")
+	if !list {
+		return fittingScalar(t, name, kind)
+	}
+	var elements []string
+	for range rapid.IntRange(0, 3).Draw(t, "length") {
+		elements = append(elements, fittingScalar(t, name, strings.TrimSuffix(kind, "s")))
+	}
+	return "[" + strings.Join(elements, ", ") + "]"
+}
+
+func fittingScalar(t *rapid.T, name, kind string) string {
+	at := func(layout string) string {
+		seconds := rapid.Int64Range(-62135596800, 253402300799).Draw(t, "seconds")
+		return time.Unix(seconds, rapid.Int64Range(0, 999).Draw(t, "ms")*1e6).UTC().Format(`"` + layout + `"`)
+	}
+	switch kind {
+	case "text":
+		return nameText(t)
+	case "integer":
+		return fmt.Sprint(rapid.Int32().Draw(t, "integer"))
+	case "boolean":
+		return fmt.Sprint(rapid.Bool().Draw(t, "boolean"))
+	case "YES or NO":
+		return rapid.SampledFrom([]string{`"YES"`, `"NO"`}).Draw(t, "yes")
+	case "local time":
+		return at(localLayout)
+	case "UTC time":
+		return at(utcLayout)
+	case "object":
+		return objectText(t, documentedMembers(t, name, inner[name]))
+	}
+	return valueText(t, 4)
 }
 
 // memberText is a value that may suit a field, or not.
