@@ -11,7 +11,14 @@ import org.apache.avro.generic.GenericRecord;
 import org.apache.avro.message.BinaryMessageDecoder;
 
 /**
- * Reads convstream's values without a schema registry: a line of base64 in, a line of JSON out.
+ * Reads convstream's values where there is no schema registry. In a consumer:
+ *
+ * <pre>
+ * BinaryMessageDecoder<GenericRecord> decoder = decoder(new File("schemas"), "conversation");
+ * GenericRecord conversation = decoder.decode(record.value());
+ * </pre>
+ *
+ * By itself it takes a line of base64 and prints a line of JSON:
  *
  * <pre>
  * mvn -q dependency:copy-dependencies -DoutputDirectory=libs

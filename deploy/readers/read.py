@@ -1,4 +1,4 @@
-"""Reads convstream's values without a schema registry. In a consumer:
+"""Reads convstream's values where there is no schema registry. In a consumer:
 
     reader = Reader("schemas", "conversation")
     record = reader.read(message.value())
