@@ -14,18 +14,6 @@ var history embed.FS
 // present one. Two may have one fingerprint, where only docs differ.
 func (s Schema) Versions() []Schema { return versions()[s.Name] }
 
-// Written finds the version that a value was written with by the fingerprint in
-// its header; of several with that fingerprint the newest.
-func (s Schema) Written(fingerprint uint64) (Schema, bool) {
-	all := s.Versions()
-	for i := len(all) - 1; i >= 0; i-- {
-		if all[i].Fingerprint() == fingerprint {
-			return all[i], true
-		}
-	}
-	return Schema{}, false
-}
-
 // versions are parsed when first asked for: most programs only write.
 var versions = sync.OnceValue(func() map[string][]Schema {
 	return map[string][]Schema{

@@ -7,5 +7,10 @@ func (s Schema) Known(fingerprint uint64) (*avro.Schema, bool) {
 	if fingerprint == s.Fingerprint() {
 		return s.parsed, true
 	}
+	for _, v := range s.Versions() {
+		if fingerprint == v.Fingerprint() {
+			return v.parsed, true
+		}
+	}
 	return nil, false
 }
