@@ -150,6 +150,9 @@ func TestAllowedChanges(t *testing.T) {
 			if problems := incompatible(first, now); problems != nil {
 				t.Fatal(problems)
 			}
+			if old, ok := now.Known(first.Fingerprint()); !ok || string(old.Canonical()) != string(first.Parsed().Canonical()) {
+				t.Error("what was written before the change is not known any more")
+			}
 			checkReads(t, first, now)
 			checkReads(t, now, first)
 		})
