@@ -18,7 +18,7 @@ const fieldsHead = `# Every field: where it comes from, and how it goes back
 
 Made from the docs in ` + "`*.avsc`" + ` by ` + "`go test ./schemas -update`" + `; do not edit. Fields are nullable unless marked *always*. Members of the service are
 named in their canonical spelling; a value that does not fit its field, or whose name is spelt otherwise, stands in ` + "`unmapped`" + ` under its JSON Pointer. The last column is the
-way back to JSON, by which a row is rebuilt.
+way back to JSON, by which a row is rebuilt: ` + "`deploy/readers/rebuild.py`" + ` does it with nothing but the docs in the schema.
 
 Where a destination's ` + "`destinationType`" + ` is ` + "`AgentSegment`" + `, the members of ` + "`respondingAgent`" + ` are members of the destination itself; they stand in ` + "`agent`" + ` all the same.
 
