@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/convstream/convstream/cmd/internal/maven"
 )
 
 // A cluster takes a block of ports below those that the system gives to whoever asks for any (from 32768 on Linux). A file
@@ -39,7 +41,7 @@ func takePorts() (int, *os.File, error) {
 
 // lockPorts gives no file where another cluster has the block.
 func lockPorts(port int) (*os.File, error) {
-	dir, err := cacheDir()
+	dir, err := maven.Cache()
 	if err != nil {
 		return nil, err
 	}
