@@ -75,8 +75,11 @@ func reach(covered []stretch, from time.Time) time.Time {
 // CheckNewest adds every row of a range that is not in the topics with its newest content. The world must have been still
 // for long enough to be read again.
 func (r *Report) CheckNewest(service *simulator.Service, from, through time.Time, selectedFields ...string) {
-	rows := 0
-	for row := range service.RowsAt(time.Now(), from, through, selectedFields...) {
+	rows, at := 0, time.Now()
+	if still := service.Settled(); !still.IsZero() && still.Before(at) {
+		at = still // what RowsAt has after that the service does not show
+	}
+	for row := range service.RowsAt(at, from, through, selectedFields...) {
 		rows++
 		if !r.holds(row) {
 			r.Lost++
