@@ -12,6 +12,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
 	"github.com/convstream/convstream/cmd/internal/config"
@@ -68,7 +70,7 @@ func start(o options) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(leaseTimeout), kfake.ListenFn(func(string, string) (net.Listener, error) { return kafka, nil })); err != nil {
+	if s.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(leaseTimeout), kfake.MaxVersions(readable()), kfake.ListenFn(func(string, string) (net.Listener, error) { return kafka, nil })); err != nil {
 		return nil, err
 	}
 	admin, err := listen("--admin-addr", o.adminAddr)
@@ -199,4 +201,12 @@ func (s *stage) life(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// readable are the requests that the embedded broker answers: not DescribeTopicPartitions, of which its answer breaks the
+// Java client's admin (kfake leaves a list out that is never null). Without it that asks for metadata, as of older brokers.
+func readable() *kversion.Versions {
+	v := kversion.Stable()
+	v.SetMaxKeyVersion(int16(kmsg.DescribeTopicPartitions), -1)
+	return v
 }
