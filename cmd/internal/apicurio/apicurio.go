@@ -13,10 +13,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
-	"testing"
 	"time"
 
-	"github.com/convstream/convstream/cmd/internal/kraft"
 	"github.com/convstream/convstream/cmd/internal/maven"
 )
 
@@ -35,26 +33,6 @@ type Registry struct {
 	log   string // file
 	cmd   *exec.Cmd
 	ended chan struct{}
-}
-
-// ForTest starts a registry that ends with the test. Like kraft.ForTest it is skipped unless asked for, and then fails
-// where Java or Maven is missing.
-func ForTest(t testing.TB) *Registry {
-	t.Helper()
-	kraft.Skip(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
-	r, err := Start(ctx, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("the registry's log ends with\n%s", r.logTail())
-		}
-		r.Stop()
-	})
-	return r
 }
 
 // Start starts a registry whose files are in the directory and waits until it answers. It dies with this process.
@@ -83,7 +61,7 @@ func Start(ctx context.Context, dir string) (*Registry, error) {
 	}
 	if err := r.await(ctx); err != nil {
 		r.Stop()
-		return nil, fmt.Errorf("%w; its log ends with\n%s", err, r.logTail())
+		return nil, fmt.Errorf("%w; its log ends with\n%s", err, r.LogTail())
 	}
 	return r, nil
 }
@@ -146,7 +124,8 @@ func (r *Registry) Stop() {
 	<-r.ended
 }
 
-func (r *Registry) logTail() string {
+// LogTail is the end of what the registry says.
+func (r *Registry) LogTail() string {
 	text, _ := os.ReadFile(r.log)
 	return string(text[max(0, len(text)-4000):])
 }

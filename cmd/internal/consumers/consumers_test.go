@@ -1,0 +1,157 @@
+package consumers
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/convstream/convstream/cmd/internal/kraft"
+)
+
+// TestKafkaConsumers has the worker publish what a simulated service says, killed once meanwhile and with aborted
+// transactions of others between its own, and then compares what each consumer shows with what the service sent.
+func TestKafkaConsumers(t *testing.T) {
+	kraft.Skip(t)
+	began := time.Now()
+	s := newServices(t)
+	t.Logf("services after %v", time.Since(began).Round(time.Second))
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+
+	registered := newWorld(t, s, seed, "conversations.", true)
+	plain := newWorld(t, s, seed+1, "plain.", false)
+	records, aborted := published(t, registered, plain)
+	t.Logf("published after %v, with %d aborted records among those with a registry", time.Since(began).Round(time.Second), aborted)
+	truths := map[*world]*truth{}
+	for w, header := range map[*world]int{registered: 5, plain: 10} {
+		truths[w] = newTruth(t, w, records[w], header)
+	}
+	t.Run("python", func(t *testing.T) { testPython(t, registered, truths[registered], aborted) })
+	t.Run("kcat", func(t *testing.T) { testKcat(t, registered, truths[registered]) })
+	t.Run("without registry", func(t *testing.T) { testWithoutRegistry(t, plain, truths[plain]) })
+	t.Run("streams", func(t *testing.T) { testStreams(t, registered, truths[registered]) })
+	t.Run("flink", func(t *testing.T) { testFlink(t, registered, truths[registered]) })
+}
+
+// published runs the workers, and gives what is committed in the end and how many records of the first world are not.
+func published(t *testing.T, registered, plain *world) (records map[*world][]*kgo.Record, aborted int) {
+	t.Helper()
+	first, other := registered.startWorker(), plain.startWorker()
+	aborted = registered.abort()
+	plain.abort()
+	first.kill() // wherever it is
+	second := registered.startWorker()
+	closeWindow(t, registered)
+	records = map[*world][]*kgo.Record{registered: registered.settleDown(), plain: plain.settleDown()}
+	second.terminate(t, deadline)
+	other.terminate(t, deadline)
+	plain.abort() // also at the very end, where a consumer has to notice that nothing follows
+	return records, aborted + registered.abort()
+}
+
+func testPython(t *testing.T, w *world, tr *truth, aborted int) {
+	script := program{args: w.topics.Conversations, env: w.s.env()}
+	tr.check(t, "Python", shown(t, w.s.py(t, "read.py", script).output(t, deadline)))
+
+	// The comparison itself: where nothing keeps the aborted records back, it finds them, and nothing else.
+	script.env = append(script.env, "ISOLATION_LEVEL=read_uncommitted")
+	found := tr.differences(shown(t, w.s.py(t, "read.py", script).output(t, deadline)))
+	t.Logf("read_uncommitted: differences %d", len(found))
+	if len(found) < aborted || !strings.Contains(strings.Join(found, "\n"), "not committed") {
+		t.Errorf("read_uncommitted shows %d differences, and %d records were aborted", len(found), aborted)
+	}
+}
+
+func testWithoutRegistry(t *testing.T, w *world, tr *truth) {
+	schema, err := filepath.Abs("../../../schemas/conversation.avsc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := program{args: append([]string{schema}, w.topics.Conversations...), env: []string{"KAFKA_BROKERS=" + w.s.brokers()}}
+	tr.check(t, "Python without registry", shown(t, w.s.py(t, "read_without_registry.py", p).output(t, deadline)))
+	tr.check(t, "Java without registry", shown(t, w.s.java(t, "streams", "ReadWithoutRegistry", p).output(t, deadline)))
+}
+
+func testKcat(t *testing.T, w *world, tr *truth) {
+	p := program{args: append([]string{examples + "/kcat.sh"}, w.topics.Conversations...), env: w.s.env()}
+	in := bufio.NewReader(strings.NewReader(start(t, p).output(t, deadline)))
+	var got []record
+	for {
+		line, err := in.ReadString('\n')
+		if err == io.EOF {
+			break
+		}
+		words := strings.Fields(line)
+		if len(words) != 5 {
+			t.Fatalf("kcat says %q", line)
+		}
+		r := record{place: placeOf(t, words[0], words[1], words[2]), key: take(t, in, words[3])}
+		headers, err := in.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.headers = map[string]string{}
+		for header := range strings.SplitSeq(strings.TrimSuffix(headers, "\n"), ",") {
+			name, value, _ := strings.Cut(header, "=")
+			r.headers[name] = value
+		}
+		r.value = canonical(t, []byte(take(t, in, words[4]))[5:])
+		got = append(got, r)
+	}
+	tr.check(t, "kcat", got)
+}
+
+// take reads so many bytes and the end of the line.
+func take(t *testing.T, in *bufio.Reader, length string) string {
+	t.Helper()
+	n, err := strconv.Atoi(length)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, n+1)
+	if _, err := io.ReadFull(in, b); err != nil {
+		t.Fatal(err)
+	}
+	return string(b[:n])
+}
+
+// closeWindow has an example wait for a stretch of time that has only begun, beside the working worker, and holds what it
+// counts against what the service shows of that time.
+func closeWindow(t *testing.T, w *world) {
+	t.Helper()
+	from := time.Now().UTC().Truncate(time.Second)
+	to := from.Add(12 * time.Second)
+	p := program{args: []string{from.Format(time.RFC3339), to.Format(time.RFC3339)}, env: w.s.env("TOPIC_PREFIX=" + w.prefix)}
+	got := lines(t, w.s.py(t, "close_window.py", p).output(t, deadline))
+	want := counts{}
+	for r := range w.service.RowsAt(time.Now(), from.Add(-time.Minute), to.Add(time.Minute)) {
+		if r.Dead {
+			continue
+		}
+		row := rowOf(t, r.Raw)
+		if began := row.time("sessionStartTime"); began.Before(from) || !began.Before(to) {
+			continue
+		}
+		want.add("all", 1)
+		for _, q := range row.queues() {
+			want.add(q.text("queueId"), 1)
+		}
+	}
+	have := table{}
+	for _, line := range got {
+		if queue, ok := line["queueId"].(string); ok {
+			have[queue] = string(line["entered"].(json.Number))
+		} else {
+			have["all"] = string(line["conversations"].(json.Number))
+		}
+	}
+	want.table().check(t, "window closed with progress", have)
+}

@@ -1,0 +1,7 @@
+-- The newest state of every conversation: one row for each id.
+WITH newest AS (
+  SELECT * FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY `id` ORDER BY `revision` DESC) AS nth FROM conversations) WHERE nth = 1
+)
+SELECT `id`, `revision`, `kind`, `channel`, `finalStatus`, `sessionStartTime`, `sessionEndTime`,
+  CARDINALITY(`destinations`) AS transfers, `unmapped`['/sentimentScore'] AS sentimentScore
+FROM newest;

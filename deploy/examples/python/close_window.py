@@ -1,0 +1,103 @@
+"""Waits until everything of a stretch of time is in the topics, then counts it, once and for certain.
+
+    KAFKA_BROKERS=localhost:9092 SCHEMA_REGISTRY_URL=http://localhost:8081 \\
+        python close_window.py 2026-11-26T14:00:00Z 2026-11-26T14:05:00Z
+
+How one knows: each commit of convstream leaves a record in `progress`, in the same transaction as its conversations.
+[completeFrom, completeThrough) is the time of which everything that the service showed is committed by then, and
+endOffsets says where it lies. So:
+
+1. read `progress` until a record's range holds the window, and remember the highest end offset of each partition;
+2. read the conversations' topics up to these offsets;
+3. keep the newest revision of each id that began within the window, and count.
+
+Later revisions of these conversations may follow, and rows that the service showed too late (they count as `late` in
+`progress`). A consumer that wants them corrects what it emitted.
+"""
+
+import json
+import os
+import sys
+from collections import Counter
+from datetime import datetime
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer
+
+PREFIX = os.environ.get("TOPIC_PREFIX", "conversations.")
+
+decode = AvroDeserializer(SchemaRegistryClient({"url": os.environ["SCHEMA_REGISTRY_URL"]}))
+
+
+def read(partitions):
+    """Gives the messages of the partitions from their beginning, and at each end that is reached the error that says so."""
+    consumer = Consumer({
+        "bootstrap.servers": os.environ["KAFKA_BROKERS"],
+        "group.id": "example-close-window",  # required, and not used
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+    })
+    consumer.assign([TopicPartition(topic, partition, 0) for topic, partition in partitions])
+    try:
+        while True:
+            message = consumer.poll(1)
+            if message is None:
+                continue
+            if message.error() and message.error().code() != KafkaError._PARTITION_EOF:
+                sys.exit(str(message.error()))
+            yield message
+    finally:
+        consumer.close()
+
+
+def wait_until_complete(start, end):
+    """Gives (topic, partition) -> last offset, once everything of [start, end) lies at or before these."""
+    last = {}
+    for message in read([(PREFIX + "progress", 0)]):
+        if message.error():
+            continue  # the present end: wait for more
+        progress = decode(message.value(), None)
+        for name, offset in progress["endOffsets"].items():
+            topic, _, partition = name.rpartition("-")
+            last[topic, int(partition)] = max(offset, last.get((topic, int(partition)), -1))
+        if progress["completeFrom"] <= start and end <= progress["completeThrough"]:
+            return last
+
+
+def newest_of(start, end, last):
+    """Gives id -> newest revision, of what began in [start, end) and lies at or before the offsets."""
+    left = {place: offset for place, offset in last.items() if place[0] not in (PREFIX + "progress", PREFIX + "dead-letter")}
+    newest = {}
+    if not left:
+        return newest
+    for message in read(list(left)):
+        place = message.topic(), message.partition()
+        if not message.error() and message.offset() <= last[place]:
+            conversation = decode(message.value(), None)
+            known = newest.get(conversation["id"])
+            if known is None or known["revision"] < conversation["revision"]:
+                newest[conversation["id"]] = conversation
+        if place in left and message.offset() >= left[place]:  # at an end, this is the offset of what comes next
+            del left[place]
+        if not left:
+            break
+    return {id: c for id, c in newest.items() if c["sessionStartTime"] and start <= c["sessionStartTime"] < end}
+
+
+def main(start, end):
+    conversations = newest_of(start, end, wait_until_complete(start, end)).values()
+    entered, abandoned = Counter(), Counter()
+    for c in conversations:
+        for d in c["destinations"] or []:
+            if d["destinationType"] == "QueueEntry":
+                entered[d["queueId"]] += 1
+                abandoned[d["queueId"]] += c["finalStatus"] == "USER ABANDONED" and d["agent"] is None
+    for queue in sorted(entered):
+        print(json.dumps({"queueId": queue, "entered": entered[queue], "abandoned": abandoned[queue]}))
+    print(json.dumps({"start": start.isoformat(), "end": end.isoformat(), "conversations": len(conversations)}))
+
+
+if __name__ == "__main__":
+    main(datetime.fromisoformat(sys.argv[1]), datetime.fromisoformat(sys.argv[2]))
