@@ -2,7 +2,7 @@ package consumers
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -14,15 +14,20 @@ import (
 func (w *world) abort() (aborted int) {
 	w.t.Helper()
 	var template *kgo.Record
-	within(w.t, deadline, "a first conversation in "+w.prefix, func(ctx context.Context) error {
+	within(w.t, deadline, w.prefix+" has a conversation of a queue", func(ctx context.Context) error {
 		records, err := verify.Consume(ctx, w.s.kafka.Brokers(), nil, w.topics.Conversations)
-		if err == nil && len(records) == 0 {
-			err = fmt.Errorf("no record yet")
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			template = records[0]
+		for _, r := range records {
+			for _, d := range conversation(canonical(w.t, r.Value[w.header:])).Destinations {
+				if d.QueueID != nil { // so that it would be counted
+					template = r
+					return nil
+				}
+			}
 		}
-		return err
+		return errors.New("none of a queue yet")
 	})
 	client := w.s.client(w.t, kgo.TransactionalID(w.prefix+"aborted"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err := client.BeginTransaction(); err != nil {

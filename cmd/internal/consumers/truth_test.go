@@ -43,7 +43,7 @@ type truth struct {
 
 // newTruth finds for each record the row of the service, by its content. It reads the records with a library that the
 // worker does not use.
-func newTruth(t *testing.T, w *world, records []*kgo.Record, header int) *truth {
+func newTruth(t *testing.T, w *world, records []*kgo.Record) *truth {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -57,7 +57,7 @@ func newTruth(t *testing.T, w *world, records []*kgo.Record, header int) *truth 
 		for _, h := range r.Headers {
 			headers[h.Key] = string(h.Value)
 		}
-		value := canonical(t, r.Value[header:])
+		value := canonical(t, r.Value[w.header:])
 		out.records[at] = record{at, string(r.Key), headers, value}
 		if out.rows[at] = out.row(value); out.rows[at] == nil {
 			t.Fatalf("%v: the service never sent a row like this", at)

@@ -32,6 +32,7 @@ type world struct {
 	t       *testing.T
 	s       *services
 	prefix  string
+	header  int // bytes before the Avro of a value
 	service *simulator.Service
 	journal verify.Journal
 	topics  verify.Topics
@@ -49,7 +50,7 @@ type content struct {
 
 func newWorld(t *testing.T, s *services, seed uint64, prefix string, withRegistry bool) *world {
 	t.Helper()
-	w := &world{t: t, s: s, prefix: prefix, served: map[content]json.RawMessage{}}
+	w := &world{t: t, s: s, prefix: prefix, header: 10, served: map[content]json.RawMessage{}}
 	var err error
 	w.service, err = simulator.New(simulator.Config{
 		Seed: seed, AccountID: account, JWT: token, Observe: w.journal.Observe, History: 5 * time.Minute, PerMinute: 60,
@@ -72,6 +73,7 @@ func newWorld(t *testing.T, s *services, seed uint64, prefix string, withRegistr
 		fmt.Sprintf("TOPIC_PARTITIONS=%d", partitions), "POLL_INTERVAL=4s", "SETTLE=" + settle.String(), "REREAD=15m:10s",
 	}
 	if withRegistry {
+		w.header = 5
 		w.env = append(w.env, "SCHEMA_REGISTRY_URL="+s.registry.URL)
 		client, err := registry.Open(registry.Config{URL: s.registry.URL})
 		if err != nil {
