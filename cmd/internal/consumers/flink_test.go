@@ -87,8 +87,9 @@ func handlingTimes(t *testing.T, tr *truth) table {
 	sums := counts{}
 	for _, raw := range tr.newestRows() {
 		for _, a := range rowOf(t, raw).agents() {
-			if !a.time("acceptedTime").IsZero() {
-				sums.add(a.text("agentId"), 1, a.number("interactionDuration"), a.number("afterCallWorkDuration"))
+			if interaction, ended := a.number("interactionDuration"); ended {
+				after, _ := a.number("afterCallWorkDuration")
+				sums.add(a.text("agentId"), 1, interaction, after)
 			}
 		}
 	}

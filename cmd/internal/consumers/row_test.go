@@ -26,10 +26,10 @@ func rowOf(t *testing.T, raw json.RawMessage) row {
 
 func (r row) text(name string) string { s, _ := r[name].(string); return s }
 
-// number is the integer, which the service now and then writes as text.
-func (r row) number(name string) int64 {
-	out, _ := strconv.ParseInt(fmt.Sprint(r[name]), 10, 64)
-	return out
+// number is the integer, which the service now and then writes as text; not ok where there is none.
+func (r row) number(name string) (n int64, ok bool) {
+	n, err := strconv.ParseInt(fmt.Sprint(r[name]), 10, 64)
+	return n, err == nil
 }
 
 // cell is what a column of text shows: also of a number or a boolean its text.

@@ -43,7 +43,8 @@ func testStreams(t *testing.T, w *world, tr *truth) {
 	joined.check(t, "Kafka Streams, voice joined with tickets", s.newestValues(t.Context(), t, "example.voice-tickets", text))
 }
 
-// writeTickets writes one for every second conversation of voice, and gives what the join should show.
+// writeTickets writes one for three of four conversations of voice, some with the Java producer and some with librdkafka
+// told to partition as that does, and gives what the join should show.
 func writeTickets(t *testing.T, w *world, tr *truth, env []string) table {
 	t.Helper()
 	newest := map[string]place{} // of voice alone
@@ -53,16 +54,23 @@ func writeTickets(t *testing.T, w *world, tr *truth, env []string) table {
 			newest[c.ID], revisions[c.ID] = at, c.Revision
 		}
 	}
-	var input strings.Builder
+	var java, librdkafka strings.Builder
 	out := table{}
 	for i, id := range slices.Sorted(maps.Keys(newest)) {
-		if i%2 == 0 {
-			fmt.Fprintf(&input, "%s ticket-%d\n", id, i)
-			status := rowOf(t, tr.rows[newest[id]]).text("finalStatus")
-			out[id] = fmt.Sprintf("%d %s ticket-%d", revisions[id], status, i)
+		if i%4 == 3 {
+			continue
 		}
+		input := &java
+		if i%4 == 2 {
+			input = &librdkafka
+		}
+		fmt.Fprintf(input, "%s ticket-%d\n", id, i)
+		status := rowOf(t, tr.rows[newest[id]]).text("finalStatus")
+		out[id] = fmt.Sprintf("%d %s ticket-%d", revisions[id], status, i)
 	}
-	w.s.java(t, "streams", "WriteTickets", program{env: env, stdin: input.String()}).output(t, deadline)
+	w.s.java(t, "streams", "WriteTickets", program{env: env, stdin: java.String()}).output(t, deadline)
+	kcat := []string{"kcat", "-b", w.s.brokers(), "-P", "-t", "example.tickets", "-K", " ", "-X", "partitioner=murmur2_random"}
+	start(t, program{args: kcat, stdin: librdkafka.String()}).output(t, deadline)
 	return out
 }
 

@@ -10,5 +10,5 @@ SELECT
   SUM(COALESCE(d.agent.afterCallWorkDuration, 0)) AS after_call_work,
   AVG(d.agent.interactionDuration + COALESCE(d.agent.afterCallWorkDuration, 0)) AS average_handling
 FROM newest AS c CROSS JOIN UNNEST(c.destinations) AS d
-WHERE d.agent.acceptedTime IS NOT NULL
+WHERE d.agent.interactionDuration IS NOT NULL -- NULL while it goes on
 GROUP BY d.agent.agentId;

@@ -9,7 +9,8 @@ endOffsets says where it lies. So:
 
 1. read `progress` until a record's range holds the window, and remember the highest end offset of each partition;
 2. read the conversations' topics up to these offsets;
-3. keep the newest revision of each id that began within the window, and count.
+3. keep the newest revision of each id that began within the window, leave out bot sessions that a contact supersedes,
+   and count.
 
 Later revisions of these conversations may follow, and rows that the service showed too late (they count as `late` in
 `progress`). A consumer that wants them corrects what it emitted.
@@ -67,11 +68,11 @@ def wait_until_complete(start, end):
 
 
 def newest_of(start, end, last):
-    """Gives id -> newest revision, of what began in [start, end) and lies at or before the offsets."""
+    """Gives the newest revision of each conversation that began in [start, end) and lies at or before the offsets."""
     left = {place: offset for place, offset in last.items() if place[0] not in (PREFIX + "progress", PREFIX + "dead-letter")}
     newest = {}
     if not left:
-        return newest
+        return []
     for message in read(list(left)):
         place = message.topic(), message.partition()
         if not message.error() and message.offset() <= last[place]:
@@ -83,11 +84,15 @@ def newest_of(start, end, last):
             del left[place]
         if not left:
             break
-    return {id: c for id, c in newest.items() if c["sessionStartTime"] and start <= c["sessionStartTime"] < end}
+    grown = {c["supersedes"] for c in newest.values()}  # bot sessions that became a contact, which has an id of its own
+    return [
+        c for id, c in newest.items()
+        if id not in grown and c["sessionStartTime"] and start <= c["sessionStartTime"] < end
+    ]
 
 
 def main(start, end):
-    conversations = newest_of(start, end, wait_until_complete(start, end)).values()
+    conversations = newest_of(start, end, wait_until_complete(start, end))
     entered, abandoned = Counter(), Counter()
     for c in conversations:
         for d in c["destinations"] or []:
