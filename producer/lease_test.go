@@ -318,3 +318,22 @@ func TestYieldWhileJoining(t *testing.T) {
 		t.Errorf("elected for want of others: %+v, confirmed %t", s, l.Confirmed())
 	}
 }
+
+// TestTrustWhileJoining: who ends its yielding while a new generation is being formed has lost the lease if that one elects
+// another. Random world 2252 had two holders for a second.
+func TestTrustWhileJoining(t *testing.T) {
+	for _, elected := range []bool{false, true} {
+		l, err := OpenLease(Config{Brokers: []string{"127.0.0.1:1"}}, LeaseConfig{Timeout: leaseTimeout})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		l.settle(outcome{elected: true, Holder: "me", Stranger: true}, time.Now(), l.kick())
+		kicked := l.kick()
+		l.Trust()
+		l.settle(outcome{elected: elected, Holder: "whoever", Stranger: true}, time.Now(), kicked)
+		if s := l.Status(); s.Held != elected || s.Yielding {
+			t.Errorf("elected again: %t; then %+v", elected, s)
+		}
+	}
+}

@@ -42,12 +42,17 @@ func (l *Lease) change(f func()) {
 	}
 }
 
-// settle takes in the outcome of an election; not if the worker has yielded since it stood for it.
+// settle takes in the outcome of an election. Of one that the worker stood for before it changed its mind (it has yielded
+// since, or trusts) only that another was elected: that one is at work.
 func (l *Lease) settle(o outcome, asked time.Time, kicked <-chan struct{}) {
 	l.change(func() {
-		switch {
-		case l.kicked != kicked:
+		if l.kicked != kicked {
+			if !o.elected {
+				l.endTenure(ErrLeaseLost)
+			}
 			return
+		}
+		switch {
 		case o.elected && l.tenure == nil:
 			ctx, end := context.WithCancelCause(context.Background())
 			t := &tenure{ctx: ctx, end: end, since: time.Now()}
