@@ -52,7 +52,9 @@ func (s *Service) rememberRow(wr *writtenRow, v view, now int64) AnsweredRow {
 		}
 	}
 	key, dead := s.key(wr.row, wr.raw)
+	var of Key
 	if wr.broken {
+		of = key
 		key, dead = KeyOf(wr.raw)
 	}
 	hash := ContentHash(wr.raw)
@@ -68,7 +70,7 @@ func (s *Service) rememberRow(wr *writtenRow, v view, now int64) AnsweredRow {
 	} else {
 		s.memory.rows[wr.row.id] = known
 	}
-	return AnsweredRow{Key: key, Dead: dead, Hash: hash}
+	return AnsweredRow{Key: key, Dead: dead, Hash: hash, Of: of}
 }
 
 // again counts one more answer with a variant that is known, and gives its hash.

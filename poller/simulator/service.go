@@ -210,6 +210,7 @@ type AnsweredRow struct {
 	Key  Key
 	Dead bool
 	Hash uint64
+	Of   Key // of a row that BrokenRow broke: what it is when it comes whole
 }
 
 func (p *written) answered(q query, at time.Time) Answered {

@@ -58,3 +58,31 @@ func TestTwoWorkersMeetAChange(t *testing.T) {
 		}
 	}
 }
+
+// TestARowThatCameBroken in the only read of its window is a dead letter, and not lost. Any other that is not there is.
+func TestARowThatCameBroken(t *testing.T) {
+	at := time.Now().Truncate(time.Second)
+	service, err := simulator.New(simulator.Config{AccountID: "account", Seed: 1, History: time.Hour, PerMinute: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Report{
+		CompleteFrom: at.Add(-time.Hour), CompleteThrough: at.Add(-10 * time.Minute), broken: map[simulator.Key]bool{}, dead: map[string]int{"0123456789abcdef": 1},
+		progress: []*encoder.Progress{{Sequence: 1, WindowStart: at.Add(-10 * time.Second), WindowEnd: at, ReadAt: at, Fetched: 1, Requests: 1}},
+	}
+	r.CheckComplete(service, 30*time.Minute)
+	all := r.Lost
+	var one simulator.Key
+	for row := range service.RowsAt(time.Now(), r.CompleteFrom, r.CompleteThrough) {
+		one = row.Key
+		break
+	}
+	r.checkReads(&Journal{answers: []answer{{at: at, Answered: simulator.Answered{
+		From: at.Add(-11 * time.Second), To: at.Add(time.Second),
+		Rows: []simulator.AnsweredRow{{Key: simulator.Key{Session: "0123456789abcdef"}, Dead: true, Of: one}},
+	}}}})
+	r.Lost, r.Problems = 0, nil
+	if r.CheckComplete(service, 30*time.Minute); all < 2 || r.Lost != all-1 {
+		t.Errorf("%d rows lost, and %d when one of them came broken", all, r.Lost)
+	}
+}

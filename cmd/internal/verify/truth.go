@@ -7,10 +7,11 @@ import (
 )
 
 // CheckComplete adds what is missing: a row that the service showed within the settle delay of its time, in the range
-// that the last commit calls complete, and that is not in the topics.
+// that the last commit calls complete, and that is not in the topics. One that came broken when it was read is a dead letter
+// until it is read again.
 func (r *Report) CheckComplete(service *simulator.Service, settle time.Duration, selectedFields ...string) {
 	for row := range service.RowsAt(time.Now(), r.CompleteFrom, r.CompleteThrough, selectedFields...) {
-		if r.holds(row) {
+		if r.holds(row) || r.broken[row.Key] {
 			continue
 		}
 		then := row.Start.Add(settle)
