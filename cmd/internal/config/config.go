@@ -168,6 +168,9 @@ func loadWhere(lookup func(string) (string, bool), environ []string, matters fun
 	p := &problems{}
 	c := v.decode(p)
 	c.validate(p)
+	if c.Registry.URL == "" && strings.EqualFold(v.RegistryRegister, "false") { // who says so has a registry, and forgot to say where
+		p.add("SCHEMA_REGISTRY_URL", "required with SCHEMA_REGISTRY_REGISTER=false")
+	}
 	refuseNotYet(p, env)
 	refuseMisspelt(p, env.asked, environ)
 	p.found = slices.DeleteFunc(p.found, func(f Problem) bool { return !matters(f) })

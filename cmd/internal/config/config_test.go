@@ -114,7 +114,7 @@ func everyVariable(t *testing.T) []variable {
 		{name: "SCHEMA_REGISTRY_PASSWORD_FILE", get: func(c *Config) any { return c.Registry.PasswordFile }, unset: "", good: secret, want: secret,
 			bad: []string{missing, empty, folder}, with: append(slices.Clone(registry), "SCHEMA_REGISTRY_PASSWORD", "")},
 		{name: "SCHEMA_REGISTRY_CA_FILE", get: func(c *Config) any { return c.Registry.CAFile }, unset: "", good: pem, want: pem, bad: []string{missing, empty, secret, folder}, with: registry},
-		{name: "SCHEMA_REGISTRY_REGISTER", get: func(c *Config) any { return c.Registry.Register }, unset: true, good: "false", want: false, bad: []string{"no"}},
+		{name: "SCHEMA_REGISTRY_REGISTER", get: func(c *Config) any { return c.Registry.Register }, unset: true, good: "false", want: false, bad: []string{"no"}, with: registry},
 		{name: "TOPIC_PREFIX", get: func(c *Config) any { return c.TopicPrefix }, unset: "conversations.", good: "eu_1-", want: "eu_1-", bad: []string{"a/", "ä.", strings.Repeat("a", 239)}},
 		{name: "CHANNEL_TOPICS", get: func(c *Config) any { return c.ChannelTopics }, unset: map[string]string(nil),
 			good: " Web/Mobile Client = web , SMS=sms,sms=sms", want: map[string]string{"web/mobile client": "web", "sms": "sms"},
@@ -271,6 +271,7 @@ func TestRegistryLogin(t *testing.T) {
 		{"file alone", least(url, "http://r:8081", password+"_FILE", file), []string{user}},
 		{"password twice", least(url, "http://r:8081", user, "me", password, "s", password+"_FILE", file), []string{password}},
 		{"without a registry", least(user, "me", password, "s"), []string{url}},
+		{"not to register, without a registry", least("SCHEMA_REGISTRY_REGISTER", "False"), []string{url}},
 		{"authority without a registry", least("SCHEMA_REGISTRY_CA_FILE", write(t, certificate)), []string{url}},
 	} {
 		if test.want == nil {

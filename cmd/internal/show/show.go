@@ -16,8 +16,8 @@ import (
 	"github.com/convstream/convstream/schemas/registry"
 )
 
-// Printer prints one record. Its error is the writer's, or that a schema registry cannot be asked now; a record that cannot be
-// decoded is printed as such.
+// Printer prints one record. Its error is the writer's, or that a schema registry is needed and cannot be asked; a record that
+// cannot be decoded is printed as such.
 type Printer func(producer.Message) error
 
 // Topics is what is needed to read the records: the prefix of the topics' names, and what decodes their values.
@@ -96,8 +96,11 @@ func line(out io.Writer, row []byte) error {
 	return err
 }
 
-// cannotAsk tells that the schema of a record cannot be had now: it would be the same for all that follow.
+// cannotAsk tells that the schema of a record cannot be had, now or with these settings: it would be the same for all that follow.
 func cannotAsk(err error) bool {
+	if errors.Is(err, encoder.ErrNoRegistry) {
+		return true
+	}
 	e, ok := errors.AsType[*registry.Error](err)
 	return ok && !e.Final
 }

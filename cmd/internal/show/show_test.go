@@ -123,8 +123,8 @@ func TestJSONHasTheSchemasNames(t *testing.T) {
 	}
 }
 
-// TestRegistryAway: a record of which nobody can say now with which schema it was written ends the printing. One that no
-// registry can tell of, or that needs one, is printed as such.
+// TestRegistryAway: a record of which nobody can say now with which schema it was written ends the printing, also where no
+// registry is configured. One that the registry cannot tell of is printed as such.
 func TestRegistryAway(t *testing.T) {
 	m := producer.Message{Topic: prefix + "voice", Value: []byte("\x00\x00\x00\x00\x07whatever")}
 	for _, test := range []struct {
@@ -132,7 +132,7 @@ func TestRegistryAway(t *testing.T) {
 		ends   bool
 		says   string
 	}{
-		{nil, false, "SCHEMA_REGISTRY_URL"},
+		{nil, true, "SCHEMA_REGISTRY_URL"},
 		{func(context.Context, uint32) (string, error) {
 			return "", &registry.Error{Category: registry.Schema, Final: true, What: "no such id"}
 		}, false, "no such id"},
