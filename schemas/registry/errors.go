@@ -78,12 +78,10 @@ func (r *Registry) refused(a *sr.ResponseError) *Error {
 			r.cfg.Password.Reload()
 		}
 		return &Error{Category: Login, What: says, Hint: hintLogin}
-	case a.StatusCode == http.StatusConflict:
-		return &Error{Category: Schema, Final: true, What: says}
 	case a.ErrorCode == sr.ErrOperationNotPermitted.Code: // read-only, for a while
 		return &Error{Category: Schema, What: says, Hint: "Let the registry take schemas again, or set SCHEMA_REGISTRY_REGISTER=false and register the schema yourself"}
-	case a.StatusCode == http.StatusUnprocessableEntity:
-		return &Error{Category: Schema, Final: true, What: says}
+	case a.StatusCode == http.StatusConflict, a.StatusCode == http.StatusUnprocessableEntity: // final where a schema is not taken, see notTaken
+		return &Error{Category: Schema, What: says}
 	case a.StatusCode < 400:
 		return &Error{Category: Away, What: says, Hint: "Redirects are not followed: set SCHEMA_REGISTRY_URL to where it leads"}
 	case a.StatusCode < 500 && a.StatusCode != http.StatusTooManyRequests && a.StatusCode != http.StatusRequestTimeout:

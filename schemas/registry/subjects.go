@@ -130,9 +130,8 @@ func (r *Registry) register(ctx context.Context, subject string, s schemas.Schem
 		return 0, err
 	}
 	if id == 0 {
-		id, err = r.client.RegisterSchema(ctx, subject, sr.Schema{Schema: s.Text}, -1, -1)
-		if err != nil {
-			return 0, r.notTaken(subject, s, err)
+		if id, err = r.put(ctx, subject, s); err != nil {
+			return 0, err
 		}
 	}
 	if protected {
@@ -144,10 +143,29 @@ func (r *Registry) register(ctx context.Context, subject string, s schemas.Schem
 	return id, err
 }
 
-// notTaken explains why a schema was not registered.
+// put registers a schema. Where it is not taken, a replica that started with us
+// may have registered it since it was looked up.
+func (r *Registry) put(ctx context.Context, subject string, s schemas.Schema) (int, error) {
+	id, err := r.client.RegisterSchema(ctx, subject, sr.Schema{Schema: s.Text}, -1, -1)
+	if err == nil {
+		return id, nil
+	}
+	e := r.notTaken(subject, s, err)
+	if !e.Final {
+		return 0, e
+	}
+	if id, _, err := r.find(ctx, subject, s); err != nil || id != 0 {
+		return id, err
+	}
+	return 0, e
+}
+
+// notTaken explains why a schema was not registered. Only here are a conflict and
+// a refused content final: elsewhere they come of two replicas that start at once.
 func (r *Registry) notTaken(subject string, s schemas.Schema, err error) *Error {
 	e := r.explain(fmt.Sprintf("register %s as subject %s", s.Name, subject), err)
-	if e.Category == Schema && e.Final {
+	if e.Category == Schema && e.Hint == "" {
+		e.Final = true
 		e.Hint = fmt.Sprintf("The subject holds schemas that are none of convstream's, or the registry has rules of its own. See what is there (GET /subjects/%s/versions); "+
 			"delete the subject there if nothing needs it, or set another TOPIC_PREFIX, and start again", subject)
 	}
@@ -156,22 +174,34 @@ func (r *Registry) notTaken(subject string, s schemas.Schema, err error) *Error 
 
 // protect sets the rule of a subject; false where the registry does not take it.
 func (r *Registry) protect(ctx context.Context, subject string) (bool, error) {
-	doing := "compatibility of subject " + subject
-	is := r.client.Compatibility(ctx, subject)[0]
-	switch {
-	case is.Err == nil && is.Level == sr.CompatFullTransitive:
-		return true, nil
-	case is.Err != nil && !doesNotOffer(is.Err):
-		return false, r.explain(doing, is.Err)
+	protected, err := r.protected(ctx, subject)
+	if err != nil || protected {
+		return protected, err
 	}
 	set := r.client.SetCompatibility(ctx, sr.SetCompatibility{Level: sr.CompatFullTransitive}, subject)[0]
 	switch {
 	case set.Err == nil:
 		return true, nil
-	case !doesNotOffer(set.Err):
-		return false, r.explain(doing, set.Err)
+	case doesNotOffer(set.Err):
+		return false, nil
 	}
-	return false, nil
+	e := r.explain("compatibility of subject "+subject, set.Err)
+	if e.Category == Schema { // Apicurio: a replica that starts with us has set it meanwhile
+		if protected, err := r.protected(ctx, subject); err != nil || protected {
+			return protected, err
+		}
+	}
+	return false, e
+}
+
+// protected tells that a subject has the rule; false also where the registry does
+// not let us see it.
+func (r *Registry) protected(ctx context.Context, subject string) (bool, error) {
+	is := r.client.Compatibility(ctx, subject)[0]
+	if is.Err != nil && !doesNotOffer(is.Err) {
+		return false, r.explain("compatibility of subject "+subject, is.Err)
+	}
+	return is.Err == nil && is.Level == sr.CompatFullTransitive, nil
 }
 
 // doesNotOffer tells that a registry does not let us see or set the rule of a
