@@ -43,24 +43,37 @@ func (w *Worker) permitting(next http.HandlerFunc) http.Handler {
 }
 
 // fromLoopback tells that the request comes from this host and was meant for it: not passed on by a proxy that stands
-// beside the worker, and not by a browser to which a stranger's name means loopback.
+// beside the worker, as a mesh puts one there (Istio's comes from 127.0.0.6), and not by a browser to which a stranger's
+// name means loopback.
 func fromLoopback(r *http.Request) bool {
-	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "Via"} {
-		if r.Header.Get(name) != "" {
+	for name := range r.Header {
+		if passedOn(name) {
 			return false
 		}
 	}
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && from.Addr().Unmap().IsLoopback() && namesAddress(r.Host)
+	return err == nil && ours[from.Addr().Unmap()] && namesLoopback(r.Host)
 }
 
-// namesAddress tells that a Host header is an address or localhost.
-func namesAddress(host string) bool {
+// ours are the addresses from which this host asks itself.
+var ours = map[netip.Addr]bool{netip.MustParseAddr("127.0.0.1"): true, netip.IPv6Loopback(): true}
+
+// passedOn tells that a header is one that proxies add.
+func passedOn(header string) bool {
+	switch header {
+	case "Forwarded", "Via", "X-Real-Ip":
+		return true
+	}
+	return strings.HasPrefix(header, "X-Forwarded-") || strings.HasPrefix(header, "X-Envoy-")
+}
+
+// namesLoopback tells that a Host header is an address of loopback, or localhost.
+func namesLoopback(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil || strings.EqualFold(host, "localhost")
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
 // bears tells that the request has the token. Hashes are compared, so that time tells not even a length.
