@@ -82,11 +82,25 @@ func (w *Worker) bears(r *http.Request) bool {
 		return false
 	}
 	want, err := w.adminToken.Read()
-	if err != nil {
-		w.log.Error().Err(err).Msg("the token of the admin port cannot be read: nobody gets in with one")
+	if w.tokenRead(err); err != nil {
 		return false
 	}
 	scheme, got, _ := strings.Cut(r.Header.Get("authorization"), " ")
 	a, b := sha256.Sum256([]byte(strings.TrimSpace(got))), sha256.Sum256([]byte(want))
 	return strings.EqualFold(scheme, "bearer") && subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
+
+// tokenRead logs when it changes how reading the token ends: whoever asks without one must not fill the log.
+func (w *Worker) tokenRead(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	switch was := w.tokenTrouble.Swap(text); {
+	case was == text:
+	case err != nil:
+		w.log.Error().Err(err).Msg("the token of the admin port cannot be read: nobody gets in with one")
+	default:
+		w.log.Info().Msg("the token of the admin port can be read again")
+	}
 }

@@ -87,7 +87,7 @@ func TestWhoMayPost(t *testing.T) {
 	}
 }
 
-// TestTokenOfAFile that goes away lets nobody in, and one that changes counts at once.
+// TestTokenOfAFile that goes away lets nobody in, and one that changes counts at once. The log says each change once.
 func TestTokenOfAFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "token")
@@ -103,7 +103,11 @@ func TestTokenOfAFile(t *testing.T) {
 		for _, step := range []struct {
 			with string
 			want int
-		}{{"first", http.StatusServiceUnavailable}, {"second one", http.StatusServiceUnavailable}, {"", http.StatusUnauthorized}} {
+		}{
+			{"first", http.StatusServiceUnavailable}, {"second one", http.StatusServiceUnavailable},
+			{"", http.StatusUnauthorized}, {"", http.StatusUnauthorized}, {"", http.StatusUnauthorized},
+			{"third one", http.StatusServiceUnavailable}, {"third one", http.StatusServiceUnavailable}, {"", http.StatusUnauthorized},
+		} {
 			switch step.with {
 			case "":
 				_ = os.Remove(file)
@@ -117,6 +121,9 @@ func TestTokenOfAFile(t *testing.T) {
 			}
 		}
 		w.says(log.String(), "ADMIN_TOKEN_FILE")
+		if gone, back := strings.Count(log.String(), "cannot be read"), strings.Count(log.String(), "read again"); gone != 2 || back != 1 {
+			t.Errorf("the log says %d times that it is gone and %d times that it is back, want 2 and 1:\n%s", gone, back, log)
+		}
 	})
 }
 

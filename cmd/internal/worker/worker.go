@@ -69,10 +69,11 @@ type Worker struct {
 	refused  refusals
 	memo     memo
 
-	adminToken *smartassist.Secret // nil: POST is allowed from loopback only
-	errands    chan poller.Errand  // to the poller's goroutine
-	replaying  sync.Mutex          // held by the replay of dead letters that is under way
-	warned     map[string]bool     // of what the log has warned about topics
+	adminToken   *smartassist.Secret // nil: POST is allowed from loopback only
+	tokenTrouble atomic.Value        // text: why it could not be read, as the log has it; "" where it could
+	errands      chan poller.Errand  // to the poller's goroutine
+	replaying    sync.Mutex          // held by the replay of dead letters that is under way
+	warned       map[string]bool     // of what the log has warned about topics
 
 	role    atomic.Value                  // Role
 	framed  atomic.Bool                   // the encoder knows the registry's ids
@@ -94,6 +95,7 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 		adminToken: adminToken(cfg), errands: make(chan poller.Errand), warned: map[string]bool{},
 	}
 	w.role.Store(Starting)
+	w.tokenTrouble.Store("")
 	w.turn()
 	var err error
 	if w.polling, err = pollingConfig(cfg, log); err != nil {
