@@ -34,7 +34,7 @@ func TestDamagedState(t *testing.T) {
 			continue
 		}
 		text := err.Error()
-		if newer, remedy := strings.Contains(text, "wrote it, run that"), strings.Contains(text, "delete the topic state, and start with STATE_LOST=resume"); newer != c.newer || remedy == c.newer {
+		if newer, remedy := strings.Contains(text, "wrote it, run that"), strings.Contains(text, "all workers of all accounts with this TOPIC_PREFIX (the topic holds their state, too), delete the topic state, and start with STATE_LOST=resume"); newer != c.newer || remedy == c.newer {
 			t.Errorf("%s: %s", name, text)
 		}
 	}

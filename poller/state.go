@@ -56,7 +56,7 @@ func (l *Ledger) reselect(horizon time.Duration, now time.Time) {
 
 // remedy is what helps where a record of the state is damaged: nothing else holds what it held, but most of it can be
 // made anew.
-const remedy = "the record is damaged: stop all workers of the account, delete the topic state, and start with STATE_LOST=resume"
+const remedy = "the record is damaged: stop all workers of all accounts with this TOPIC_PREFIX (the topic holds their state, too), delete the topic state, and start with STATE_LOST=resume"
 
 // Format numbers of the records. A worker refuses a newer one: it must not skip what it does not understand.
 const (
