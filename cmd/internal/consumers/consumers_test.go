@@ -42,6 +42,7 @@ func TestKafkaConsumers(t *testing.T) {
 	consumer("python", registered, func(t *testing.T, w *world, tr *truth) { testPython(t, w, tr, aborted) })
 	consumer("kcat", registered, testKcat)
 	consumer("window", registered, closeLastWindow)
+	consumer("shared window", registered, closeSharedWindow)
 	consumer("without registry", plain, testWithoutRegistry)
 }
 
@@ -133,7 +134,7 @@ func closeWindow(t *testing.T, w *world) {
 	t.Helper()
 	from := time.Now().UTC().Truncate(time.Second)
 	to := from.Add(12 * time.Second)
-	p := program{args: []string{from.Format(time.RFC3339), to.Format(time.RFC3339)}, env: w.s.env("TOPIC_PREFIX=" + w.prefix)}
+	p := program{args: []string{account, from.Format(time.RFC3339), to.Format(time.RFC3339)}, env: w.s.env("TOPIC_PREFIX=" + w.prefix)}
 	got := lines(t, w.s.py(t, "close_window.py", p).output(t, deadline))
 	sessions := map[string]bool{} // a bot session that has meanwhile become a contact is the same
 	for r := range w.service.RowsAt(time.Now(), from.Add(-time.Minute), to.Add(time.Minute)) {
@@ -159,7 +160,7 @@ func closeLastWindow(t *testing.T, w *world, tr *truth) {
 	if from.Before(last.CompleteFrom) {
 		from = last.CompleteFrom
 	}
-	p := program{args: []string{from.Format(time.RFC3339Nano), to.Format(time.RFC3339Nano)}, env: w.s.env("TOPIC_PREFIX=" + w.prefix)}
+	p := program{args: []string{account, from.Format(time.RFC3339Nano), to.Format(time.RFC3339Nano)}, env: w.s.env("TOPIC_PREFIX=" + w.prefix)}
 	got := lines(t, w.s.py(t, "close_window.py", p).output(t, deadline))
 	contacts, want := map[string]bool{}, 0
 	for _, raw := range tr.newestRows() {
@@ -173,6 +174,9 @@ func closeLastWindow(t *testing.T, w *world, tr *truth) {
 		if began := r.time("sessionStartTime"); !grown && !began.Before(from) && began.Before(to) {
 			want++
 		}
+	}
+	if want == 0 {
+		t.Error("nothing began within the window: the test shows nothing")
 	}
 	table{"all": fmt.Sprint(want)}.check(t, "all time closed with progress", table{"all": all(got)})
 }

@@ -1,14 +1,15 @@
-"""Waits until everything of a stretch of time is in the topics, then counts it, once and for certain.
+"""Waits until everything of an account's stretch of time is in the topics, then counts it, once and for certain.
 
     KAFKA_BROKERS=localhost:9092 SCHEMA_REGISTRY_URL=http://localhost:8081 \\
-        python close_window.py 2026-11-26T14:00:00Z 2026-11-26T14:05:00Z
+        python close_window.py 65269fe0dd9c622245c1xxxx 2026-11-26T14:00:00Z 2026-11-26T14:05:00Z
 
 How one knows: each commit of convstream leaves a record in `progress`, in the same transaction as its conversations.
 [completeFrom, completeThrough) is the time of which everything that the service showed is committed by then, and
-endOffsets says where it lies. So:
+endOffsets says where it lies. All of that is of one account, and others may share the topics. So:
 
-1. read `progress` until a record's range holds the window, and remember the highest end offset of each partition;
-2. read the conversations' topics up to these offsets;
+1. read the account's `progress` until a record's range holds the window, and remember the highest end offset of each
+   partition;
+2. read the account's conversations up to these offsets;
 3. keep the newest revision of each id that began within the window, leave out bot sessions that a contact supersedes,
    and count.
 
@@ -53,13 +54,15 @@ def read(partitions):
         consumer.close()
 
 
-def wait_until_complete(start, end):
-    """Gives (topic, partition) -> last offset, once everything of [start, end) lies at or before these."""
+def wait_until_complete(account, start, end):
+    """Gives (topic, partition) -> last offset, once everything of the account in [start, end) lies at or before these."""
     last = {}
     for message in read([(PREFIX + "progress", 0)]):
         if message.error():
             continue  # the present end: wait for more
         progress = decode(message.value(), None)
+        if progress["accountId"] != account:
+            continue
         for name, offset in progress["endOffsets"].items():
             topic, _, partition = name.rpartition("-")
             last[topic, int(partition)] = max(offset, last.get((topic, int(partition)), -1))
@@ -67,8 +70,8 @@ def wait_until_complete(start, end):
             return last
 
 
-def newest_of(start, end, last):
-    """Gives the newest revision of each conversation that began in [start, end) and lies at or before the offsets."""
+def newest_of(account, start, end, last):
+    """Gives the newest revision of each conversation of the account that began in [start, end), up to the offsets."""
     left = {place: offset for place, offset in last.items() if place[0] not in (PREFIX + "progress", PREFIX + "dead-letter")}
     newest = {}
     if not left:
@@ -78,7 +81,8 @@ def newest_of(start, end, last):
         if not message.error() and message.offset() <= last[place]:
             conversation = decode(message.value(), None)
             known = newest.get(conversation["id"])
-            if known is None or known["revision"] < conversation["revision"]:
+            ours = conversation["accountId"] == account
+            if ours and (known is None or known["revision"] < conversation["revision"]):
                 newest[conversation["id"]] = conversation
         if place in left and message.offset() >= left[place]:  # at an end, this is the offset of what comes next
             del left[place]
@@ -91,8 +95,8 @@ def newest_of(start, end, last):
     ]
 
 
-def main(start, end):
-    conversations = newest_of(start, end, wait_until_complete(start, end))
+def main(account, start, end):
+    conversations = newest_of(account, start, end, wait_until_complete(account, start, end))
     entered, abandoned = Counter(), Counter()
     for c in conversations:
         for d in c["destinations"] or []:
@@ -105,4 +109,4 @@ def main(start, end):
 
 
 if __name__ == "__main__":
-    main(datetime.fromisoformat(sys.argv[1]), datetime.fromisoformat(sys.argv[2]))
+    main(sys.argv[1], datetime.fromisoformat(sys.argv[2]), datetime.fromisoformat(sys.argv[3]))
