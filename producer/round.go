@@ -85,27 +85,13 @@ func (t *tail) grow(found map[string]kafka.Topic) {
 
 // show gives the messages of one round to visit and remembers how far it came.
 func (t *tail) show(ctx context.Context, answers []*fetch.Response) error {
-	var lists [][]Message
-	calm := len(answers) > 0
-	for _, answer := range answers {
-		if answer == nil {
-			calm = false
-			continue
-		}
-		silent := silent(answer)
-		for _, topic := range answer.Topics {
-			for i := range topic.Partitions {
-				list, err := t.advance(ctx, topic.Topic, &topic.Partitions[i], silent)
-				if err != nil {
-					return err
-				}
-				calm = calm && topic.Partitions[i].ErrorCode == 0
-				lists = append(lists, list)
-			}
-		}
-	}
+	lists, calm, failed := t.pass(ctx, answers)
+	// What was gone past is shown whatever comes after it: a tail that goes on does not come back to it.
 	if err := merge(lists, t.visit); err != nil {
 		return err
+	}
+	if failed != nil {
+		return failed
 	}
 	// Errors come at once, and while kafka-go has not noticed that a leader moved, they would come again and again.
 	if !calm {
@@ -115,6 +101,29 @@ func (t *tail) show(ctx context.Context, answers []*fetch.Response) error {
 		return failure("read topics", ctx.Err()).endedBy(ctx)
 	}
 	return nil
+}
+
+// pass advances with each partition up to the first that fails, and gives what it passed.
+func (t *tail) pass(ctx context.Context, answers []*fetch.Response) (lists [][]Message, calm bool, err error) {
+	calm = len(answers) > 0
+	for _, answer := range answers {
+		if answer == nil {
+			calm = false
+			continue
+		}
+		silent := silent(answer)
+		for _, topic := range answer.Topics {
+			for i := range topic.Partitions {
+				list, err := t.advance(ctx, topic.Topic, &topic.Partitions[i], silent)
+				lists = append(lists, list)
+				if err != nil {
+					return lists, false, err
+				}
+				calm = calm && topic.Partitions[i].ErrorCode == 0
+			}
+		}
+	}
+	return lists, calm, nil
 }
 
 // silent says that the answer has not one batch. Otherwise a partition may be empty because others filled the answer.
@@ -164,9 +173,12 @@ func (t *tail) nothing(p *position, end int64) int64 {
 }
 
 // trouble decides what an error of one partition means: read on where the topic begins now, try again, or give up.
-func (t *tail) trouble(ctx context.Context, p *position, code kafka.Error) (err error) {
+func (t *tail) trouble(ctx context.Context, p *position, code kafka.Error) error {
 	if errors.Is(code, kafka.OffsetOutOfRange) {
-		p.offset, err = t.cluster.skip(ctx, *p)
+		begin, err := t.cluster.skip(ctx, *p)
+		if err == nil {
+			p.offset = begin
+		}
 		return err
 	}
 	if e := failure("read "+p.String(), code); !e.retriable {

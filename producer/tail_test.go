@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/fetch"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -238,4 +240,47 @@ func (w *world) partitions(topic string, n int32) {
 	if _, err := req.RequestWith(w.t.Context(), c); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// TestTailShowsWhatItPassed before it tells that it could not go on: where patience ends with one partition, after another
+// was read, the tail goes on and does not come back to that one.
+func TestTailShowsWhatItPassed(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		p := w.acquired()
+		if err := p.Commit(t.Context(), rows(voice, "a", 20), nil); err != nil {
+			t.Fatal(err)
+		}
+		cfg := w.config()
+		cfg.Dial = (&cut{dial: cfg.Dial, key: kmsg.ListOffsets, times: 1 << 30}).DialContext
+		c := connect(cfg.withDefaults(), nil)
+		defer c.close()
+		read, gone := position{partition: partition{voice, 0}}, position{partition{voice, 1}, 1 << 20}
+		answer, err := c.fetch(t.Context(), []position{read, gone}, tailWait)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := answer.Topics[0].Partitions
+		slices.SortFunc(parts, func(a, b fetch.ResponsePartition) int { return int(a.Partition - b.Partition) })
+		if code := kafka.Error(parts[1].ErrorCode); len(parts) != 2 || code != kafka.OffsetOutOfRange {
+			t.Fatalf("%d partitions, the second: %v", len(parts), code)
+		}
+		shown := 0
+		tail := &tail{
+			cluster: c, at: []position{read, gone}, empty: map[partition]int{}, patience: 30 * time.Second, moved: time.Now(),
+			visit: func(Message) error { shown++; return nil },
+		}
+		err = tail.patiently(t.Context(), func(ctx context.Context) error { return tail.show(ctx, []*fetch.Response{answer}) })
+		there := 0
+		for _, r := range w.seen(voice) {
+			if r.Partition == 0 {
+				there++
+			}
+		}
+		if err != nil || shown != there || there == 0 || tail.at[0].offset < int64(there) {
+			t.Errorf("shown %d of %d records, gone on to %d, %v", shown, there, tail.at[0].offset, err)
+		}
+		if tail.at[1] != gone {
+			t.Errorf("nothing was learnt of %v, and it went from %d to %d", gone, gone.offset, tail.at[1].offset)
+		}
+	})
 }
