@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -18,9 +19,10 @@ type Category string
 
 // The categories of errors.
 const (
-	Away   Category = "registry"        // it does not answer, or not as a registry does
-	Login  Category = "registry_login"  // user or password are not accepted, or may not do what is asked
-	Schema Category = "registry_schema" // it does not have the schema, or does not take it
+	Away    Category = "registry"        // it does not answer, or cannot
+	Strange Category = "registry_answer" // it does not answer as a registry does: the address is wrong
+	Login   Category = "registry_login"  // user or password are not accepted, or may not do what is asked
+	Schema  Category = "registry_schema" // it does not have the schema, or does not take it
 )
 
 // Error is what went wrong with a registry.
@@ -71,7 +73,7 @@ func (r *Registry) explain(doing string, err error) *Error {
 
 // refused explains an answer.
 func (r *Registry) refused(a *sr.ResponseError) *Error {
-	says := fmt.Sprintf("status %d: %s", a.StatusCode, printable(a.Error()))
+	says := fmt.Sprintf("status %d: %s", a.StatusCode, r.redacted(printable(a.Error())))
 	switch {
 	case a.StatusCode == http.StatusUnauthorized, a.StatusCode == http.StatusForbidden: // some know no difference
 		if r.cfg.Password != nil {
@@ -83,11 +85,24 @@ func (r *Registry) refused(a *sr.ResponseError) *Error {
 	case a.StatusCode == http.StatusConflict, a.StatusCode == http.StatusUnprocessableEntity: // final where a schema is not taken, see notTaken
 		return &Error{Category: Schema, What: says}
 	case a.StatusCode < 400:
-		return &Error{Category: Away, What: says, Hint: "Redirects are not followed: set SCHEMA_REGISTRY_URL to where it leads"}
+		return &Error{Category: Strange, What: says, Hint: "Redirects are not followed: set SCHEMA_REGISTRY_URL to where it leads"}
 	case a.StatusCode < 500 && a.StatusCode != http.StatusTooManyRequests && a.StatusCode != http.StatusRequestTimeout:
-		return &Error{Category: Away, What: says, Hint: hintURL}
+		return &Error{Category: Strange, What: says, Hint: hintURL}
 	}
 	return &Error{Category: Away, What: says}
+}
+
+// redacted is an answer without the login, which some proxies repeat.
+func (r *Registry) redacted(text string) string {
+	if r.cfg.Username == "" || r.cfg.Password == nil {
+		return text
+	}
+	password, err := r.cfg.Password.Read()
+	if err != nil || password == "" {
+		return text
+	}
+	header := base64.StdEncoding.EncodeToString([]byte(r.cfg.Username + ":" + password))
+	return strings.NewReplacer(header, "[redacted]", password, "[redacted]").Replace(text)
 }
 
 // unheard explains why there was no answer, or none of a registry.
@@ -106,7 +121,7 @@ func unheard(err error) *Error {
 	case errors.As(err, &secret):
 		return &Error{Category: Login, What: secret.Error(), Hint: hintLogin}
 	case errors.As(err, &large):
-		return &Error{Category: Away, What: fmt.Sprintf("an answer of more than %d bytes", large.Limit), Hint: hintURL}
+		return &Error{Category: Strange, What: fmt.Sprintf("an answer of more than %d bytes", large.Limit), Hint: hintURL}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return &Error{Category: Away, What: fmt.Sprintf("no whole answer within %v", requestTimeout)}
 	case errors.As(err, &dns):
@@ -118,7 +133,7 @@ func unheard(err error) *Error {
 	case errors.As(err, &op):
 		return &Error{Category: Away, What: "no connection: " + op.Err.Error(), Hint: "Look at SCHEMA_REGISTRY_URL, the proxy and the firewall"}
 	case strings.Contains(err.Error(), "unable to decode"):
-		return &Error{Category: Away, What: "an answer that is none of a registry", Hint: hintURL}
+		return &Error{Category: Strange, What: "an answer that is none of a registry", Hint: hintURL}
 	}
 	return &Error{Category: Away, What: "the connection ended before an answer came"}
 }

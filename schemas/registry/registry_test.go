@@ -42,7 +42,7 @@ func TestRegistersOnce(t *testing.T) {
 			t.Errorf("%s: sent %d bytes, %v", topic, len(sent.Schema), err)
 		}
 	}
-	if n := len(f.requests); n != 4*len(topics) {
+	if n := len(f.requests); n != 5*len(topics) {
 		t.Errorf("%d requests: %v", n, f.requests)
 	}
 	if log.Len() > 0 {
@@ -201,15 +201,15 @@ func TestErrors(t *testing.T) {
 		{422, `{"error_code":42205,"message":"Subject is in read-only mode"}`, Schema, false, []string{"read-only", "SCHEMA_REGISTRY_REGISTER=false"}},
 		{401, `{"error_code":40101,"message":"Unauthorized"}`, Login, false, []string{"SCHEMA_REGISTRY_USERNAME", "SCHEMA_REGISTRY_PASSWORD"}},
 		{403, ``, Login, false, []string{"SCHEMA_REGISTRY_USERNAME", "read and write"}},
-		{404, `{"error_code":404,"message":"HTTP 404 Not Found"}`, Away, false, []string{"SCHEMA_REGISTRY_URL", "/apis/ccompat/v7"}},
-		{404, `<html>` + "\x1b[31m\x00", Away, false, []string{"SCHEMA_REGISTRY_URL"}},
+		{404, `{"error_code":404,"message":"HTTP 404 Not Found"}`, Strange, false, []string{"SCHEMA_REGISTRY_URL", "/apis/ccompat/v7"}},
+		{404, `<html>` + "\x1b[31m\x00", Strange, false, []string{"SCHEMA_REGISTRY_URL"}},
 		{429, ``, Away, false, []string{"status 429"}},
 		{500, `{"error_code":50001,"message":"Error in the backend data store"}`, Away, false, []string{"backend data store"}},
-		{301, ``, Away, false, []string{"Redirects"}},
-		{200, `[]`, Away, false, []string{"none of a registry"}},
-		{200, `{}`, Away, false, []string{"no id"}},
-		{200, `{"id":-5}`, Away, false, []string{"no id"}},
-		{200, strings.Repeat(" ", largestAnswer+1), Away, false, []string{"more than"}},
+		{301, ``, Strange, false, []string{"Redirects"}},
+		{200, `[]`, Strange, false, []string{"none of a registry"}},
+		{200, `{}`, Strange, false, []string{"no id"}},
+		{200, `{"id":-5}`, Strange, false, []string{"no id"}},
+		{200, strings.Repeat(" ", largestAnswer+1), Strange, false, []string{"more than"}},
 	} {
 		f := &fake{answer: func(method, path string) (int, string) {
 			if method == "POST" && strings.HasSuffix(path, "/versions") {

@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/sr"
 
@@ -57,7 +58,7 @@ func (r *Registry) id(ctx context.Context, subject string, s schemas.Schema) (ui
 			Hint: fmt.Sprintf("Register the text of %s there, byte by byte, or set SCHEMA_REGISTRY_REGISTER=true; it is looked up again by itself", file(s))}
 	}
 	if id < 1 || id > math.MaxInt32 {
-		return 0, &Error{Category: Away, What: fmt.Sprintf("subject %s: %d is no id of a schema", subject, id), Hint: hintURL}
+		return 0, &Error{Category: Strange, What: fmt.Sprintf("subject %s: %d is no id of a schema", subject, id), Hint: hintURL}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -125,6 +126,11 @@ func respaced(a, b string) bool {
 // nothing against an incompatible schema by default. Some know no rule for a
 // subject that is not there yet.
 func (r *Registry) register(ctx context.Context, subject string, s schemas.Schema, id int) (int, error) {
+	if id == 0 {
+		if err := r.anothers(ctx, subject, s); err != nil {
+			return 0, err
+		}
+	}
 	protected, err := r.protect(ctx, subject)
 	if err != nil {
 		return 0, err
@@ -160,14 +166,43 @@ func (r *Registry) put(ctx context.Context, subject string, s schemas.Schema) (i
 	return 0, e
 }
 
+// anothers is the error over a subject that holds somebody else's schemas: nothing is written there, not even the rule.
+func (r *Registry) anothers(ctx context.Context, subject string, s schemas.Schema) error {
+	const latest = -1
+	found, err := r.client.SchemaByVersion(ctx, subject, latest)
+	if missing(err) {
+		return nil
+	}
+	if err != nil {
+		return r.explain("read the latest version of subject "+subject, err)
+	}
+	if name := fullName(found.Schema.Schema); name != s.Name {
+		return &Error{Category: Schema, Final: true, What: fmt.Sprintf("subject %s holds schemas that are none of convstream's: its latest is %.100q, not %s", subject, name, s.Name),
+			Hint: hintAnothers(subject)}
+	}
+	return nil
+}
+
+// fullName is the name of an Avro schema with its namespace, "" where it has none.
+func fullName(text string) string {
+	var s struct{ Name, Namespace string }
+	if json.Unmarshal([]byte(text), &s) != nil || s.Namespace == "" || strings.Contains(s.Name, ".") {
+		return s.Name
+	}
+	return s.Namespace + "." + s.Name
+}
+
+func hintAnothers(subject string) string {
+	return fmt.Sprintf("See what is there (GET /subjects/%s/versions); delete the subject there if nothing needs it, or set another TOPIC_PREFIX, and start again", subject)
+}
+
 // notTaken explains why a schema was not registered. Only here are a conflict and
 // a refused content final: elsewhere they come of two replicas that start at once.
 func (r *Registry) notTaken(subject string, s schemas.Schema, err error) *Error {
 	e := r.explain(fmt.Sprintf("register %s as subject %s", s.Name, subject), err)
 	if e.Category == Schema && e.Hint == "" {
 		e.Final = true
-		e.Hint = fmt.Sprintf("The subject holds schemas that are none of convstream's, or the registry has rules of its own. See what is there (GET /subjects/%s/versions); "+
-			"delete the subject there if nothing needs it, or set another TOPIC_PREFIX, and start again", subject)
+		e.Hint = "The subject holds other schemas, or the registry has rules of its own. " + hintAnothers(subject)
 	}
 	return e
 }

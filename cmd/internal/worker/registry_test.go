@@ -257,7 +257,7 @@ func TestLostStateWithARegistry(t *testing.T) {
 				w.stopsOver("a record of topic "+topic, "SCHEMA_REGISTRY_URL")
 				w.useRegistry()
 				f.Reset()
-				f.SeedSchema("conversations.other-value", 1, 1, sr.Schema{Schema: `"string"`}) // takes the id
+				f.SeedSchema("elsewhere-value", 1, 1, sr.Schema{Schema: `"string"`}) // takes the id
 				w.stopsOver("a record of topic "+topic, "schema id ", "SCHEMA_REGISTRY_URL")
 				f.Reset()
 				f.seed()
