@@ -48,8 +48,11 @@ func parseTail(args []string) (tailOptions, error) {
 			o.from = "beginning"
 		}
 	}
-	if o.asJSON && o.asRows || o.from != "beginning" && o.from != "end" {
-		return o, fmt.Errorf("tail: --from takes beginning or end, and --json excludes --rows; %w", errUsage)
+	switch {
+	case o.asJSON && o.asRows:
+		return o, fmt.Errorf("tail: --json and --rows exclude each other; %w", errUsage)
+	case o.from != "beginning" && o.from != "end":
+		return o, fmt.Errorf("tail: --from %.20q: expected beginning or end; %w", o.from, errUsage)
 	}
 	return o, nil
 }

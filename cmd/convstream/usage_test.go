@@ -39,7 +39,7 @@ func TestUsage(t *testing.T) {
 		"tail flag":          {[]string{"tail", "voice", "--rowss"}, exitUsage, "", "-rowss"},
 		"tail from":          {[]string{"tail", "--from", "start"}, exitUsage, "", "beginning or end"},
 		"tail from nothing":  {[]string{"tail", "--from"}, exitUsage, "", "-from"},
-		"tail json and rows": {[]string{"tail", "--json", "voice", "--rows"}, exitUsage, "", "--json excludes --rows"},
+		"tail json and rows": {[]string{"tail", "--json", "voice", "--rows"}, exitUsage, "", "--json and --rows exclude each other"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -49,7 +49,7 @@ func JSON(ctx context.Context, out io.Writer, t Topics) Printer {
 			value = map[string]string{"error": err.Error()}
 		}
 		return e.Encode(map[string]any{
-			"topic": m.Topic, "partition": m.Partition, "offset": m.Offset, "time": m.Time, "key": t.keyText(m),
+			"topic": m.Topic, "partition": m.Partition, "offset": m.Offset, "time": m.Time, "key": t.keyOrNull(m),
 			"headers": headers, "value": value,
 		})
 	}

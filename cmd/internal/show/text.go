@@ -49,6 +49,13 @@ func (t Topics) keyText(m producer.Message) string {
 	return string(m.Key)
 }
 
+func (t Topics) keyOrNull(m producer.Message) any {
+	if m.Key == nil {
+		return nil
+	}
+	return t.keyText(m)
+}
+
 // stateValue is a value of the state for JSON: null where the key is deleted, hex where it is an entry of the memory.
 func stateValue(value []byte) any {
 	switch {
