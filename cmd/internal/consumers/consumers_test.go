@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -76,13 +77,39 @@ func testPython(t *testing.T, w *world, tr *truth, aborted int) {
 }
 
 func testWithoutRegistry(t *testing.T, w *world, tr *truth) {
-	schema, err := filepath.Abs("../../../schemas/conversation.avsc")
+	p := program{args: append([]string{laterSchemas(t)}, w.topics.Conversations...), env: []string{"KAFKA_BROKERS=" + w.s.brokers()}}
+	for who, example := range map[string]*process{
+		"Python": w.s.py(t, "read_without_registry.py", p), "Java": w.s.java(t, "streams", "ReadWithoutRegistry", p),
+	} {
+		text := example.output(t, deadline)
+		tr.check(t, who+" without registry", shown(t, text))
+		if n := strings.Count(text, `"later": null`); n != len(tr.records) {
+			t.Errorf("%s: %d records are read as the present schema has them, want %d", who, n, len(tr.records))
+		}
+	}
+}
+
+// laterSchemas is the directory of the schemas as it is when another version has been released: what the topics hold is
+// then written with an older one.
+func laterSchemas(t *testing.T) string {
+	t.Helper()
+	const dir, fields = "../../../schemas", `"fields": [`
+	later := t.TempDir()
+	if err := os.CopyFS(filepath.Join(later, "history"), os.DirFS(filepath.Join(dir, "history"))); err != nil {
+		t.Fatal(err)
+	}
+	present, err := os.ReadFile(filepath.Join(dir, "conversation.avsc"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := program{args: append([]string{schema}, w.topics.Conversations...), env: []string{"KAFKA_BROKERS=" + w.s.brokers()}}
-	tr.check(t, "Python without registry", shown(t, w.s.py(t, "read_without_registry.py", p).output(t, deadline)))
-	tr.check(t, "Java without registry", shown(t, w.s.java(t, "streams", "ReadWithoutRegistry", p).output(t, deadline)))
+	text := strings.Replace(string(present), fields, fields+`{"name": "later", "type": ["null", "string"], "default": null},`, 1)
+	if text == string(present) {
+		t.Fatal("no fields found in the schema")
+	}
+	if err := os.WriteFile(filepath.Join(later, "conversation.avsc"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return later
 }
 
 func testKcat(t *testing.T, w *world, tr *truth) {

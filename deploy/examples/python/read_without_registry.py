@@ -1,30 +1,23 @@
 """Prints every conversation's revisions as lines of JSON, where convstream runs without a schema registry.
 
     pip install -r requirements.txt
-    KAFKA_BROKERS=localhost:9092 python read_without_registry.py conversation.avsc conversations.voice
+    KAFKA_BROKERS=localhost:9092 python read_without_registry.py ../../../schemas conversations.voice
 
 The values are then in Avro's single-object encoding: C3 01, the CRC-64-AVRO fingerprint of the schema, the body. The
-schema is schemas/conversation.avsc of the release that wrote the value; all that were released are in schemas/history.
+directory has the present schema and, in history, every version that was released. What decodes is deploy/readers/read.py.
 """
 
-import io
 import json
 import os
 import sys
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
-from fastavro import schemaless_reader
-from fastavro.schema import fingerprint, load_schema, to_parsing_canonical_form
 
-written_with = load_schema(sys.argv[1])
-mark = b"\xc3\x01" + bytes.fromhex(fingerprint(to_parsing_canonical_form(written_with), "CRC-64-AVRO"))
+# Before this directory, which has a read.py of its own. Copy that file beside your consumer.
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../readers"))
+from read import Reader
 
-
-def decode(value):
-    if not value.startswith(mark):
-        sys.exit(f"written with schema {value[2:10].hex()}, this is {mark[2:].hex()}: look for it in schemas/history")
-    return schemaless_reader(io.BytesIO(value[len(mark):]), written_with, None)
-
+reader = Reader(sys.argv[1], "conversation")
 
 consumer = Consumer({
     "bootstrap.servers": os.environ["KAFKA_BROKERS"],
@@ -56,7 +49,7 @@ while left > 0:
         "offset": message.offset(),
         "key": message.key().decode(),
         "headers": {name: value.decode() for name, value in message.headers()},
-        "value": decode(message.value()),
+        "value": reader.read(message.value()),
     }
     print(json.dumps(record, ensure_ascii=False, default=lambda time: time.isoformat()))
 consumer.close()

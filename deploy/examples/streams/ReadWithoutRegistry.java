@@ -1,10 +1,11 @@
-import java.nio.file.Path;
+import java.io.File;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import org.apache.avro.Schema;
+import org.apache.avro.data.TimeConversions;
 import org.apache.avro.generic.GenericData;
 import org.apache.avro.generic.GenericRecord;
 import org.apache.avro.message.BinaryMessageDecoder;
@@ -17,18 +18,28 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 
 /**
  * Prints the revisions in topics up to their present end, where convstream runs without a schema registry: the values are
- * then in Avro's single-object encoding, which Avro's own BinaryMessageDecoder reads.
+ * then in Avro's single-object encoding, which Avro's own BinaryMessageDecoder reads. The directory has the present schema
+ * and, in history, every version that was released.
  *
  * <pre>
- * KAFKA_BROKERS=localhost:9092 java -cp 'libs/*' ReadWithoutRegistry.java conversation.avsc conversations.voice
+ * KAFKA_BROKERS=localhost:9092 java -cp 'libs/*' ReadWithoutRegistry.java ../../../schemas conversations.voice
  * </pre>
  */
 public class ReadWithoutRegistry {
-  public static void main(String[] args) throws Exception {
-    Schema schema = new Schema.Parser().parse(Path.of(args[0]).toFile());
-    BinaryMessageDecoder<GenericRecord> decoder = new BinaryMessageDecoder<>(GenericData.get(), schema);
-    // decoder.addSchema(older) for each older version in schemas/history whose records are still in the topics.
+  /** Decodes values of one schema, whichever of its versions they were written with; as deploy/readers/Read.java does. */
+  static BinaryMessageDecoder<GenericRecord> decoder(File schemas, String name) throws Exception {
+    GenericData model = new GenericData();
+    model.addLogicalTypeConversion(new TimeConversions.TimestampMillisConversion()); // java.time.Instant
+    Schema present = new Schema.Parser().parse(new File(schemas, name + ".avsc"));
+    BinaryMessageDecoder<GenericRecord> decoder = new BinaryMessageDecoder<>(model, present);
+    for (File version : new File(schemas, "history").listFiles((dir, file) -> file.startsWith(name + "."))) {
+      decoder.addSchema(new Schema.Parser().parse(version));
+    }
+    return decoder;
+  }
 
+  public static void main(String[] args) throws Exception {
+    BinaryMessageDecoder<GenericRecord> decoder = decoder(new File(args[0]), "conversation");
     Properties settings = new Properties();
     settings.put("bootstrap.servers", System.getenv("KAFKA_BROKERS"));
     settings.put("isolation.level", "read_committed"); // the Java consumer's default is read_uncommitted
