@@ -22,7 +22,6 @@ import (
 	"github.com/convstream/convstream/cmd/internal/show"
 	"github.com/convstream/convstream/cmd/internal/worker"
 	"github.com/convstream/convstream/poller"
-	"github.com/convstream/convstream/poller/smartassist"
 )
 
 // replayOptions is the command line of dead-letters replay.
@@ -124,11 +123,8 @@ func adminClient() *http.Client {
 }
 
 func authorize(req *http.Request, cfg *config.Config) error {
-	token := smartassist.SecretValue("ADMIN_TOKEN", cfg.AdminToken.Reveal())
-	switch {
-	case cfg.AdminTokenFile != "":
-		token = smartassist.SecretFile("ADMIN_TOKEN_FILE", cfg.AdminTokenFile)
-	case cfg.AdminToken == "":
+	token := worker.AdminToken(cfg)
+	if token == nil {
 		return nil
 	}
 	value, err := token.Read()

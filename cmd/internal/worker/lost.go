@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/show"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/producer"
@@ -132,10 +133,5 @@ func (w *Worker) recollect(ctx context.Context, state *poller.State, since, now 
 	return recalled, err
 }
 
-func messageOf(m producer.Message) encoder.Message {
-	headers := make([]encoder.Header, len(m.Headers))
-	for i, h := range m.Headers {
-		headers[i] = encoder.Header(h)
-	}
-	return encoder.Message{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: headers}
-}
+// messageOf is a record as those who show it read it back.
+func messageOf(m producer.Message) encoder.Message { return show.MessageOf(m) }

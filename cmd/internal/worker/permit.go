@@ -12,18 +12,9 @@ import (
 	"github.com/convstream/convstream/poller/smartassist"
 )
 
-// adminToken is ADMIN_TOKEN, or what its file holds now; nil where neither is set.
-func adminToken(cfg *config.Config) *smartassist.Secret {
-	var s smartassist.Secret
-	switch {
-	case cfg.AdminTokenFile != "":
-		s = smartassist.SecretFile("ADMIN_TOKEN_FILE", cfg.AdminTokenFile)
-	case cfg.AdminToken != "":
-		s = smartassist.SecretValue("ADMIN_TOKEN", cfg.AdminToken.Reveal())
-	default:
-		return nil
-	}
-	return &s
+// AdminToken is ADMIN_TOKEN, or what its file holds now; nil where neither is set.
+func AdminToken(cfg *config.Config) *smartassist.Secret {
+	return secret("ADMIN_TOKEN", cfg.AdminToken, cfg.AdminTokenFile)
 }
 
 // permitting lets a request that changes something pass from loopback, or with the token. Browsers are kept from making

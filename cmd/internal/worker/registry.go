@@ -10,7 +10,6 @@ import (
 
 	"github.com/convstream/convstream/cmd/internal/config"
 	"github.com/convstream/convstream/encoder"
-	"github.com/convstream/convstream/poller/smartassist"
 	"github.com/convstream/convstream/schemas/registry"
 )
 
@@ -21,11 +20,8 @@ func OpenRegistry(cfg *config.Config, network Network, log zerolog.Logger) (*reg
 		return nil, encoder.NewDecoder(nil), nil
 	}
 	as := registry.Config{URL: c.URL, Username: c.Username, CAFile: c.CAFile, Register: c.Register, Dial: network.Dial, Log: log}
-	switch {
-	case c.PasswordFile != "":
-		as.Password = smartassist.SecretFile("SCHEMA_REGISTRY_PASSWORD_FILE", c.PasswordFile)
-	case c.Password != "":
-		as.Password = smartassist.SecretValue("SCHEMA_REGISTRY_PASSWORD", string(c.Password))
+	if password := secret("SCHEMA_REGISTRY_PASSWORD", c.Password, c.PasswordFile); password != nil {
+		as.Password = password
 	}
 	r, err := registry.Open(as)
 	if err != nil {

@@ -92,7 +92,7 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	w := &Worker{
 		cfg: cfg, log: log, network: network, started: time.Now(),
 		refused: newRefusals(), ready: make(chan struct{}),
-		adminToken: adminToken(cfg), errands: make(chan poller.Errand), warned: map[string]bool{},
+		adminToken: AdminToken(cfg), errands: make(chan poller.Errand), warned: map[string]bool{},
 	}
 	w.role.Store(Starting)
 	w.tokenTrouble.Store("")
