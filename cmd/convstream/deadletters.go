@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/convstream/convstream/cmd/internal/config"
 	"github.com/convstream/convstream/cmd/internal/logging"
@@ -65,37 +66,71 @@ func (o listOptions) list(ctx context.Context, cluster producer.Config, prefix s
 	if err != nil {
 		return err
 	}
+	letters := func(use func(show.Letter) error) error {
+		var reader encoder.LetterReader
+		return producer.Tail(ctx, cluster, producer.TailOptions{Topics: topics, Patience: readingPatience}, func(m producer.Message) error {
+			l, whole, err := reader.Read(show.MessageOf(m))
+			if !whole {
+				return nil
+			}
+			return use(show.Letter{Letter: l, Err: err})
+		})
+	}
+	newest := map[letterOf]time.Time{}
+	if err := letters(func(l show.Letter) error {
+		if of := (letterOf{l.Account, l.ID}); l.At.After(newest[of]) {
+			newest[of] = l.At
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
 	known, err := resolutions(ctx, cluster, prefix)
 	if err != nil {
 		return err
 	}
-	print := show.LetterLines(t.out)
-	switch {
-	case o.asJSON:
-		print = show.LetterJSON(t.out, o.rows)
-	case o.rows:
-		print = show.LetterRows(t.out)
-	}
-	open, resolved := 0, 0
-	var letters encoder.LetterReader
-	err = producer.Tail(ctx, cluster, producer.TailOptions{Topics: topics, Patience: readingPatience}, func(m producer.Message) error {
-		l, whole, err := letters.Read(show.MessageOf(m))
-		if !whole {
-			return nil
-		}
-		letter := show.Letter{Letter: l, Err: err}
-		if letter.Resolution = known[letterOf{l.Account, l.ID}]; letter.Resolution == nil {
-			open++
-		} else if resolved++; !o.all {
-			return nil
-		}
-		return print(letter)
-	})
+	open, resolved, err := o.show(letters, newest, known, t)
 	if err != nil || o.asJSON || o.rows {
 		return err
 	}
 	_, err = fmt.Fprintln(t.out, o.summary(open, resolved))
 	return err
+}
+
+// show prints each letter once. A row may have been put aside several times, replayed in between: it is shown as it was the
+// last time, and what was resolved before that time is open again. So all are read once before, for their times only: the
+// rows of a whole topic need not fit into memory.
+func (o listOptions) show(letters func(func(show.Letter) error) error, newest map[letterOf]time.Time, known map[letterOf]*poller.Resolution, t terminal) (open, resolved int, err error) {
+	print := o.printer(t)
+	shown := map[letterOf]bool{}
+	err = letters(func(l show.Letter) error {
+		of := letterOf{l.Account, l.ID}
+		if shown[of] || l.At.Before(newest[of]) {
+			return nil
+		}
+		shown[of] = true
+		if res := known[of]; res != nil && !l.At.After(res.At) {
+			l.Resolution = res
+			resolved++
+		} else {
+			open++
+		}
+		if l.Resolution != nil && !o.all {
+			return nil
+		}
+		return print(l)
+	})
+	return open, resolved, err
+}
+
+func (o listOptions) printer(t terminal) show.LetterPrinter {
+	switch {
+	case o.asJSON:
+		return show.LetterJSON(t.out, o.rows)
+	case o.rows:
+		return show.LetterRows(t.out)
+	}
+	return show.LetterLines(t.out)
 }
 
 func (o listOptions) summary(open, resolved int) string {

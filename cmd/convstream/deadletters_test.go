@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,10 +11,14 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller/simulator"
+	"github.com/convstream/convstream/poller/smartassist"
+	"github.com/convstream/convstream/producer"
 )
 
 // configure sets a setting of a topic.
@@ -136,4 +141,73 @@ func (w *world) refusesReplays(id string, env map[string]string) {
 	w.expect(env, exitFailed, []string{"answers 409", "stands by; the active one is "}, "replay", id, "--admin", "http://"+w.env["ADMIN_ADDR"])
 	w.drain(standby)
 	w.expect(env, exitFailed, []string{"connection refused", "--admin URL"}, "replay", id, "--admin", "http://"+w.env["ADMIN_ADDR"])
+}
+
+// aside is a row's dead letter as it stands in the topic, put aside at these times.
+func aside(t *testing.T, row string, at ...time.Time) (id string, out []*kgo.Record) {
+	t.Helper()
+	e, err := encoder.New(encoder.Config{AccountID: "acc", TopicPrefix: "conversations."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range at {
+		for _, m := range e.DeadLetter(encoder.DeadLetter{Row: smartassist.ParseRow([]byte(row)), Error: "the broker does not take the record", WindowStart: at, WindowEnd: at, ObservedAt: at}) {
+			r := &kgo.Record{Topic: m.Topic, Key: m.Key, Value: m.Value}
+			for _, h := range m.Headers {
+				if r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value}); h.Key == "ce_id" {
+					id = string(h.Value)
+				}
+			}
+			out = append(out, r)
+		}
+	}
+	return id, out
+}
+
+// TestDeadLettersComeBack: a content that was replayed, then replaced by another, comes back and is refused again: its letter is
+// the same and open, and is shown once.
+func TestDeadLettersComeBack(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "conversations.dead-letter", "conversations.state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	day := func(n int) time.Time { return time.Date(2026, 11, n, 12, 0, 0, 0, time.UTC) }
+	back, records := aside(t, `{"conversationId":"c-back","sessionId":"s1","finalStatus":"A"}`, day(2), day(4), day(5))
+	done, others := aside(t, `{"conversationId":"c-done","sessionId":"s1","finalStatus":"A"}`, day(1), day(2))
+	records = append(records, others...)
+	for _, id := range []string{back, done} {
+		value := fmt.Sprintf(`{"format":1,"fate":"published","revision":1,"at":%d,"written":%d}`, day(3).UnixMilli(), day(2).UnixMilli())
+		records = append(records, &kgo.Record{Topic: "conversations.state", Key: []byte("acc/letter/" + id), Value: []byte(value)})
+	}
+	brokers := c.ListenAddrs()
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		o    listOptions
+		want []string // of each line
+	}{
+		"open": {listOptions{}, []string{back, "1 dead letters to be resolved, 1 resolved (--all"}},
+		"all":  {listOptions{all: true}, []string{back, done, "1 dead letters to be resolved, 1 resolved."}},
+	} {
+		var out bytes.Buffer
+		if err := c.o.list(t.Context(), producer.Config{Brokers: brokers, ClientID: "list"}, "conversations.", terminal{&out, &out}); err != nil {
+			t.Fatal(err)
+		}
+		text := out.String()
+		for _, want := range c.want {
+			if strings.Count(text, want) != 1 {
+				t.Errorf("%s: %q is not there once:\n%s", name, want, text)
+			}
+		}
+		if lines := strings.Count(text, " acc c-"); lines != len(c.want)-1 || !strings.Contains(text, "read 2026-11-05 12:00:00") {
+			t.Errorf("%s: %d letters, want %d, the one of day 5 among them:\n%s", name, lines, len(c.want)-1, text)
+		}
+	}
 }
