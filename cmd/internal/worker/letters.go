@@ -32,11 +32,12 @@ func (w *Worker) replayLetters(rw http.ResponseWriter, r *http.Request) {
 		run.wanted = map[string]bool{}
 	}
 	for _, id := range asked.IDs {
-		if _, ok := poller.ParseLetterID(id); !ok {
+		parsed, ok := poller.ParseLetterID(id)
+		if !ok {
 			http.Error(rw, fmt.Sprintf("%.40q is no id of a dead letter; expected 16 hex digits", id), http.StatusBadRequest)
 			return
 		}
-		run.wanted[id] = true
+		run.wanted[parsed.String()] = true // the topic has them in lower case
 	}
 	if code, why := w.mayReplay(); code != http.StatusOK {
 		http.Error(rw, why, code)

@@ -58,6 +58,7 @@ type replay struct {
 	batch    []poller.Letter
 	bytes    int
 	refused  int
+	asked    bool   // what is known of the present letters was said by the brokers to this request; of the poller's goroutine
 	remedy   string // of the last refusal
 	tell     func(LetterAnswer) error
 }
@@ -152,6 +153,7 @@ func (r *replay) flush(ctx context.Context) error {
 func (r *replay) together(ctx context.Context, letters []poller.Letter) (done bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, longestReplay, errReplayTime)
 	defer cancel()
+	r.asked = false
 	for {
 		out, err := r.errand(ctx, letters)
 		refused, refusal := errors.AsType[*producer.RefusedError](err)
@@ -188,6 +190,10 @@ func (r *replay) errand(ctx context.Context, letters []poller.Letter) (out []pol
 		if err = r.inspect(ctx); err != nil {
 			return nil // it has changed nothing, and the poller may go on
 		}
+		if !r.asked {
+			r.forgetVerdicts(letters)
+		}
+		r.asked = true
 		out, err = r.replayIn(ctx, p, letters)
 		return err
 	}
@@ -219,11 +225,16 @@ func (w *Worker) inspect(ctx context.Context) error {
 func (w *Worker) replayIn(ctx context.Context, p *poller.Poller, letters []poller.Letter) ([]poller.Replayed, error) {
 	out, err := p.Replay(ctx, letters)
 	if err == nil || len(letters) > 1 {
-		for _, l := range letters {
-			delete(w.refused.contents, content{l.Row.Identity(), l.Row.Fingerprint(w.polling.Ignore)})
-		}
+		w.forgetVerdicts(letters)
 	}
 	return out, err
+}
+
+// forgetVerdicts is for the poller's goroutine.
+func (w *Worker) forgetVerdicts(letters []poller.Letter) {
+	for _, l := range letters {
+		delete(w.refused.contents, content{l.Row.Identity(), l.Row.Fingerprint(w.polling.Ignore)})
+	}
 }
 
 func (r *replay) answerAll(letters []poller.Letter, out []poller.Replayed) error {

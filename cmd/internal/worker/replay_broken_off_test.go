@@ -1,0 +1,59 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// breakOff asks for a replay and goes away once the worker recovers from what came of it.
+func (w *world) breakOff(id string) {
+	w.t.Helper()
+	recovers := func() int { return w.log.count("nothing can be committed") }
+	before := recovers()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		for recovers() == before && ctx.Err() == nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+		cancel()
+	}()
+	client := http.Client{Transport: &http.Transport{DialContext: w.network.DialContext, DisableKeepAlives: true}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+adminAddr+"/dead-letters/replay", strings.NewReader(fmt.Sprintf(`{"ids":[%q]}`, id)))
+	w.must(err)
+	req.Header.Set("authorization", "Bearer "+adminToken1)
+	if res, err := client.Do(req); err == nil {
+		res.Body.Close()
+		w.t.Error("answered before the worker recovered")
+	}
+}
+
+// TestReplayBrokenOff: who asked for a replay goes away while the worker recovers from a refusal. That refusal must not be held
+// against the letter when it is asked for again, the topic mended.
+func TestReplayBrokenOff(t *testing.T) {
+	t.Parallel()
+	inWorld(t, large(), withToken(), func(w *world) {
+		w.create("dead-letter", 1, map[string]string{"max.message.bytes": "300000"})
+		stop := w.start()
+		time.Sleep(20 * time.Minute)
+		l := w.letterOf("c-large")
+		w.breakOff(l.ID)
+		w.raiseLimit()
+		time.Sleep(time.Minute)
+		if got := w.outcome(adminAddr, l.ID); got != "published  1" {
+			t.Errorf("after the limit was raised: %s\n%s", got, w.log.tail())
+		}
+		time.Sleep(2 * time.Second)
+		upper := fmt.Sprintf(`{"ids":[%q]}`, strings.ToUpper(l.ID))
+		if got := w.replayed(adminAddr, upper)[l.ID]; got.Outcome != "resolved" {
+			t.Errorf("asked for in upper case: %+v", got)
+		}
+		w.must(stop())
+		w.fresh(w.verify(w.complete))
+		w.publishedAs(l)
+	})
+}
