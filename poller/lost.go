@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"iter"
 	"math"
 	"strconv"
 	"strings"
@@ -134,23 +135,40 @@ func (r *Recollection) apply(k Key, e Entry) {
 // Unfinished is what a Ledger says to remember while a Snapshot is being written: more than there can be.
 const Unfinished = math.MaxInt
 
-// Snapshot gives all records of the state, in parts of at most so many entries; the rest of the topic's records of this
+// Snapshot gives all records of the state, in parts of at most so many records; the rest of the topic's records of this
 // account is superfluous then. The ledger comes twice: first with more entries than there can be, so that parts that were
 // written without the last one count as a state that is lost, and as it is at the end.
 func (s *State) Snapshot(most int, write func([]Record) error) error {
 	unfinished := s.Ledger
 	unfinished.Remembered = Unfinished
-	part := append(s.Letters.records(s.Account), Record{ledgerKey(s.Account), unfinished.encode()})
-	for _, shard := range s.Seen.shards {
-		for _, e := range shard {
-			if part = append(part, Record{entryKey(s.Account, e.key), e.entry.encode()}); len(part) >= most {
-				if err := write(part); err != nil {
-					return err
-				}
-				part = nil
-			}
+	part := []Record{{ledgerKey(s.Account), unfinished.encode()}}
+	for r := range s.remembered() {
+		if part = append(part, r); len(part) < most {
+			continue
 		}
+		if err := write(part); err != nil {
+			return err
+		}
+		part = nil
 	}
 	s.Remembered = s.Seen.Len()
 	return write(append(part, Record{ledgerKey(s.Account), s.Ledger.encode()}))
+}
+
+// remembered are the records of all conversations and of all letters that were replayed.
+func (s *State) remembered() iter.Seq[Record] {
+	return func(yield func(Record) bool) {
+		for id, res := range s.Letters {
+			if !yield(Record{letterKey(s.Account, id), res.encode()}) {
+				return
+			}
+		}
+		for _, shard := range s.Seen.shards {
+			for _, e := range shard {
+				if !yield(Record{entryKey(s.Account, e.key), e.entry.encode()}) {
+					return
+				}
+			}
+		}
+	}
 }

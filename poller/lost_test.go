@@ -90,15 +90,22 @@ func TestSnapshot(t *testing.T) {
 	for i := range 25 {
 		judgeAndApply(&state.Seen, ByRevision, at(0), contact(fmt.Sprint("c-", i), "s", "CLOSED"))
 	}
+	state.Letters = Letters{}
+	for i := range 15 {
+		state.Letters[LetterID{byte(i)}] = Resolution{Fate: LetterSuperseded, At: at(0), Written: at(0)}
+	}
 	var parts [][]Record
 	if err := state.Snapshot(10, func(part []Record) error { parts = append(parts, part); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if len(parts) != 3 {
-		t.Errorf("%d parts of 25 entries, at most 10 each", len(parts))
+	if len(parts) != 5 {
+		t.Errorf("%d parts of 25 entries, 15 letters and the ledger twice, at most 10 each", len(parts))
 	}
 	restored := State{Account: "a"}
 	for i, part := range parts {
+		if len(part) > 10 {
+			t.Errorf("part %d has %d records", i+1, len(part))
+		}
 		for _, r := range part {
 			if err := restored.Restore(r); err != nil {
 				t.Fatal(err)
@@ -108,7 +115,7 @@ func TestSnapshot(t *testing.T) {
 			t.Errorf("after part %d: commit %d, complete %v", i+1, restored.Sequence, restored.Complete())
 		}
 	}
-	if restored.Seen.Len() != 25 || restored.Remembered != 25 || restored.Asked != "x" {
+	if restored.Seen.Len() != 25 || len(restored.Letters) != 15 || restored.Remembered != 25 || restored.Asked != "x" {
 		t.Errorf("restored %d entries, %+v", restored.Seen.Len(), restored.Ledger)
 	}
 }
