@@ -144,9 +144,12 @@ func (j *judge) settle(p place, row smartassist.Row, fingerprint uint64) {
 		p.main.revision++
 	}
 	p.e.fingerprint = [2]uint32{uint32(fingerprint), uint32(fingerprint >> 32)}
-	p.e.dead = row.Err != nil
+	p.e.aside = notAside
+	if row.Err != nil {
+		p.e.aside = isAside
+	}
 	if p.own == p.key {
-		p.main.fingerprint, p.main.dead = p.e.fingerprint, p.e.dead
+		p.main.fingerprint, p.main.aside = p.e.fingerprint, p.e.aside
 	}
 	j.touch(p)
 	if row.Err != nil {

@@ -106,7 +106,10 @@ func (r *Recollection) Add(p Published) {
 		r.held[own] = content
 		e.fingerprint = [2]uint32{uint32(p.Fingerprint), uint32(p.Fingerprint >> 32)}
 		// Several letters may hold one content, and the one that was replayed need not be the last.
-		e.dead = content.published != p.Fingerprint
+		e.aside = notAside
+		if content.published != p.Fingerprint {
+			e.aside = isAside
+		}
 	}
 	r.apply(key, main)
 	if own != key {

@@ -26,6 +26,8 @@ type Replayed struct {
 var (
 	errForgotten = errors.New("its conversation was last shown longer ago than REREAD reaches, so the numbers of its revisions are no longer known; " +
 		"the row is to be had with convstream dead-letters list --rows")
+	errDoubt = errors.New("it is not known whether it was published: an early version, which did not remember that, was the last to meet a new content of the conversation; " +
+		"the row is to be had with convstream dead-letters list --rows")
 	errNewerIsDead = errors.New("a newer content of the conversation is a dead letter too: replay that one")
 )
 
@@ -91,7 +93,8 @@ func (r *replay) one(l Letter) Replayed {
 	fingerprint := l.Row.Fingerprint(r.cfg.Ignore)
 	p := r.place(l.Row)
 	newest := p.met && p.e.print() == fingerprint
-	if newest && p.e.dead {
+	aside := p.aside()
+	if newest && aside == isAside {
 		return r.publishLetter(l, p, fingerprint)
 	}
 	// Not before that: the same content may have come back after it was resolved, and have been put aside once more.
@@ -99,8 +102,10 @@ func (r *replay) one(l Letter) Replayed {
 		return Replayed{Resolution: res, Before: true}
 	}
 	switch {
-	case p.met && p.e.dead:
+	case p.met && aside == isAside:
 		return stays(errNewerIsDead)
+	case p.met && aside == maybeAside:
+		return stays(errDoubt)
 	case p.met:
 		r.Unchanged++
 		return r.resolve(l, Resolution{Fate: LetterSuperseded})
@@ -112,6 +117,15 @@ func (r *replay) one(l Letter) Replayed {
 	}
 	p.main.shown, p.e.shown = max(p.main.shown, d.shown), d.shown
 	return r.publishLetter(l, p, fingerprint)
+}
+
+// aside tells whether the newest content of the place went to the dead letters. Where the identity has no revision yet,
+// nothing of it was published.
+func (p place) aside() aside {
+	if p.e.aside == maybeAside && p.main.revision == 0 {
+		return isAside
+	}
+	return p.e.aside
 }
 
 // resolution is what became of a letter before, now or earlier.

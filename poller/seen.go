@@ -45,8 +45,17 @@ type Entry struct {
 	revision    int32     // last number given out; 0 for a further session and for a dead letter
 	shown       uint16    // end of the last window that showed the row, in quanta since epoch, rounded up
 	bot         bool      // a bot-only row: a contact with the same sessionId has grown out of it
-	dead        bool      // the content went to the dead letters and was not published since
+	aside       aside     // whether the content went to the dead letters and was not published since
 }
+
+// aside tells whether a content was put aside.
+type aside uint8
+
+const (
+	notAside   aside = iota // it was published
+	isAside                 // it went to the dead letters and was not published since
+	maybeAside              // an early version wrote the entry, which did not tell the two apart
+)
 
 // quantum is the resolution in which Entry.shown is kept: coarse, so that re-reading a row that did not change seldom
 // writes anything.

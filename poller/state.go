@@ -61,7 +61,7 @@ const remedy = "the record is damaged: stop all workers of all accounts with thi
 // Format numbers of the records. A worker refuses a newer one: it must not skip what it does not understand.
 const (
 	ledgerFormat = 1
-	entryFormat  = 1
+	entryFormat  = 2 // 1 did not always tell which contents went to the dead letters
 )
 
 // ledgerText is the Ledger as JSON: an operator may want to read it.
@@ -185,8 +185,9 @@ func unix(s int64) time.Time { return time.Unix(s, 0).UTC() }
 
 // Flags of an encoded Entry.
 const (
-	flagBot  = 1
-	flagDead = 2
+	flagBot   = 1
+	flagAside = 2
+	flagMaybe = 4 // maybeAside
 )
 
 // entrySize is the length of an encoded Entry: format, flags, shown, revision, session, fingerprint.
@@ -198,8 +199,11 @@ func (e Entry) encode() []byte {
 	if e.bot {
 		b[1] |= flagBot
 	}
-	if e.dead {
-		b[1] |= flagDead
+	switch e.aside {
+	case isAside:
+		b[1] |= flagAside
+	case maybeAside:
+		b[1] |= flagMaybe
 	}
 	b = binary.BigEndian.AppendUint16(b, e.shown)
 	b = binary.BigEndian.AppendUint32(b, uint32(e.revision))
@@ -216,8 +220,18 @@ func decodeEntry(b []byte) (Entry, error) {
 	}
 	print := binary.BigEndian.Uint64(b[12:])
 	return Entry{
-		bot: b[1]&flagBot != 0, dead: b[1]&flagDead != 0, shown: binary.BigEndian.Uint16(b[2:]),
+		bot: b[1]&flagBot != 0, aside: decodeAside(b[0], b[1]), shown: binary.BigEndian.Uint16(b[2:]),
 		revision: int32(binary.BigEndian.Uint32(b[4:])), session: binary.BigEndian.Uint32(b[8:]),
 		fingerprint: [2]uint32{uint32(print), uint32(print >> 32)},
 	}, nil
+}
+
+func decodeAside(format, flags byte) aside {
+	switch {
+	case flags&flagAside != 0:
+		return isAside
+	case flags&flagMaybe != 0 || format < 2:
+		return maybeAside
+	}
+	return notAside
 }

@@ -1,0 +1,74 @@
+package poller
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/convstream/convstream/poller/smartassist"
+)
+
+func refuseAll(smartassist.Row, uint64) error { return errors.New("refused") }
+
+// replayOnce replays letters with the memory and makes what comes of it part of the memory.
+func replayOnce(s *State, cfg Config, letters ...Letter) []Replayed {
+	r := replay{judge: judge{Draft: s.Seen.Draft(), mode: ByRevision, refused: cfg.Refused, now: at(50)}, cfg: cfg, known: s.Letters, resolved: Letters{}}
+	out := r.all(letters)
+	s.Seen.Apply(r.Changes)
+	s.Letters.apply(r.resolved, nil)
+	return out
+}
+
+// readOnce reads a row and makes what comes of it part of the memory.
+func readOnce(s *State, refused func(smartassist.Row, uint64) error, r smartassist.Row) Judgement {
+	d := s.Seen.Draft()
+	j := d.Judge([]smartassist.Row{r}, Config{Deduplicate: ByRevision, Refused: refused}, at(0), at(0))
+	s.Seen.Apply(d.Changes)
+	return j
+}
+
+// asFormat1 makes the memory one that was written before entries told what was put aside, and restores it. As often as told, it is
+// written and restored by this version after that.
+func asFormat1(t *testing.T, s *State, again int) (restored State) {
+	t.Helper()
+	restored.Account = "a"
+	for _, shard := range s.Seen.shards {
+		for _, e := range shard {
+			value := e.entry.encode()
+			value[0], value[1] = 1, value[1]&flagBot
+			for range again + 1 {
+				if err := restored.Restore(Record{entryKey("a", e.key), value}); err != nil {
+					t.Fatal(err)
+				}
+				now, _ := restored.Seen.lookup(e.key)
+				value = now.encode()
+			}
+		}
+	}
+	return restored
+}
+
+// TestReplayAfterAnEarlyVersion: its memory did not tell what was put aside from what was published. Nothing is resolved by
+// guessing; only what cannot have been published is.
+func TestReplayAfterAnEarlyVersion(t *testing.T) {
+	first, second, third := contact("c-1", "s1", "TRANSIENT_OPEN"), contact("c-1", "s1", "CLOSED"), contact("c-1", "s1", "Dropped")
+	for again := range 2 {
+		var s State
+		readOnce(&s, refuseAll, first)
+		old := asFormat1(t, &s, again)
+		if out := replayOnce(&old, Config{}, Letter{LetterID{1}, first, at(0)}); out[0].Fate != LetterPublished || out[0].Revision != 1 {
+			t.Errorf("an identity without a revision: %+v", out[0])
+		}
+		readOnce(&s, nil, second)
+		readOnce(&s, refuseAll, third)
+		old = asFormat1(t, &s, again)
+		for i, o := range replayOnce(&old, Config{}, Letter{LetterID{1}, first, at(0)}, Letter{LetterID{2}, third, at(0)}) {
+			if o.Fate != LetterDead || !errors.Is(o.Err, errDoubt) {
+				t.Errorf("letter %d: %+v", i, o)
+			}
+		}
+		readOnce(&old, nil, second)
+		if out := replayOnce(&old, Config{}, Letter{LetterID{2}, third, at(0)}); out[0].Fate != LetterSuperseded {
+			t.Errorf("once a newer content was published: %+v", out[0])
+		}
+	}
+}
