@@ -162,6 +162,9 @@ func (p *Poller) forgetLetters(resolved Letters, now time.Time) Letters {
 	forgotten := Letters{}
 	var kept []LetterID
 	for id, res := range p.state.Letters {
+		if _, again := resolved[id]; again { // what became of it before is replaced
+			continue
+		}
 		if age := now.Sub(res.Written) - letterSlack; age > keep {
 			forgotten[id] = res
 		} else {
