@@ -22,13 +22,16 @@ type Replayed struct {
 	Err    error // why it is LetterDead; holds nothing of the row
 }
 
-// Why a letter cannot be published though nothing is wrong with its row.
+// ErrNewerIsDead says of a letter that it can be resolved once a newer one is.
+var ErrNewerIsDead = errors.New("a newer content of the conversation is a dead letter too: replay that one; or DEDUPLICATE_IGNORE has changed since, " +
+	"so that this one is not recognised: replay it with the value of then, or have its row with convstream dead-letters list --rows")
+
+// Why else a letter cannot be published though nothing is wrong with its row.
 var (
 	errForgotten = errors.New("its conversation was last shown longer ago than REREAD reaches, so the numbers of its revisions are no longer known; " +
 		"the row is to be had with convstream dead-letters list --rows")
 	errDoubt = errors.New("it is not known whether it was published: an early version, which did not remember that, was the last to meet a new content of the conversation; " +
 		"the row is to be had with convstream dead-letters list --rows")
-	errNewerIsDead = errors.New("a newer content of the conversation is a dead letter too: replay that one")
 )
 
 // Replay tries dead letters again and commits what comes of it, in a transaction of its own, and gives what became of each.
@@ -79,7 +82,7 @@ func (r *replay) all(letters []Letter) []Replayed {
 		out[i] = r.one(l)
 	}
 	for i, l := range letters {
-		if errors.Is(out[i].Err, errNewerIsDead) {
+		if errors.Is(out[i].Err, ErrNewerIsDead) {
 			out[i] = r.one(l)
 		}
 	}
@@ -103,7 +106,7 @@ func (r *replay) one(l Letter) Replayed {
 	}
 	switch {
 	case p.met && aside == isAside:
-		return stays(errNewerIsDead)
+		return stays(ErrNewerIsDead)
 	case p.met && aside == maybeAside:
 		return stays(errDoubt)
 	case p.met:

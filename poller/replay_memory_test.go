@@ -1,8 +1,11 @@
 package poller
 
 import (
+	"context"
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/convstream/convstream/poller/smartassist"
 )
@@ -70,5 +73,60 @@ func TestReplayAfterAnEarlyVersion(t *testing.T) {
 		if out := replayOnce(&old, Config{}, Letter{LetterID{2}, third, at(0)}); out[0].Fate != LetterSuperseded {
 			t.Errorf("once a newer content was published: %+v", out[0])
 		}
+	}
+}
+
+// keepsBundle is a Sink that takes everything.
+type keepsBundle struct{ Bundle }
+
+func (s *keepsBundle) Commit(_ context.Context, b Bundle) error {
+	s.Bundle = b
+	return nil
+}
+
+// TestReplayOfALetterLongResolved: it was resolved so long ago that this is to be forgotten, and was put aside once more. What
+// becomes of it now is remembered, and not deleted with the same commit.
+func TestReplayOfALetterLongResolved(t *testing.T) {
+	r, id, now := contact("c-1", "s1", "CLOSED"), LetterID{7}, time.Now()
+	long := now.Add(-30 * 24 * time.Hour)
+	s := &State{Account: "a", Ledger: Ledger{Sequence: 5}, Letters: Letters{id: {LetterPublished, 1, long, long}, {8}: {LetterPublished, 1, long, long}}}
+	readOnce(s, refuseAll, r)
+	var sink keepsBundle
+	p := New(Config{
+		Deduplicate: ByRevision, Tiers: []Tier{{time.Hour, time.Minute}}, PageLimit: 100,
+		KeepLetters: func() time.Duration { return 7 * 24 * time.Hour },
+	}, nil, &sink, s)
+	out, err := p.Replay(t.Context(), []Letter{{id, r, now}})
+	if err != nil || out[0].Fate != LetterPublished {
+		t.Fatal(out, err)
+	}
+	restored := State{Account: "a", Letters: Letters{{8}: {}}}
+	for _, record := range sink.State {
+		if err := restored.Restore(record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, letters := range map[string]Letters{"memory": s.Letters, "state": restored.Letters} {
+		if res := letters[id]; len(letters) != 1 || res.Written.Before(now.Truncate(time.Millisecond)) {
+			t.Errorf("the %s has %v", name, letters)
+		}
+	}
+}
+
+// TestReplayUnderAnotherIgnore: with another DEDUPLICATE_IGNORE a letter is not recognised as the newest content. The answer names
+// that reason.
+func TestReplayUnderAnotherIgnore(t *testing.T) {
+	var s State
+	r := contact("c-1", "s1", "CLOSED")
+	readOnce(&s, refuseAll, r)
+	ignore, err := smartassist.ParseIgnore([]string{"/sessionStartTime"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := replayOnce(&s, Config{Ignore: ignore}, Letter{LetterID{1}, r, at(0)})[0]; o.Fate != LetterDead || !strings.Contains(o.Err.Error(), "DEDUPLICATE_IGNORE has changed") {
+		t.Errorf("%+v", o)
+	}
+	if o := replayOnce(&s, Config{}, Letter{LetterID{1}, r, at(0)})[0]; o.Fate != LetterPublished {
+		t.Errorf("with the value of then: %+v", o)
 	}
 }
