@@ -27,7 +27,10 @@ func (w *Worker) replayLetters(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, `expected {"ids": ["0123456789abcdef"]} or {"all": true}`, http.StatusBadRequest)
 		return
 	}
-	run := &replay{Worker: w, begun: time.Now(), answered: map[string]bool{}, damaged: map[string]LetterAnswer{}}
+	run := &replay{
+		Worker: w, begun: time.Now(), answered: map[string]bool{}, newest: map[string]time.Time{},
+		damaged: map[string]LetterAnswer{}, behind: map[string]LetterAnswer{},
+	}
 	if !asked.All {
 		run.wanted = map[string]bool{}
 	}

@@ -54,28 +54,38 @@ type replay struct {
 	begun    time.Time
 	wanted   map[string]bool // ids; nil for all
 	answered map[string]bool
+	newest   map[string]time.Time    // when each was put aside last
 	damaged  map[string]LetterAnswer // what is said of letters that were met with parts missing
+	behind   map[string]LetterAnswer // and of those that wait for a newer one
+	last     bool                    // those that wait are tried for the last time
 	batch    []poller.Letter
 	bytes    int
 	refused  int
-	asked    bool   // what is known of the present letters was said by the brokers to this request; of the poller's goroutine
-	remedy   string // of the last refusal
-	tell     func(LetterAnswer) error
+	// published tells that the request has published something.
+	published bool
+	asked     bool   // what is known of the present letters was said by the brokers to this request; of the poller's goroutine
+	remedy    string // of the last refusal
+	tell      func(LetterAnswer) error
 }
 
-// run reads the dead letters to the present end and answers each that is wanted.
+// run reads the dead letters to the present end and answers each that is wanted. It reads them again rather than hold them: at
+// first only to learn when each was put aside last, which may have been after it was replayed; and in the end, where something
+// was published, those that waited for a newer content in a later batch.
 func (r *replay) run(ctx context.Context) error {
-	var letters encoder.LetterReader
-	cfg := producerConfig(r.cfg, r.network, zerolog.Nop())
-	err := producer.Tail(ctx, cfg, producer.TailOptions{Topics: []string{r.encoder.DeadLetterTopic()}, Patience: tailPatience}, func(m producer.Message) error {
-		l, whole, err := letters.Read(messageOf(m))
-		if !whole || l.Account != r.cfg.AccountID || r.wanted != nil && !r.wanted[l.ID] || r.answered[l.ID] {
-			return nil
+	err := r.sweep(ctx, func(l encoder.Letter, err error) error {
+		if err == nil && l.At.After(r.newest[l.ID]) {
+			r.newest[l.ID] = l.At
 		}
-		return r.take(ctx, l, err)
+		return nil
 	})
 	if err == nil {
-		err = r.flush(ctx)
+		err = r.round(ctx)
+	}
+	if r.last = true; err == nil && r.published && len(r.behind) > 0 {
+		for id := range r.behind {
+			delete(r.answered, id)
+		}
+		err = r.round(ctx)
 	}
 	if err != nil {
 		return err
@@ -83,8 +93,40 @@ func (r *replay) run(ctx context.Context) error {
 	return r.answerRest()
 }
 
-// answerRest answers for letters that are not there, or not whole.
+// round tries each letter once.
+func (r *replay) round(ctx context.Context) error {
+	if err := r.sweep(ctx, func(l encoder.Letter, err error) error {
+		if l.At.Before(r.newest[l.ID]) {
+			return nil
+		}
+		return r.take(ctx, l, err)
+	}); err != nil {
+		return err
+	}
+	return r.flush(ctx)
+}
+
+// sweep reads the letters that are wanted and not answered yet.
+func (r *replay) sweep(ctx context.Context, use func(encoder.Letter, error) error) error {
+	var letters encoder.LetterReader
+	cfg := producerConfig(r.cfg, r.network, zerolog.Nop())
+	return producer.Tail(ctx, cfg, producer.TailOptions{Topics: []string{r.encoder.DeadLetterTopic()}, Patience: tailPatience}, func(m producer.Message) error {
+		l, whole, err := letters.Read(messageOf(m))
+		_, behind := r.behind[l.ID]
+		if !whole || l.Account != r.cfg.AccountID || r.wanted != nil && !r.wanted[l.ID] || r.answered[l.ID] || r.last && !behind {
+			return nil
+		}
+		return use(l, err)
+	})
+}
+
+// answerRest answers for letters that are not there, or not whole, or still behind others.
 func (r *replay) answerRest() error {
+	for _, a := range r.behind {
+		if err := r.answer(a); err != nil {
+			return err
+		}
+	}
 	rest := r.damaged
 	for id := range r.wanted {
 		if _, damaged := rest[id]; !damaged {
@@ -250,6 +292,10 @@ func (r *replay) answerAll(letters []poller.Letter, out []poller.Replayed) error
 		case o.Before && o.At.Before(r.begun.Truncate(time.Millisecond)): // else by this very request, before a recovery
 			a.Outcome, a.As, a.Resolved = letterResolved, string(o.Fate), &o.At
 		}
+		if errors.Is(o.Err, poller.ErrNewerIsDead) && !r.last {
+			r.behind[a.ID] = a
+			continue
+		}
 		if err := r.answer(a); err != nil {
 			return err
 		}
@@ -259,7 +305,9 @@ func (r *replay) answerAll(letters []poller.Letter, out []poller.Replayed) error
 
 func (r *replay) answer(a LetterAnswer) error {
 	r.answered[a.ID] = true
+	delete(r.behind, a.ID)
 	if a.Outcome == string(poller.LetterPublished) {
+		r.published = true
 		r.log.Info().Str("letter", a.ID).Int32("revision", a.Revision).Msg("a dead letter was replayed and is published")
 	}
 	return r.tell(a)
