@@ -38,7 +38,7 @@ func (s *Seen) Draft() *Draft { return &Draft{seen: s, pending: map[Key]int{}} }
 
 func (d *Draft) lookup(k Key) (Entry, bool) {
 	if i, ok := d.pending[k]; ok {
-		return d.Changes[i].Entry, true
+		return d.Changes[i].Entry, !d.Changes[i].Forget
 	}
 	return d.seen.lookup(k)
 }
@@ -78,16 +78,30 @@ func (j *judge) remember(k Key, e Entry) {
 	if old, ok := j.lookup(k); ok && old == e {
 		return
 	}
-	if i, ok := j.pending[k]; ok {
-		j.Changes[i].Entry = e
-		return
-	}
-	j.pending[k] = len(j.Changes)
-	j.Changes = append(j.Changes, Remembered{Key: k, Entry: e})
+	j.change(Remembered{Key: k, Entry: e})
 }
 
+// forget notes that the entry is to be deleted, if there is one.
+func (j *judge) forget(k Key) {
+	if _, ok := j.lookup(k); ok {
+		j.change(Remembered{Key: k, Forget: true})
+	}
+}
+
+func (j *judge) change(c Remembered) {
+	if i, ok := j.pending[c.Key]; ok {
+		j.Changes[i] = c
+		return
+	}
+	j.pending[c.Key] = len(j.Changes)
+	j.Changes = append(j.Changes, c)
+}
+
+// bytesKey is that of a row that can be no conversation.
+func bytesKey(row smartassist.Row) Key { return keyOf("d", string(row.Raw), "") }
+
 func (j *judge) dead(row smartassist.Row) {
-	key := keyOf("d", string(row.Raw), "")
+	key := bytesKey(row)
 	e, known := j.lookup(key)
 	if known {
 		j.Unchanged++
@@ -138,7 +152,9 @@ func (j *judge) row(row smartassist.Row, fingerprint uint64) {
 	j.settle(p, row, fingerprint)
 }
 
-// settle makes the content the newest of its place: a revision, or a dead letter where the row has an error.
+// settle makes the content the newest of its place: a revision, or a dead letter where the row has an error. What an older
+// version remembered of the row, to which it was no conversation, ends with that: it would say that the row is still to be
+// published when the conversation itself is forgotten.
 func (j *judge) settle(p place, row smartassist.Row, fingerprint uint64) {
 	if row.Err == nil {
 		p.main.revision++
@@ -152,6 +168,7 @@ func (j *judge) settle(p place, row smartassist.Row, fingerprint uint64) {
 		p.main.fingerprint, p.main.aside = p.e.fingerprint, p.e.aside
 	}
 	j.touch(p)
+	j.forget(bytesKey(row))
 	if row.Err != nil {
 		j.Dead = append(j.Dead, row)
 		return

@@ -83,7 +83,7 @@ func (s *State) Recollect(now time.Time) *Recollection {
 // Add remembers one content. The revisions of an identity may come in any order, dead letters must come last.
 func (r *Recollection) Add(p Published) {
 	if p.Row.Err != nil {
-		r.apply(keyOf("d", string(p.Row.Raw), ""), Entry{})
+		r.apply(bytesKey(p.Row), Entry{})
 		return
 	}
 	key, tag := identityKey(p.Row.Identity()), sessionTag(p.Row.SessionID)

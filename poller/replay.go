@@ -114,7 +114,7 @@ func (r *replay) one(l Letter) Replayed {
 		return r.resolve(l, Resolution{Fate: LetterSuperseded})
 	}
 	// A row that could be no conversation and, for this version, is one: the memory has it by its bytes.
-	d, known := r.lookup(keyOf("d", string(l.Row.Raw), ""))
+	d, known := r.lookup(bytesKey(l.Row))
 	if !known {
 		return stays(errForgotten)
 	}

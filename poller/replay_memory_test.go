@@ -130,3 +130,51 @@ func TestReplayUnderAnotherIgnore(t *testing.T) {
 		t.Errorf("with the value of then: %+v", o)
 	}
 }
+
+// TestReplayOfARowOfAnOlderVersion: to that it was no conversation, to this one it is. It is published once, by reading it again or
+// by replaying it, also when the memory has forgotten the conversation.
+func TestReplayOfARowOfAnOlderVersion(t *testing.T) {
+	r := contact("c-1", "s1", "CLOSED")
+	none := r
+	none.Err = errors.New("no conversation")
+	letter := Letter{LetterID{1}, r, at(0)}
+	for name, publish := range map[string]func(*State) bool{
+		"read":     func(s *State) bool { return len(readOnce(s, nil, r).Fresh) == 1 },
+		"replayed": func(s *State) bool { return replayOnce(s, Config{}, letter)[0].Fate == LetterPublished },
+	} {
+		var s State
+		readOnce(&s, nil, none)
+		if !publish(&s) {
+			t.Fatalf("%s: not published", name)
+		}
+		if s.Seen.Len() != 1 {
+			t.Errorf("%s: %d entries of one conversation", name, s.Seen.Len())
+		}
+		s.Seen.Apply([]Remembered{{Key: identityKey("c-1"), Forget: true}})
+		s.Letters = nil
+		if o := replayOnce(&s, Config{}, letter)[0]; o.Fate != LetterDead || !errors.Is(o.Err, errForgotten) {
+			t.Errorf("%s, then forgotten: %+v", name, o)
+		}
+	}
+}
+
+// TestDraftForgetsAndRemembers: within one draft a row may be put aside, be forgotten by its bytes and be met again.
+func TestDraftForgetsAndRemembers(t *testing.T) {
+	r := contact("c-1", "s1", "CLOSED")
+	none := r
+	none.Err = errors.New("no conversation")
+	var s State
+	d := s.Seen.Draft()
+	for i, rows := range [][]smartassist.Row{{none}, {r}, {none}, {none}} {
+		j := d.Judge(rows, Config{Deduplicate: ByRevision}, at(0), at(0))
+		if want := []int{1, 0, 1, 0}[i]; len(j.Dead) != want {
+			t.Errorf("step %d: %d dead letters, want %d", i, len(j.Dead), want)
+		}
+	}
+	if n := s.Seen.lenWith(d.Changes); n != 2 {
+		t.Errorf("%d entries, want that of the conversation and that of the bytes", n)
+	}
+	if s.Seen.Apply(d.Changes); s.Seen.Len() != 2 {
+		t.Errorf("%d entries are remembered", s.Seen.Len())
+	}
+}
