@@ -75,10 +75,15 @@ func (s sink) noteRefused(err error, d *draft) error {
 		s.refused.untimed[r.Topic] = true
 		s.log.Warn().Str("topic", r.Topic).Msg("the topic does not take the conversations' own times (RECORD_TIMESTAMP=start): its records have the time of publishing from now on. See message.timestamp.before.max.ms of the topic")
 	case r.Time() || !s.blame(r.Records, d):
-		return explainRefused(err)
+		return unblamedError{explainRefused(err)}
 	}
 	return err
 }
+
+// unblamedError is a refusal that points to no row, and of which nothing was learned: only the operator can mend it.
+type unblamedError struct{ error }
+
+func (e unblamedError) Unwrap() error { return e.error }
 
 // ownTimes tells whether any of the records has another time than that of publishing.
 func (d *draft) ownTimes(records []int) bool {

@@ -39,6 +39,8 @@ const (
 	// replayRows and replayBytes bound what is replayed in one transaction.
 	replayRows  = 100
 	replayBytes = 2 << 20
+	// mostUnblamed is how many refusals that point to no letter end a request: those after them would not fare better.
+	mostUnblamed = 2
 	// mostRefused is how many refusals by the brokers one request may cause: each costs a recovery.
 	mostRefused = 3
 	// longestReplay is how long a transaction of letters is tried for, through as many recoveries as it needs.
@@ -60,12 +62,15 @@ type replay struct {
 	last     bool                    // those that wait are tried for the last time
 	batch    []poller.Letter
 	bytes    int
-	refused  int
-	// published tells that the request has published something.
-	published bool
-	asked     bool   // what is known of the present letters was said by the brokers to this request; of the poller's goroutine
-	remedy    string // of the last refusal
-	tell      func(LetterAnswer) error
+	refused  int    // letters, by the brokers
+	unblamed int    // refusals that pointed to no letter
+	remedy   string // of the last refusal
+	tell     func(LetterAnswer) error
+
+	published bool // something, by this request
+	// Of the poller's goroutine while an errand is done:
+	inspected bool // the topics' settings were read for the present batch
+	asked     bool // what is known of the present letters the brokers have said to this request
 }
 
 // run reads the dead letters to the present end and answers each that is wanted. It reads them again rather than hold them: at
@@ -169,7 +174,7 @@ func untried(id string) LetterAnswer {
 // flush replays the batch; one letter by one where the brokers refuse something of it.
 func (r *replay) flush(ctx context.Context) error {
 	batch := r.batch
-	r.batch, r.bytes = nil, 0
+	r.batch, r.bytes, r.inspected = nil, 0, false
 	if len(batch) == 0 {
 		return nil
 	}
@@ -205,10 +210,10 @@ func (r *replay) together(ctx context.Context, letters []poller.Letter) (done bo
 		switch {
 		case err == nil:
 			return true, r.answerAll(letters, out)
+		case errors.Is(err, errNotActive) || r.hopeless(err):
+			return false, err
 		case refusal && len(letters) > 1:
 			return false, nil
-		case errors.Is(err, errNotActive):
-			return false, err
 		case ctx.Err() != nil:
 			return false, fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		}
@@ -217,6 +222,16 @@ func (r *replay) together(ctx context.Context, letters []poller.Letter) (done bo
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// hopeless tells that trying again would change nothing: this worker ends, or the brokers have refused something else than a
+// letter, and more than once.
+func (r *replay) hopeless(err error) bool {
+	if _, ok := errors.AsType[unblamedError](err); ok {
+		r.unblamed++
+	}
+	fenced := r.lease != nil && errors.Is(err, producer.ErrFenced) // it stands by, or becomes active again
+	return r.unblamed >= mostUnblamed || final(err) && !fenced
 }
 
 var (
@@ -229,8 +244,11 @@ func (r *replay) errand(ctx context.Context, letters []poller.Letter) (out []pol
 	done := make(chan struct{})
 	errand := func(ctx context.Context, p *poller.Poller) error {
 		defer close(done)
-		if err = r.inspect(ctx); err != nil {
-			return nil // it has changed nothing, and the poller may go on
+		if !r.inspected {
+			if err = r.inspect(ctx); err != nil {
+				return nil // it has changed nothing, and the poller may go on
+			}
+			r.inspected = true
 		}
 		if !r.asked {
 			r.forgetVerdicts(letters)

@@ -57,3 +57,31 @@ func TestReplayBrokenOff(t *testing.T) {
 		w.publishedAs(l)
 	})
 }
+
+// TestReplayWhereNothingIsTaken: the brokers refuse what is no letter. The request ends after the second time, with what is to be
+// mended, and every letter is still there to be asked for.
+func TestReplayWhereNothingIsTaken(t *testing.T) {
+	t.Parallel()
+	inWorld(t, large(), withToken(), func(w *world) {
+		stop := w.start()
+		time.Sleep(20 * time.Minute)
+		l := w.letterOf("c-large")
+		w.raiseLimit()
+		w.configure("conversations.progress", "max.message.bytes", "200")
+		begun := time.Now()
+		code, text, answers := w.post(adminAddr, `{"all":true}`)
+		if code != http.StatusOK || len(answers) != 1 || !strings.Contains(answers[0].Error, "raise max.message.bytes of topic conversations.progress") {
+			t.Errorf("%d %s", code, text)
+		}
+		if took := time.Since(begun); took > time.Minute {
+			t.Errorf("it took %v", took)
+		}
+		w.configure("conversations.progress", "max.message.bytes", "1000000")
+		time.Sleep(time.Minute)
+		if got := w.outcome(adminAddr, l.ID); got != "published  1" {
+			t.Errorf("after it was mended: %s\n%s", got, w.log.tail())
+		}
+		w.must(stop())
+		w.fresh(w.verify(w.complete))
+	})
+}
