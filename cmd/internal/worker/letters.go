@@ -16,6 +16,9 @@ type ReplayRequest struct {
 	All bool     `json:"all,omitempty"`
 }
 
+// longestLine is for how long a line of the answer waits for its reader.
+const longestLine = 30 * time.Second
+
 // largestRequest is some 50,000 ids.
 const largestRequest = 1 << 20
 
@@ -71,6 +74,9 @@ func (r *replay) answerTo(ctx context.Context, rw http.ResponseWriter) {
 	rw.Header().Set("content-type", "application/x-ndjson")
 	lines := json.NewEncoder(rw)
 	r.tell = func(a LetterAnswer) error {
+		// No other replay can be asked for while somebody does not read this answer.
+		_ = control.SetWriteDeadline(time.Now().Add(longestLine))
+		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
 		if err := lines.Encode(a); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -83,5 +84,36 @@ func TestReplayWhereNothingIsTaken(t *testing.T) {
 		}
 		w.must(stop())
 		w.fresh(w.verify(w.complete))
+	})
+}
+
+// TestReplayUnread: who asks and does not read the answer keeps others from asking for half a minute only.
+func TestReplayUnread(t *testing.T) {
+	t.Parallel()
+	inWorld(t, large(), withToken(), func(w *world) {
+		stop := w.start()
+		time.Sleep(20 * time.Minute)
+		w.raiseLimit()
+		conn, there := net.Pipe() // nothing is written that nobody reads
+		l := &memoryListener{network: &memoryNetwork{}, dialed: make(chan net.Conn, 1), closed: make(chan struct{})}
+		l.dialed <- there
+		server := &http.Server{Handler: w.worker.Admin()}
+		go func() { _ = server.Serve(l) }()
+		defer server.Close()
+		defer conn.Close()
+		const body = `{"all":true}`
+		_, err := fmt.Fprintf(conn, "POST /dead-letters/replay HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", adminToken1, len(body), body)
+		w.must(err)
+		time.Sleep(20 * time.Second)
+		if code, text, _ := w.post(adminAddr, body); code != http.StatusTooManyRequests {
+			t.Errorf("while the answer waits for its reader: %d %s", code, text)
+		}
+		time.Sleep(15 * time.Second)
+		for id, a := range w.replayed(adminAddr, body) {
+			if a.Outcome != "resolved" {
+				t.Errorf("%s: %+v", id, a)
+			}
+		}
+		w.must(stop())
 	})
 }
