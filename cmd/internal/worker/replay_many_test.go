@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,6 +94,12 @@ func someOf(dice *rand.Rand, ids []string) string {
 // letters again and again, whoever is active.
 func TestReplayThroughFaults(t *testing.T) {
 	t.Parallel()
+	var said, brokenOff, replays atomic.Int64
+	t.Cleanup(func() { // of all seeds
+		if said.Load() == 0 || brokenOff.Load() == 0 || replays.Load() == 0 {
+			t.Errorf("%d letters said to be published, %d answers broken off, %d replays committed: want some of each", said.Load(), brokenOff.Load(), replays.Load())
+		}
+	})
 	forSeeds(t, func(t *testing.T, seed uint64) {
 		manyLetters(t, seed, func(w *world) {
 			dice := rand.New(rand.NewPCG(seed, 5))
@@ -134,6 +141,9 @@ func TestReplayThroughFaults(t *testing.T) {
 			w.nothingLeft(active.cfg.AdminAddr)
 			w.stopReplicas(workers)
 			r := w.verify(w.complete)
+			said.Add(int64(published))
+			brokenOff.Add(int64(broken))
+			replays.Add(int64(r.Replays))
 			t.Logf("seed %d: %d letters said to be published, %d answers broken off, %d replays committed", seed, published, broken, r.Replays)
 		})
 	})
