@@ -113,7 +113,7 @@ func TestDeadLetters(t *testing.T) {
 	}
 	w.expect(env, exitDone, []string{`"conversationId":"c-bulky"`, secretive}, "list", "--rows")
 
-	w.expect(env, exitDone, []string{id + " still dead: ", "raise max.message.bytes of topic conversations.voice"}, "replay", id)
+	w.expect(env, exitFailed, []string{id + " still dead: ", "raise max.message.bytes of topic conversations.voice"}, "replay", id)
 	w.configure("conversations.voice", "max.message.bytes", "10000000")
 	w.expect(env, exitDone, []string{id + " published as revision 1\n", "1 published, 0 superseded"}, "replay", id)
 	w.expect(env, exitDone, []string{id + " resolved before: published as revision 1 at "}, "replay", strings.ToUpper(id))

@@ -185,7 +185,8 @@ func became(a worker.LetterAnswer) string {
 	return a.Outcome + ": " + a.Why
 }
 
-// conclude sums up. Letters that nobody has, or that were not tried, make it a failure.
+// conclude sums up. Letters that nobody has, or that were not tried, make it a failure; one that is still dead does where it was
+// asked for by its id.
 func (o replayOptions) conclude(counts map[string]int, out io.Writer) error {
 	text := fmt.Sprintf("%d published, %d superseded, %d resolved before, %d still dead", counts["published"], counts["superseded"], counts["resolved"], counts["dead"])
 	if !o.asJSON {
@@ -195,6 +196,9 @@ func (o replayOptions) conclude(counts map[string]int, out io.Writer) error {
 	}
 	if n, m := counts["unknown"], counts["untried"]; n+m > 0 {
 		return fmt.Errorf("dead-letters replay: %d unknown, %d not tried", n, m)
+	}
+	if n := counts["dead"]; n > 0 && !o.All {
+		return fmt.Errorf("dead-letters replay: %d still dead", n)
 	}
 	return nil
 }
