@@ -203,10 +203,17 @@ func (s *stage) life(ctx context.Context) error {
 	return err
 }
 
-// readable are the requests that the embedded broker answers: not DescribeTopicPartitions, of which its answer breaks the
-// Java client's admin (kfake leaves a list out that is never null). Without it that asks for metadata, as of older brokers.
+// readable are the requests that the embedded broker answers, and how new: not those whose answers other clients cannot
+// read. Each client falls back to what it does with older brokers.
 func readable() *kversion.Versions {
 	v := kversion.Stable()
+	// kfake leaves a list out that is never null, which breaks the Java client's admin: it asks for metadata instead.
 	v.SetMaxKeyVersion(int16(kmsg.DescribeTopicPartitions), -1)
+	// From version 5 on the answer names each setting with a source of -1, which the Java client refuses: Kafka Streams
+	// could not create its internal topics.
+	v.SetMaxKeyVersion(int16(kmsg.CreateTopics), 4)
+	// Nobody looks at clients' metrics here, and librdkafka complains of those that are asked for.
+	v.SetMaxKeyVersion(int16(kmsg.GetTelemetrySubscriptions), -1)
+	v.SetMaxKeyVersion(int16(kmsg.PushTelemetry), -1)
 	return v
 }
