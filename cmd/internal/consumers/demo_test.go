@@ -3,30 +3,50 @@ package consumers
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/convstream/convstream/cmd/internal/kraft"
+	"github.com/convstream/convstream/cmd/internal/verify"
 )
 
-// TestKafkaDemo: who has only Go, Java and Maven tries Flink SQL on the demo, whose broker and registry are embedded.
+// TestKafkaDemo: who has only Go, Java and Maven tries Flink SQL and Kafka Streams on the demo, whose broker and registry
+// are embedded.
 func TestKafkaDemo(t *testing.T) {
 	kraft.Skip(t)
-	jars, err := libs(t.Context(), "flink")
-	if err != nil {
-		t.Fatal(err)
+	s := &services{}
+	var err error
+	for example, dir := range map[string]*string{"flink": &s.flink, "streams": &s.streams} {
+		if *dir, err = libs(t.Context(), example); err != nil {
+			t.Fatal(err)
+		}
 	}
+	env := runDemo(t)
+	streams := s.java(t, "streams", "QueueCounts", program{env: slices.Concat(env, []string{"STATE_DIR=" + t.TempDir()})})
+	lost := s.java(t, "streams", "QueueCounts", program{env: slices.Concat(env, []string{"STATE_DIR=" + t.TempDir(), "TOPIC_PREFIX=missing."})})
+	flinkAnswers(t, s, env)
+	streamsCounts(t, streams, strings.TrimPrefix(env[0], "KAFKA_BROKERS="))
+	<-lost.ended
+	if code := lost.cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(lost.stderr.String(), "UnknownTopicOrPartition") {
+		t.Errorf("Kafka Streams without its topics: exit %d\n%s", code, tail(lost.stderr.String()))
+	}
+}
+
+// runDemo gives the variables that it says to export, once something is in the topics.
+func runDemo(t *testing.T) (env []string) {
+	t.Helper()
 	demo := filepath.Join(t.TempDir(), "demo")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", demo, "../../demo").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	const any = "127.0.0.1:0"
 	running := exec.CommandContext(ctx, demo, "--kafka-addr", any, "--registry-addr", any, "--service-addr", any, "--admin-addr", any)
 	stdout, err := running.StdoutPipe()
@@ -36,8 +56,7 @@ func TestKafkaDemo(t *testing.T) {
 	if err := running.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { cancel(); _ = running.Wait() }()
-	var env []string
+	t.Cleanup(func() { cancel(); _ = running.Wait() })
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
 		if export, found := strings.CutPrefix(strings.TrimSpace(lines.Text()), "export "); found {
 			env = strings.Fields(export)
@@ -47,7 +66,12 @@ func TestKafkaDemo(t *testing.T) {
 		}
 	}
 	go func() { _, _ = io.Copy(io.Discard, stdout) }() // it would stop when nobody reads
-	s := &services{flink: jars}
+	return env
+}
+
+// flinkAnswers: Flink sees the demo's coverage.
+func flinkAnswers(t *testing.T, s *services, env []string) {
+	t.Helper()
 	dir, err := filepath.Abs(filepath.Join(examples, "flink"))
 	if err != nil {
 		t.Fatal(err)
@@ -59,4 +83,24 @@ func TestKafkaDemo(t *testing.T) {
 		t.Errorf("of the demo Flink says %v", answer)
 	}
 	t.Logf("%v", answer)
+}
+
+// streamsCounts: Kafka Streams, which had to create its topics, counts conversations of queues.
+func streamsCounts(t *testing.T, streams *process, broker string) {
+	t.Helper()
+	within(t, deadline, "Kafka Streams counts the demo's conversations", func(ctx context.Context) error {
+		select {
+		case <-streams.ended:
+			t.Fatalf("it has ended\n%s", tail(streams.stdout.String()+streams.stderr.String()))
+		default:
+		}
+		records, err := verify.Consume(ctx, []string{broker}, nil, []string{"example.queue-counts"})
+		if err == nil && len(records) == 0 {
+			err = errors.New("no counts")
+		}
+		if err == nil {
+			t.Logf("%d counts, the last one %s of %s", len(records), number(records[len(records)-1].Value), records[len(records)-1].Key)
+		}
+		return err
+	})
 }

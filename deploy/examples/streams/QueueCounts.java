@@ -1,3 +1,4 @@
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -6,12 +7,18 @@ import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Properties;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.stream.Stream;
 import org.apache.avro.Schema;
 import org.apache.avro.generic.GenericDatumReader;
 import org.apache.avro.generic.GenericRecord;
 import org.apache.avro.io.DecoderFactory;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.common.errors.SerializationException;
 import org.apache.kafka.common.serialization.Deserializer;
 import org.apache.kafka.common.serialization.Serde;
@@ -36,13 +43,14 @@ import org.apache.kafka.streams.kstream.Produced;
  * java -cp 'libs/*' QueueCounts.java
  * </pre>
  *
- * The topics example.tickets (with as many partitions as conversations.voice), example.queue-counts and
- * example.voice-tickets must be there.
+ * It creates the topics example.tickets (with as many partitions as conversations.voice), example.queue-counts and
+ * example.voice-tickets where they are missing, runs until it is interrupted, and exits 1 when it cannot go on.
  */
 public class QueueCounts {
   private static final Serde<String> TEXT = Serdes.String();
 
-  public static void main(String[] args) {
+  public static void main(String[] args) throws Exception {
+    System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "warn");
     String prefix = System.getenv().getOrDefault("TOPIC_PREFIX", "conversations.");
     String ours = System.getenv().getOrDefault("EXAMPLE_PREFIX", "example.");
     Properties settings = new Properties();
@@ -53,6 +61,7 @@ public class QueueCounts {
     // Aborted records are not for us. Kafka Streams says this by itself only with processing.guarantee=exactly_once_v2.
     settings.put(StreamsConfig.consumerPrefix("isolation.level"), "read_committed");
     settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 1000);
+    createTopics(settings, prefix, ours);
 
     StreamsBuilder builder = new StreamsBuilder();
     Serde<GenericRecord> avro = Serdes.serdeFrom((topic, value) -> {
@@ -83,8 +92,32 @@ public class QueueCounts {
         .to(ours + "voice-tickets", Produced.with(TEXT, TEXT));
 
     KafkaStreams streams = new KafkaStreams(builder.build(), settings);
+    CountDownLatch failed = new CountDownLatch(1);
+    streams.setStateListener((now, before) -> {
+      if (now == KafkaStreams.State.ERROR) { // a record that cannot be read, a topic that was deleted: the log tells
+        failed.countDown();
+      }
+    });
     Runtime.getRuntime().addShutdownHook(new Thread(streams::close));
     streams.start();
+    failed.await();
+    System.exit(1);
+  }
+
+  /** Kafka Streams creates what it needs inside, but not what it reads and writes. */
+  private static void createTopics(Properties settings, String prefix, String ours) throws Exception {
+    try (Admin admin = Admin.create(Map.of("bootstrap.servers", settings.get("bootstrap.servers")))) {
+      int partitions = admin.describeTopics(List.of(prefix + "voice")).allTopicNames().get()
+          .get(prefix + "voice").partitions().size(); // a join needs the same number on both sides
+      Set<String> there = admin.listTopics().names().get();
+      admin.createTopics(
+          Stream.of(topic(ours + "tickets", partitions), topic(ours + "queue-counts", 1), topic(ours + "voice-tickets", 1))
+              .filter(topic -> !there.contains(topic.name())).toList()).all().get();
+    }
+  }
+
+  private static NewTopic topic(String name, int partitions) {
+    return new NewTopic(name, Optional.of(partitions), Optional.empty()); // replicas as the brokers have it
   }
 
   private static int revision(String value) {
@@ -133,12 +166,12 @@ public class QueueCounts {
     private GenericDatumReader<GenericRecord> fetch(int id) {
       try {
         HttpResponse<String> answer = http.send(
-            HttpRequest.newBuilder(URI.create(registry + "/schemas/ids/" + id + "/schema")).build(),
+            HttpRequest.newBuilder(URI.create(registry + "/schemas/ids/" + id)).build(),
             HttpResponse.BodyHandlers.ofString());
         if (answer.statusCode() != 200) {
           throw new SerializationException("schema " + id + ": the registry answers " + answer.statusCode());
         }
-        return new GenericDatumReader<>(new Schema.Parser().parse(answer.body()));
+        return new GenericDatumReader<>(new Schema.Parser().parse(new ObjectMapper().readTree(answer.body()).get("schema").asText()));
       } catch (IOException | InterruptedException e) {
         throw new SerializationException("schema " + id, e);
       }
