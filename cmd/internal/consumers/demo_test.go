@@ -28,9 +28,13 @@ func TestKafkaDemo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if s.python, err = venv(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	env := runDemo(t)
 	streams := s.java(t, "streams", "QueueCounts", program{env: slices.Concat(env, []string{"STATE_DIR=" + t.TempDir()})})
 	lost := s.java(t, "streams", "QueueCounts", program{env: slices.Concat(env, []string{"STATE_DIR=" + t.TempDir(), "TOPIC_PREFIX=missing."})})
+	testMisuse(t, s, env)
 	flinkAnswers(t, s, env)
 	streamsCounts(t, streams, strings.TrimPrefix(env[0], "KAFKA_BROKERS="))
 	<-lost.ended
@@ -83,6 +87,34 @@ func flinkAnswers(t *testing.T, s *services, env []string) {
 		t.Errorf("of the demo Flink says %v", answer)
 	}
 	t.Logf("%v", answer)
+}
+
+// testMisuse: who calls a script wrongly, or the wrong one, is told so, and it does not end well.
+func testMisuse(t *testing.T, s *services, env []string) {
+	t.Helper()
+	python := func(args ...string) []string {
+		return append([]string{s.python, filepath.Join(examples, "python", args[0])}, args[1:]...)
+	}
+	wrong := map[string][]string{
+		"python read.py conversations.voice":         python("read.py"),
+		"no topic missing.voice":                     python("read.py", "missing.voice"),
+		"python read_without_registry.py ":           python("read_without_registry.py", "../../../schemas"),
+		"no topic missing.rtm":                       python("read_without_registry.py", "../../../schemas", "missing.rtm"),
+		"written with a schema registry: read.py":    python("read_without_registry.py", "../../../schemas", "conversations.voice"),
+		"python close_window.py 65269fe0dd9c622245c": python("close_window.py"),
+		"yesterday is no time":                       python("close_window.py", "account", "yesterday", "2026-11-26T14:05:00Z"),
+		"usage: KAFKA_BROKERS=":                      {filepath.Join(examples, "kcat.sh")},
+	}
+	running := map[string]*process{}
+	for says, args := range wrong {
+		running[says] = start(t, program{args: args, env: env})
+	}
+	for says, p := range running {
+		<-p.ended
+		if out := p.stderr.String(); p.cmd.ProcessState.ExitCode() == 0 || !strings.Contains(out, says) || strings.Contains(out, "Traceback") {
+			t.Errorf("%v: exit %d, want it to say %q\n%s", wrong[says], p.cmd.ProcessState.ExitCode(), says, tail(out))
+		}
+	}
 }
 
 // streamsCounts: Kafka Streams, which had to create its topics, counts conversations of queues.

@@ -13,21 +13,27 @@ endOffsets says where it lies. All of that is of one account, and others may sha
 3. keep the newest revision of each id that began within the window, leave out bot sessions that a contact supersedes,
    and count.
 
+Times without a zone are UTC.
+
 Later revisions of these conversations may follow, and rows that the service showed too late (they count as `late` in
-`progress`). A consumer that wants them corrects what it emitted.
+`progress`). A consumer that wants them corrects what it emitted. A row that came broken when its window was read is a
+dead letter (`deadLettered` in `progress`), and becomes a conversation when a later read of the window has it whole.
 """
 
 import json
 import os
 import sys
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timezone
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 
 PREFIX = os.environ.get("TOPIC_PREFIX", "conversations.")
+
+if len(sys.argv) != 4 or not {"KAFKA_BROKERS", "SCHEMA_REGISTRY_URL"} <= os.environ.keys():
+    sys.exit(__doc__)
 
 decode = AvroDeserializer(SchemaRegistryClient({"url": os.environ["SCHEMA_REGISTRY_URL"]}))
 
@@ -108,5 +114,14 @@ def main(account, start, end):
     print(json.dumps({"start": start.isoformat(), "end": end.isoformat(), "conversations": len(conversations)}))
 
 
+def instant(text):
+    """Gives the time; one without a zone is UTC."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        sys.exit(f"{text} is no time such as 2026-11-26T14:05:00Z")
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], datetime.fromisoformat(sys.argv[2]), datetime.fromisoformat(sys.argv[3]))
+    main(sys.argv[1], instant(sys.argv[2]), instant(sys.argv[3]))

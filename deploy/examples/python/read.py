@@ -13,6 +13,9 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+if len(sys.argv) < 2 or not {"KAFKA_BROKERS", "SCHEMA_REGISTRY_URL"} <= os.environ.keys():
+    sys.exit(__doc__)
+
 registry = SchemaRegistryClient({"url": os.environ["SCHEMA_REGISTRY_URL"]})
 decode = AvroDeserializer(registry)
 
@@ -23,11 +26,12 @@ consumer = Consumer({
     "enable.auto.commit": False,
     "enable.partition.eof": True,  # tells when the end is reached; leave it out to follow
 })
-partitions = [
-    TopicPartition(topic, partition, 0)
-    for topic in sys.argv[1:]
-    for partition in consumer.list_topics(topic, timeout=30).topics[topic].partitions
-]
+partitions = []
+for topic in sys.argv[1:]:
+    known = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+    if not known:
+        sys.exit(f"no topic {topic}")
+    partitions += [TopicPartition(topic, partition, 0) for partition in known]
 consumer.assign(partitions)
 
 left = len(partitions)
@@ -40,6 +44,8 @@ while left > 0:
             sys.exit(str(message.error()))
         left -= 1
         continue
+    if message.value().startswith(b"\xc3\x01"):
+        sys.exit(f"{message.topic()} has values that were written without a schema registry: read_without_registry.py reads them")
     record = {
         "topic": message.topic(),
         "partition": message.partition(),

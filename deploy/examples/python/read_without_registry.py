@@ -17,6 +17,9 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../readers"))
 from read import Reader
 
+if len(sys.argv) < 3 or "KAFKA_BROKERS" not in os.environ:
+    sys.exit(__doc__)
+
 reader = Reader(sys.argv[1], "conversation")
 
 consumer = Consumer({
@@ -26,11 +29,12 @@ consumer = Consumer({
     "enable.auto.commit": False,
     "enable.partition.eof": True,
 })
-partitions = [
-    TopicPartition(topic, partition, 0)
-    for topic in sys.argv[2:]
-    for partition in consumer.list_topics(topic, timeout=30).topics[topic].partitions
-]
+partitions = []
+for topic in sys.argv[2:]:
+    known = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+    if not known:
+        sys.exit(f"no topic {topic}")
+    partitions += [TopicPartition(topic, partition, 0) for partition in known]
 consumer.assign(partitions)
 
 left = len(partitions)
@@ -43,6 +47,8 @@ while left > 0:
             sys.exit(str(message.error()))
         left -= 1
         continue
+    if message.value().startswith(b"\0"):
+        sys.exit(f"{message.topic()} has values that were written with a schema registry: read.py reads them")
     record = {
         "topic": message.topic(),
         "partition": message.partition(),
