@@ -90,7 +90,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestTheSecondOneFindsOtherPorts where the default ones are taken; an address that was asked for is taken or refused.
+// TestTheSecondOneFindsOtherPorts where the default ones are taken, and says so; an address that was asked for is taken or refused.
 func TestTheSecondOneFindsOtherPorts(t *testing.T) {
 	t.Parallel()
 	if l, err := listen("--kafka-addr", "127.0.0.1:19092"); err != nil {
@@ -105,5 +105,21 @@ func TestTheSecondOneFindsOtherPorts(t *testing.T) {
 	defer again.Close()
 	if _, err := listen("--kafka-addr", again.Addr().String()); err == nil || !strings.Contains(err.Error(), "--kafka-addr "+again.Addr().String()) {
 		t.Errorf("%v, want it to name the flag and the address", err)
+	}
+	for _, address := range []string{"127.0.0.1:18080", "127.0.0.1:18081", "127.0.0.1:18181"} {
+		if l, err := listen("", address); err == nil {
+			defer l.Close()
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	o, err := parse(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out screen
+	_ = demo(ctx, o, &out) // interrupted before anything was published
+	if said := strings.Count(out.String(), " is taken, listening on 127.0.0.1:"); said != 4 || !strings.Contains(out.String(), "\n127.0.0.1:19092 is taken") {
+		t.Errorf("it tells of %d ports that are taken\n%s", said, &out)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ import (
 func (s *stage) whereToLook() string {
 	brokers := strings.Join(s.cfg.Kafka.Brokers, ",")
 	return fmt.Sprintf(`convstream demo, seed %d: %g conversations a minute, the last %v to begin with%s
-
+%s
   service  %s  (simulated SmartAssist)
   Kafka    %s  (embedded, topics %s*)
   registry %s  (embedded, subjects %s*-value)
@@ -31,9 +32,24 @@ look closer:
   curl %s/subjects
   kcat -b %s -C -t %svoice -X isolation.level=read_committed -f '%%k %%h\n'
 
-`, s.seed, s.perMinute, s.history, map[bool]string{true: ", with faults"}[s.faults],
+`, s.seed, s.perMinute, s.history, map[bool]string{true: ", with faults"}[s.faults], s.elsewhere(),
 		s.cfg.URL, brokers, s.cfg.TopicPrefix, s.cfg.Registry.URL, s.cfg.TopicPrefix, s.admin,
 		brokers, s.cfg.Registry.URL, s.cfg.Registry.URL, brokers, s.cfg.TopicPrefix)
+}
+
+// elsewhere is a line for each default port that was taken: what the documents say does not reach this demonstration.
+func (s *stage) elsewhere() string {
+	var lines strings.Builder
+	for _, where := range [][2]string{
+		{s.kafkaAddr, s.cfg.Kafka.Brokers[0]}, {s.registryAddr, s.registry.String()},
+		{s.adminAddr, s.admin.String()}, {s.serviceAddr, strings.TrimPrefix(s.cfg.URL, "http://")},
+	} {
+		_, asked, _ := net.SplitHostPort(where[0])
+		if _, got, _ := net.SplitHostPort(where[1]); asked != "0" && asked != got {
+			fmt.Fprintf(&lines, "%s is taken, listening on %s\n", where[0], where[1])
+		}
+	}
+	return lines.String()
 }
 
 const sampleRecords = 5 // shown at the start
