@@ -247,8 +247,11 @@ func (w *Worker) takeOver(ctx context.Context, m *memory) error {
 		return err
 	}
 	w.metrics.recoveries.Inc()
-	w.log.Info().Int("records", m.records).Int("remembered", m.state.Seen.Len()).Int64("sequence", m.state.Sequence).
-		Time("complete_through", m.state.Coverage.Through(m.state.From)).Dur("took", time.Since(w.attempt)).Msg("state recovered")
+	line := w.log.Info().Int("records", m.records).Int("remembered", m.state.Seen.Len()).Int64("sequence", m.state.Sequence)
+	if through := m.state.Coverage.Through(m.state.From); !through.IsZero() { // zero: nothing was read yet
+		line = line.Time("complete_through", through)
+	}
+	line.Dur("took", time.Since(w.attempt)).Msg("state recovered")
 	return nil
 }
 

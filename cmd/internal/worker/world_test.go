@@ -147,6 +147,9 @@ func (w *world) verify(more ...func(*verify.Report)) *verify.Report {
 	for _, f := range more {
 		f(r)
 	}
+	if n := w.log.count("0001-01-01"); n > 0 {
+		w.t.Errorf("%d lines of the log hold a time that is none", n)
+	}
 	for i, p := range r.Problems {
 		if i == 10 {
 			w.t.Errorf("and %d more", len(r.Problems)+r.More-10)
