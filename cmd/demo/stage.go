@@ -209,8 +209,8 @@ func readable() *kversion.Versions {
 	v := kversion.Stable()
 	// kfake leaves a list out that is never null, which breaks the Java client's admin: it asks for metadata instead.
 	v.SetMaxKeyVersion(int16(kmsg.DescribeTopicPartitions), -1)
-	// From version 5 on the answer names each setting with a source of -1, which the Java client refuses: Kafka Streams
-	// could not create its internal topics.
+	// From version 5 on the answer names each setting with a source of -1, or leaves the list out where none was set. The
+	// Java client refuses both: neither it nor Kafka Streams could create a topic.
 	v.SetMaxKeyVersion(int16(kmsg.CreateTopics), 4)
 	// Nobody looks at clients' metrics here, and librdkafka complains of those that are asked for.
 	v.SetMaxKeyVersion(int16(kmsg.GetTelemetrySubscriptions), -1)
