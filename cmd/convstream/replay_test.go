@@ -33,7 +33,7 @@ func TestAnswersToAReplay(t *testing.T) {
 			"01 unknown: none\n02 untried: refused\n0 published, 0 superseded, 0 resolved before, 0 still dead\n", "1 unknown, 1 not tried"},
 		"no answer": {"<html>\n", "", "cannot be read"},
 		"others": {`{"id":"01","outcome":"resolved","as":"superseded","resolved":"2026-01-02T03:04:05Z"}` + "\n" + `{"id":"02","outcome":"dead","why":"no"}` + "\n" + `{"done":true}` + "\n",
-			"01 resolved before: superseded by what was published since, seen at 2026-01-02 03:04:05\n02 still dead: no\n0 published, 0 superseded, 1 resolved before, 1 still dead\n", ""},
+			"01 resolved before: superseded by what was published since, seen at 2026-01-02 03:04:05\n02 still dead: no\n0 published, 0 superseded, 1 resolved before, 1 still dead\n", "1 still dead"},
 	} {
 		var out strings.Builder
 		err := replayOptions{}.follow(strings.NewReader(c.body), &out)

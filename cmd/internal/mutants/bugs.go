@@ -55,10 +55,10 @@ var mutants = []mutant{
 		{"producer/commit.go", "	if s.doubtful {\n", "	if false {\n"},
 	}},
 	{"a dead letter is published whenever it is asked for", worker, "TestReplay$", []edit{
-		{"poller/replay.go", "	if newest && p.e.dead {\n", "	if newest {\n"},
+		{"poller/replay.go", "	if newest && aside == isAside {\n", "	if newest {\n"},
 	}},
 	{"the state does not say which contents are dead letters", worker, "TestReplayTakeover", []edit{
-		{"poller/state.go", "		b[1] |= flagDead\n", ""},
+		{"poller/state.go", "		b[1] |= flagAside\n", ""},
 	}},
 	{"progress is claimed for what has not settled", worker, "TestClocksApart", []edit{
 		{"poller/bundle.go", "settledUpTo := read.At.Add(-p.cfg.Settle)", "settledUpTo := read.At"},
