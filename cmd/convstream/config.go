@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
-	"io"
 	"os"
 	"text/tabwriter"
 
@@ -13,10 +11,9 @@ import (
 
 // showConfig prints every setting; where some are wrong it names them and fails as run would.
 func showConfig(_ context.Context, args []string, t terminal) error {
-	flags := flag.NewFlagSet("config", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
+	flags := newFlags("config")
 	markdown := flags.Bool("markdown", false, "")
-	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+	if others, err := parse(flags, args); err != nil || len(others) > 0 {
 		return fmt.Errorf("config takes --markdown and nothing else; %w", errUsage)
 	}
 	if *markdown {

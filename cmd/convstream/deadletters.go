@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"time"
@@ -34,15 +32,15 @@ func deadLetters(ctx context.Context, args []string, t terminal) error {
 type listOptions struct{ all, asJSON, rows bool }
 
 func parseList(args []string) (o listOptions, err error) {
-	flags := flag.NewFlagSet("list", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
+	flags := newFlags("dead-letters list")
 	flags.BoolVar(&o.all, "all", false, "")
 	flags.BoolVar(&o.asJSON, "json", false, "")
 	flags.BoolVar(&o.rows, "rows", false, "")
-	if err := flags.Parse(args); err != nil {
-		return o, fmt.Errorf("dead-letters list: %w; %w", err, errUsage)
+	others, err := parse(flags, args)
+	if err != nil {
+		return o, err
 	}
-	if flags.NArg() > 0 {
+	if len(others) > 0 {
 		return o, fmt.Errorf("dead-letters list takes --all, --json and --rows and nothing else; %w", errUsage)
 	}
 	return o, nil

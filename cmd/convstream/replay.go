@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -32,18 +31,12 @@ type replayOptions struct {
 }
 
 func parseReplay(args []string) (o replayOptions, err error) {
-	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
+	flags := newFlags("dead-letters replay")
 	flags.BoolVar(&o.All, "all", false, "")
 	flags.BoolVar(&o.asJSON, "json", false, "")
 	flags.StringVar(&o.admin, "admin", "", "")
-	for rest := args; len(rest) > 0; { // ids may stand before the flags
-		if err := flags.Parse(rest); err != nil {
-			return o, fmt.Errorf("dead-letters replay: %w; %w", err, errUsage)
-		}
-		if rest = flags.Args(); len(rest) > 0 {
-			o.IDs, rest = append(o.IDs, strings.ToLower(rest[0])), rest[1:]
-		}
+	if o.IDs, err = parse(flags, args); err != nil {
+		return o, err
 	}
 	for _, id := range o.IDs {
 		if _, ok := poller.ParseLetterID(id); !ok {

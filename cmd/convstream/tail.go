@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -26,21 +25,14 @@ type tailOptions struct {
 	noFollow       bool
 }
 
-func parseTail(args []string) (tailOptions, error) {
-	var o tailOptions
-	flags := flag.NewFlagSet("tail", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
+func parseTail(args []string) (o tailOptions, err error) {
+	flags := newFlags("tail")
 	flags.StringVar(&o.from, "from", "", "")
 	flags.BoolVar(&o.asJSON, "json", false, "")
 	flags.BoolVar(&o.asRows, "rows", false, "")
 	flags.BoolVar(&o.noFollow, "no-follow", false, "")
-	for rest := args; len(rest) > 0; { // topics may stand before the flags
-		if err := flags.Parse(rest); err != nil {
-			return o, fmt.Errorf("tail: %w; %w", err, errUsage)
-		}
-		if rest = flags.Args(); len(rest) > 0 {
-			o.topics, rest = append(o.topics, rest[0]), rest[1:]
-		}
+	if o.topics, err = parse(flags, args); err != nil {
+		return o, err
 	}
 	if o.from == "" {
 		o.from = "end"
