@@ -3,6 +3,7 @@ package smartassist
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -26,8 +27,8 @@ type Config struct {
 	Channels, Queues []string // SMARTASSIST_CHANNELS, SMARTASSIST_QUEUES: filters; none = all
 	SelectedFields   []string // SMARTASSIST_SELECTED_FIELDS: not sent at all when empty
 
-	CAFile    string // SMARTASSIST_CA_FILE: PEM, added to the system's authorities
-	AllowHTTP bool   // SMARTASSIST_ALLOW_HTTP
+	RootCAs   *x509.CertPool // of SMARTASSIST_CA_FILE and the system; nil is the system's alone
+	AllowHTTP bool           // SMARTASSIST_ALLOW_HTTP
 
 	// Budget paces the requests; required, and one for the whole account.
 	Budget *Budget

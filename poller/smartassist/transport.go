@@ -3,13 +3,11 @@ package smartassist
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -37,7 +35,7 @@ func newTransport(cfg Config) (*http.Transport, error) {
 		DialContext:            cfg.Dial,
 		Protocols:              new(http.Protocols),
 		TLSHandshakeTimeout:    tlsTimeout,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs},
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConnsPerHost:    1,
 		MaxResponseHeaderBytes: 64 << 10,
@@ -50,21 +48,6 @@ func newTransport(cfg Config) (*http.Transport, error) {
 			return nil, err
 		}
 	}
-	if cfg.CAFile == "" {
-		return t, nil
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	pem, err := os.ReadFile(cfg.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("SMARTASSIST_CA_FILE: %w", err)
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, errors.New("SMARTASSIST_CA_FILE holds no certificate in PEM")
-	}
-	t.TLSClientConfig.RootCAs = pool
 	return t, nil
 }
 

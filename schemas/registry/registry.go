@@ -11,11 +11,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -25,11 +22,11 @@ import (
 
 // Config says how to reach a registry and what may be done there.
 type Config struct {
-	URL      string   // base of the API, with neither user nor query
-	Username string   // "": no login
-	Password Password // of the user; nil without one
-	CAFile   string   // PEM certificates to trust besides the system's; "" for none
-	Register bool     // register what is not there; else only look it up
+	URL      string         // base of the API, with neither user nor query
+	Username string         // "": no login
+	Password Password       // of the user; nil without one
+	RootCAs  *x509.CertPool // to trust; nil is the system's
+	Register bool           // register what is not there; else only look it up
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	Log      zerolog.Logger
 }
@@ -62,13 +59,10 @@ const (
 	largestAnswer = 4 << 20
 )
 
-// Open makes a Registry. It reaches for nothing but the CA file.
-func Open(cfg Config) (*Registry, error) {
-	transport, err := newTransport(cfg)
-	if err != nil {
-		return nil, err
-	}
-	r := &Registry{cfg: cfg, transport: transport, ids: map[string]uint32{}, texts: map[uint32]string{}, told: map[string]bool{}}
+// Open makes a Registry. It reaches for nothing.
+func Open(cfg Config) (r *Registry, err error) {
+	transport := newTransport(cfg)
+	r = &Registry{cfg: cfg, transport: transport, ids: map[string]uint32{}, texts: map[uint32]string{}, told: map[string]bool{}}
 	r.client, err = sr.NewClient(sr.URLs(cfg.URL), sr.UserAgent("convstream"), sr.PreReq(r.login), sr.HTTPClient(&http.Client{
 		Transport: bounded{transport}, Timeout: requestTimeout,
 		// A redirect would carry the login to another host.
@@ -93,31 +87,16 @@ func (r *Registry) login(req *http.Request) error {
 	return nil
 }
 
-func newTransport(cfg Config) (*http.Transport, error) {
+func newTransport(cfg Config) *http.Transport {
 	t := &http.Transport{
 		DialContext: cfg.Dial, TLSHandshakeTimeout: dialTimeout, IdleConnTimeout: idleTimeout, MaxIdleConnsPerHost: 1,
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, MaxResponseHeaderBytes: 64 << 10,
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs}, MaxResponseHeaderBytes: 64 << 10,
 	}
 	if cfg.Dial == nil {
 		t.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
 		t.Proxy = http.ProxyFromEnvironment
 	}
-	if cfg.CAFile == "" {
-		return t, nil
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	pem, err := os.ReadFile(cfg.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("SCHEMA_REGISTRY_CA_FILE: %w", err)
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, errors.New("SCHEMA_REGISTRY_CA_FILE holds no certificate in PEM")
-	}
-	t.TLSClientConfig.RootCAs = pool
-	return t, nil
+	return t
 }
 
 // bounded cuts off answers that are larger than any of a registry: the client

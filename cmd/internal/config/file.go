@@ -24,16 +24,24 @@ func secretFile(path string) error {
 	return nil
 }
 
-// certificates says why a file cannot be used as a list of trusted certificates.
-func certificates(path string) error {
+// Authorities are those of the system and of a file of PEM certificates; nil, the system's alone, where there is no path.
+// The error does not name the file.
+func Authorities(path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
 	content, err := readable(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if !x509.NewCertPool().AppendCertsFromPEM(content) {
-		return errors.New("no certificate in it")
+	pool, err := x509.SystemCertPool()
+	if err != nil { // the system has none
+		pool = x509.NewCertPool()
 	}
-	return nil
+	if !pool.AppendCertsFromPEM(content) {
+		return nil, errors.New("no certificate in it")
+	}
+	return pool, nil
 }
 
 // readable reads a regular file of reasonable size. A pipe is refused: it could be read only once, and secrets are read

@@ -35,11 +35,7 @@ func (c *Config) validateService(p *problems) {
 		"%s is no stream id; expected up to 100 letters, digits, '_' and '-'", quote(c.StreamID))
 	within(p, "SMARTASSIST_REQUESTS_PER_MINUTE", c.RequestsPerMinute, 1, 60)
 	within(p, "SMARTASSIST_PAGE_LIMIT", c.PageLimit, 1, 100)
-	if c.CAFile != "" {
-		if err := certificates(c.CAFile); err != nil {
-			p.add("SMARTASSIST_CA_FILE", "%s: %v; expected a file of PEM certificates", quote(c.CAFile), err)
-		}
-	}
+	authorities(p, "SMARTASSIST_CA_FILE", c.CAFile)
 }
 
 // validateURL quotes nothing of the URL: people put credentials into URLs.
@@ -130,10 +126,12 @@ func (c *Config) validateRegistry(p *problems) {
 	p.require(password || r.Username == "", "SCHEMA_REGISTRY_PASSWORD", "required with SCHEMA_REGISTRY_USERNAME (or SCHEMA_REGISTRY_PASSWORD_FILE)")
 	p.require(!strings.ContainsFunc(r.Username, func(c rune) bool { return c == ':' || c < ' ' }), "SCHEMA_REGISTRY_USERNAME",
 		"contains a colon or a control character, which a login of HTTP cannot have")
-	if r.CAFile != "" {
-		if err := certificates(r.CAFile); err != nil {
-			p.add("SCHEMA_REGISTRY_CA_FILE", "%s: %v; expected a file of PEM certificates", quote(r.CAFile), err)
-		}
+	authorities(p, "SCHEMA_REGISTRY_CA_FILE", r.CAFile)
+}
+
+func authorities(p *problems, name, path string) {
+	if _, err := Authorities(path); err != nil {
+		p.add(name, "%s: %v; expected a file of PEM certificates", quote(path), err)
 	}
 }
 

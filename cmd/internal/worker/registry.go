@@ -19,7 +19,11 @@ func OpenRegistry(cfg *config.Config, network Network, log zerolog.Logger) (*reg
 	if c.URL == "" {
 		return nil, encoder.NewDecoder(nil), nil
 	}
-	as := registry.Config{URL: c.URL, Username: c.Username, CAFile: c.CAFile, Register: c.Register, Dial: network.Dial, Log: log}
+	authorities, err := config.Authorities(c.CAFile)
+	if err != nil {
+		return nil, nil, fmt.Errorf("SCHEMA_REGISTRY_CA_FILE: %w", err)
+	}
+	as := registry.Config{URL: c.URL, Username: c.Username, RootCAs: authorities, Register: c.Register, Dial: network.Dial, Log: log}
 	if password := secret("SCHEMA_REGISTRY_PASSWORD", c.Password, c.PasswordFile); password != nil {
 		as.Password = password
 	}

@@ -54,11 +54,15 @@ func hash(parts ...string) string {
 }
 
 func serviceClient(cfg *config.Config, network Network, permit func(context.Context) error) (*smartassist.Client, *smartassist.Budget, error) {
+	authorities, err := config.Authorities(cfg.CAFile)
+	if err != nil {
+		return nil, nil, fmt.Errorf("SMARTASSIST_CA_FILE: %w", err)
+	}
 	budget := smartassist.NewBudget(cfg.RequestsPerMinute)
 	client, err := smartassist.New(smartassist.Config{
 		URL: cfg.URL, AccountID: cfg.AccountID, StreamID: cfg.StreamID, Token: tokens(cfg),
 		Channels: cfg.Channels, Queues: cfg.Queues, SelectedFields: cfg.SelectedFields,
-		CAFile: cfg.CAFile, AllowHTTP: cfg.AllowHTTP, Budget: budget, Permit: permit, Dial: network.Dial,
+		RootCAs: authorities, AllowHTTP: cfg.AllowHTTP, Budget: budget, Permit: permit, Dial: network.Dial,
 	})
 	return client, budget, err
 }
