@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/convstream/convstream/cmd/internal/child"
 	"github.com/convstream/convstream/cmd/internal/verify"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller/simulator"
@@ -76,7 +76,7 @@ type process struct {
 	t              *testing.T
 	cmd            *exec.Cmd
 	stdout, stderr *output
-	ended          chan struct{}
+	ended          <-chan struct{}
 }
 
 // patient is how long a test waits for what should take a moment: the machine may be busy.
@@ -85,23 +85,14 @@ const patient = 40 * time.Second
 // start runs convstream with this environment and no other. It does not outlive the test.
 func start(t *testing.T, env map[string]string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(binary, args...), stdout: newOutput(), stderr: newOutput(), ended: make(chan struct{})}
+	p := &process{t: t, cmd: exec.Command(binary, args...), stdout: newOutput(), stderr: newOutput()}
 	p.cmd.Env = []string{}
 	for name, value := range env {
 		p.cmd.Env = append(p.cmd.Env, name+"="+value)
 	}
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // a process is told of the death of the thread that started it
-		err := p.cmd.Start()
-		if started <- err; err == nil {
-			_ = p.cmd.Wait()
-			close(p.ended)
-		}
-	}()
-	if err := <-started; err != nil {
+	var err error
+	if p.ended, err = child.Start(p.cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

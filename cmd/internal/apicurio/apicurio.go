@@ -11,10 +11,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"syscall"
 	"time"
 
+	"github.com/convstream/convstream/cmd/internal/child"
 	"github.com/convstream/convstream/cmd/internal/maven"
 )
 
@@ -32,7 +32,7 @@ type Registry struct {
 
 	log   string // file
 	cmd   *exec.Cmd
-	ended chan struct{}
+	ended <-chan struct{}
 }
 
 // Start starts a registry whose files are in the directory and waits until it answers. It dies with this process.
@@ -49,7 +49,7 @@ func Start(ctx context.Context, dir string) (*Registry, error) {
 		return nil, err
 	}
 	r := &Registry{
-		URL: fmt.Sprintf("http://127.0.0.1:%d/apis/ccompat/v7", port), log: filepath.Join(dir, "registry.log"), ended: make(chan struct{}),
+		URL: fmt.Sprintf("http://127.0.0.1:%d/apis/ccompat/v7", port), log: filepath.Join(dir, "registry.log"),
 	}
 	r.cmd = exec.Command("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx384m",
 		"-Dquarkus.http.host=127.0.0.1", fmt.Sprintf("-Dquarkus.http.port=%d", port), "-Djava.io.tmpdir="+dir,
@@ -82,18 +82,9 @@ func (r *Registry) start() error {
 	}
 	defer log.Close()
 	r.cmd.Stdout, r.cmd.Stderr = log, log
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // a process is told of the death of the thread that started it: keep it for as long
-		err := r.cmd.Start()
-		started <- err
-		if err == nil {
-			_ = r.cmd.Wait()
-			close(r.ended)
-		}
-	}()
-	return <-started
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the keyboard is for the tests alone
+	r.ended, err = child.Start(r.cmd)
+	return err
 }
 
 // await waits until the registry answers.

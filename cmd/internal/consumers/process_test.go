@@ -5,11 +5,12 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/convstream/convstream/cmd/internal/child"
 )
 
 // program is one to run, with what it needs.
@@ -25,27 +26,18 @@ type process struct {
 	name           string
 	cmd            *exec.Cmd
 	stdout, stderr bytes.Buffer // to be read when it has ended
-	ended          chan struct{}
+	ended          <-chan struct{}
 	began          time.Time
 }
 
 func start(t *testing.T, p program) *process {
 	t.Helper()
-	out := &process{name: p.args[0], cmd: exec.Command(p.args[0], p.args[1:]...), ended: make(chan struct{}), began: time.Now()}
+	out := &process{name: p.args[0], cmd: exec.Command(p.args[0], p.args[1:]...), began: time.Now()}
 	out.cmd.Dir, out.cmd.Stdin = p.dir, strings.NewReader(p.stdin)
 	out.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LC_ALL=C.UTF-8"}, p.env...)
 	out.cmd.Stdout, out.cmd.Stderr = &out.stdout, &out.stderr
-	out.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // a process is told of the death of the thread that started it: keep it for as long
-		err := out.cmd.Start()
-		if started <- err; err == nil {
-			_ = out.cmd.Wait()
-			close(out.ended)
-		}
-	}()
-	if err := <-started; err != nil {
+	var err error
+	if out.ended, err = child.Start(out.cmd); err != nil {
 		t.Fatalf("%s: %v", p.args[0], err)
 	}
 	t.Cleanup(out.kill)

@@ -8,12 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/convstream/convstream/cmd/internal/child"
 )
 
 // node is one broker and controller, numbered from 1.
@@ -105,19 +106,11 @@ func (n node) start() error {
 	cmd.ExtraFiles = []*os.File{n.c.ports}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt from the keyboard is for the tests alone
 	if n.c.Tied {
-		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+		_, err = child.Start(cmd)
+	} else if err = cmd.Start(); err == nil {
+		go func() { _ = cmd.Wait() }()
 	}
-	started := make(chan error)
-	go func() {
-		// A process is told of the death of the thread that started it, not of the process: keep this thread for as long.
-		runtime.LockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	if err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(n.dir(), "pid"), []byte(strconv.Itoa(cmd.Process.Pid)), 0o644)
