@@ -166,7 +166,7 @@ func became(a worker.LetterAnswer) string {
 		return fmt.Sprintf("published as revision %d", a.Revision)
 	case string(poller.LetterSuperseded):
 		return "superseded: this content of the conversation or a newer one was published since; resolved without publishing it"
-	case "resolved":
+	case worker.LetterResolved:
 		res := poller.Resolution{Fate: poller.Fate(a.As), Revision: a.Revision}
 		if a.Resolved != nil {
 			res.At = *a.Resolved
@@ -181,16 +181,17 @@ func became(a worker.LetterAnswer) string {
 // conclude sums up. Letters that nobody has, or that were not tried, make it a failure; one that is still dead does where it was
 // asked for by its id.
 func (o replayOptions) conclude(counts map[string]int, out io.Writer) error {
-	text := fmt.Sprintf("%d published, %d superseded, %d resolved before, %d still dead", counts["published"], counts["superseded"], counts["resolved"], counts["dead"])
+	text := fmt.Sprintf("%d published, %d superseded, %d resolved before, %d still dead",
+		counts[string(poller.LetterPublished)], counts[string(poller.LetterSuperseded)], counts[worker.LetterResolved], counts[string(poller.LetterDead)])
 	if !o.asJSON {
 		if _, err := fmt.Fprintln(out, text); err != nil {
 			return err
 		}
 	}
-	if n, m := counts["unknown"], counts["untried"]; n+m > 0 {
+	if n, m := counts[worker.LetterUnknown], counts[worker.LetterUntried]; n+m > 0 {
 		return fmt.Errorf("dead-letters replay: %d unknown, %d not tried", n, m)
 	}
-	if n := counts["dead"]; n > 0 && !o.All {
+	if n := counts[string(poller.LetterDead)]; n > 0 && !o.All {
 		return fmt.Errorf("dead-letters replay: %d still dead", n)
 	}
 	return nil

@@ -16,6 +16,26 @@ type ReplayRequest struct {
 	All bool     `json:"all,omitempty"`
 }
 
+// LetterAnswer is what became of one dead letter, or of the whole request: one line of the answer to a replay.
+type LetterAnswer struct {
+	ID       string     `json:"id,omitempty"`
+	Outcome  string     `json:"outcome,omitempty"`  // a poller.Fate, or one of those below
+	As       string     `json:"as,omitempty"`       // of one that was resolved before: published or superseded
+	Revision int32      `json:"revision,omitempty"` // of a published one
+	Resolved *time.Time `json:"resolved,omitempty"` // when one that was resolved before was
+	Why      string     `json:"why,omitempty"`      // of one that is dead, unknown or untried
+
+	Done  bool   `json:"done,omitempty"`  // the last line: every letter asked for was answered
+	Error string `json:"error,omitempty"` // the last line: why those that are not answered were not; asking again is safe
+}
+
+// Outcomes of a letter beside those of the poller.
+const (
+	LetterResolved = "resolved" // before
+	LetterUnknown  = "unknown"  // no such letter
+	LetterUntried  = "untried"  // others fared too badly
+)
+
 // longestLine is for how long a line of the answer waits for its reader.
 const longestLine = 30 * time.Second
 

@@ -83,6 +83,7 @@ func (s sink) noteRefused(err error, d *draft) error {
 // unblamedError is a refusal that points to no row, and of which nothing was learned: only the operator can mend it.
 type unblamedError struct{ error }
 
+// Unwrap is the refusal.
 func (e unblamedError) Unwrap() error { return e.error }
 
 // ownTimes tells whether any of the records has another time than that of publishing.

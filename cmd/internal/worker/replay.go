@@ -15,36 +15,10 @@ import (
 	"github.com/convstream/convstream/producer"
 )
 
-// LetterAnswer is what became of one dead letter, or of the whole request: one line of the answer to a replay.
-type LetterAnswer struct {
-	ID       string     `json:"id,omitempty"`
-	Outcome  string     `json:"outcome,omitempty"`  // published, superseded, dead, resolved, unknown or untried
-	As       string     `json:"as,omitempty"`       // of one that was resolved before: published or superseded
-	Revision int32      `json:"revision,omitempty"` // of a published one
-	Resolved *time.Time `json:"resolved,omitempty"` // when one that was resolved before was
-	Why      string     `json:"why,omitempty"`      // of one that is dead, unknown or untried
-
-	Done  bool   `json:"done,omitempty"`  // the last line: every letter asked for was answered
-	Error string `json:"error,omitempty"` // the last line: why those that are not answered were not; asking again is safe
-}
-
-// Outcomes beside those of the poller.
-const (
-	letterResolved = "resolved" // before
-	letterUnknown  = "unknown"
-	letterUntried  = "untried"
-)
-
 const (
 	// replayRows and replayBytes bound what is replayed in one transaction.
 	replayRows  = 100
 	replayBytes = 2 << 20
-	// mostUnblamed is how many refusals that point to no letter end a request: those after them would not fare better.
-	mostUnblamed = 2
-	// mostRefused is how many refusals by the brokers one request may cause: each costs a recovery.
-	mostRefused = 3
-	// longestReplay is how long a transaction of letters is tried for, through as many recoveries as it needs.
-	longestReplay = 3 * time.Minute
 	// tailPatience is how long the brokers may be silent while dead letters are read.
 	tailPatience = 30 * time.Second
 )
@@ -135,7 +109,7 @@ func (r *replay) answerRest() error {
 	rest := r.damaged
 	for id := range r.wanted {
 		if _, damaged := rest[id]; !damaged {
-			rest[id] = LetterAnswer{ID: id, Outcome: letterUnknown, Why: "the topic holds no dead letter of this id"}
+			rest[id] = LetterAnswer{ID: id, Outcome: LetterUnknown, Why: "the topic holds no dead letter of this id"}
 		}
 	}
 	for id, a := range rest {
@@ -168,133 +142,7 @@ func (r *replay) take(ctx context.Context, l encoder.Letter, err error) error {
 }
 
 func untried(id string) LetterAnswer {
-	return LetterAnswer{ID: id, Outcome: letterUntried, Why: fmt.Sprintf("the brokers refused %d others: mend that first, each refusal interrupts the worker", mostRefused)}
-}
-
-// flush replays the batch; one letter by one where the brokers refuse something of it.
-func (r *replay) flush(ctx context.Context) error {
-	batch := r.batch
-	r.batch, r.bytes, r.inspected = nil, 0, false
-	if len(batch) == 0 {
-		return nil
-	}
-	if done, err := r.together(ctx, batch); err != nil || done {
-		return err
-	}
-	for i := range batch {
-		if r.refused >= mostRefused {
-			if err := r.answer(untried(batch[i].ID.String())); err != nil {
-				return err
-			}
-			continue
-		}
-		if done, err := r.together(ctx, batch[i:i+1]); err != nil || !done {
-			return errors.Join(err, ctx.Err())
-		}
-	}
-	return nil
-}
-
-// together replays letters in one transaction, again after a recovery where its outcome is not known. done is false where
-// the brokers refuse one of several.
-func (r *replay) together(ctx context.Context, letters []poller.Letter) (done bool, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, longestReplay, errReplayTime)
-	defer cancel()
-	r.asked = false
-	for {
-		out, err := r.errand(ctx, letters)
-		refused, refusal := errors.AsType[*producer.RefusedError](err)
-		if refusal {
-			r.remedy = refused.Remedy()
-		}
-		switch {
-		case err == nil:
-			return true, r.answerAll(letters, out)
-		case errors.Is(err, errNotActive) || r.hopeless(err):
-			return false, err
-		case refusal && len(letters) > 1:
-			return false, nil
-		case ctx.Err() != nil:
-			return false, fmt.Errorf("%w: %w", context.Cause(ctx), err)
-		}
-		select { // the session ends and the next one recovers
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
-	}
-}
-
-// hopeless tells that trying again would change nothing: this worker ends, or the brokers have refused something else than a
-// letter, and more than once.
-func (r *replay) hopeless(err error) bool {
-	if _, ok := errors.AsType[unblamedError](err); ok {
-		r.unblamed++
-	}
-	fenced := r.lease != nil && errors.Is(err, producer.ErrFenced) // it stands by, or becomes active again
-	return r.unblamed >= mostUnblamed || final(err) && !fenced
-}
-
-var (
-	errReplayTime = fmt.Errorf("not committed within %v", longestReplay)
-	errNotActive  = errors.New("this worker is not the active one any more: ask the one that /status names")
-)
-
-// errand has the poller's goroutine replay the letters, once there is an active session.
-func (r *replay) errand(ctx context.Context, letters []poller.Letter) (out []poller.Replayed, err error) {
-	done := make(chan struct{})
-	errand := func(ctx context.Context, p *poller.Poller) error {
-		defer close(done)
-		if !r.inspected {
-			if err = r.inspect(ctx); err != nil {
-				return nil // it has changed nothing, and the poller may go on
-			}
-			r.inspected = true
-		}
-		if !r.asked {
-			r.forgetVerdicts(letters)
-		}
-		r.asked = true
-		out, err = r.replayIn(ctx, p, letters)
-		return err
-	}
-	for {
-		select {
-		case r.errands <- errand:
-			<-done // a commit is bounded in time
-			return out, err
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(time.Second):
-			if r.doing() == Standby {
-				return nil, errNotActive
-			}
-		}
-	}
-}
-
-// inspect reads the topics' settings anew: a limit that the operator has raised must be known before records are measured by it.
-func (w *Worker) inspect(ctx context.Context) error {
-	w.turn()
-	ctx, cancel := context.WithTimeout(ctx, step)
-	defer cancel()
-	return w.producer.InspectTopics(ctx, w.topics)
-}
-
-// replayIn replays letters in the poller's goroutine. What the brokers say of a letter this time must not be held against it
-// the next time.
-func (w *Worker) replayIn(ctx context.Context, p *poller.Poller, letters []poller.Letter) ([]poller.Replayed, error) {
-	out, err := p.Replay(ctx, letters)
-	if err == nil || len(letters) > 1 {
-		w.forgetVerdicts(letters)
-	}
-	return out, err
-}
-
-// forgetVerdicts is for the poller's goroutine.
-func (w *Worker) forgetVerdicts(letters []poller.Letter) {
-	for _, l := range letters {
-		delete(w.refused.contents, content{l.Row.Identity(), l.Row.Fingerprint(w.polling.Ignore)})
-	}
+	return LetterAnswer{ID: id, Outcome: LetterUntried, Why: fmt.Sprintf("the brokers refused %d others: mend that first, each refusal interrupts the worker", mostRefused)}
 }
 
 func (r *replay) answerAll(letters []poller.Letter, out []poller.Replayed) error {
@@ -308,7 +156,7 @@ func (r *replay) answerAll(letters []poller.Letter, out []poller.Replayed) error
 				a.Why = fmt.Sprintf("%v (%s)", o.Err, cmp.Or(r.remedy, "its dead letters say when, the log why"))
 			}
 		case o.Before && o.At.Before(r.begun.Truncate(time.Millisecond)): // else by this very request, before a recovery
-			a.Outcome, a.As, a.Resolved = letterResolved, string(o.Fate), &o.At
+			a.Outcome, a.As, a.Resolved = LetterResolved, string(o.Fate), &o.At
 		}
 		if errors.Is(o.Err, poller.ErrNewerIsDead) && !r.last {
 			r.behind[a.ID] = a
