@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+
+	"github.com/twmb/avro"
 )
 
 //go:embed history/*.avsc
@@ -13,6 +15,19 @@ var history embed.FS
 // Versions are all texts that were ever written with, the newest last: it is the
 // present one. Two may have one fingerprint, where only docs differ.
 func (s Schema) Versions() []Schema { return versions()[s.Name] }
+
+// Known is the version of this schema that has the fingerprint, of those that this program holds.
+func (s Schema) Known(fingerprint uint64) (*avro.Schema, bool) {
+	if fingerprint == s.Fingerprint() {
+		return s.parsed, true
+	}
+	for _, v := range s.Versions() {
+		if fingerprint == v.Fingerprint() {
+			return v.parsed, true
+		}
+	}
+	return nil, false
+}
 
 // versions are parsed when first asked for: most programs only write.
 var versions = sync.OnceValue(func() map[string][]Schema {

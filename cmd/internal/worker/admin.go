@@ -108,7 +108,7 @@ func (w *Worker) readiness(ctx context.Context) error {
 // notStarted says what a worker that neither works nor stands by waits for.
 func (w *Worker) notStarted() error {
 	if w.registry != nil && !w.framed.Load() {
-		return w.unidentified()
+		return w.withoutSchemas()
 	}
 	if w.lease != nil {
 		if l := w.lease.Status(); l.Trouble != nil {

@@ -34,9 +34,9 @@ func OpenRegistry(cfg *config.Config, network Network, log zerolog.Logger) (*reg
 	return r, encoder.NewDecoder(r.Text), nil
 }
 
-// identify asks the registry for the ids of the schemas, once in the life of the process: a standby does it too, and from
+// ensureSchemas asks the registry for the ids of the schemas, once in the life of the process: a standby does it too, and from
 // then on the registry may be away.
-func (w *Worker) identify(ctx context.Context) error {
+func (w *Worker) ensureSchemas(ctx context.Context) error {
 	if w.registry == nil || w.framed.Load() {
 		return nil
 	}
@@ -58,8 +58,8 @@ func (w *Worker) identify(ctx context.Context) error {
 	return nil
 }
 
-// unidentified says what a worker that has not got the ids waits for.
-func (w *Worker) unidentified() error {
+// withoutSchemas says what a worker that has not got the ids waits for.
+func (w *Worker) withoutSchemas() error {
 	if t := w.trouble.Load(); t != nil {
 		return fmt.Errorf("starting: %s", t.Error)
 	}

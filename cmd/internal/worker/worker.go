@@ -188,7 +188,7 @@ func (w *Worker) session(ctx, hard context.Context, fail context.CancelCauseFunc
 	if err := w.ensureTopics(ctx); err != nil {
 		return err
 	}
-	if err := w.identify(ctx); err != nil {
+	if err := w.ensureSchemas(ctx); err != nil {
 		return err
 	}
 	m := w.newMemory()
