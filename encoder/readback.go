@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"time"
 
 	"github.com/convstream/convstream/poller/smartassist"
 )
@@ -39,27 +38,6 @@ func (e *Encoder) ReadConversation(ctx context.Context, d *Decoder, m Message) (
 		r.Supersedes = *c.Supersedes
 	}
 	return r, r.Row.Err
-}
-
-// DeadLetterReader reads the dead letters of the encoder's account back and joins those that were cut.
-type DeadLetterReader struct {
-	encoder *Encoder
-	letters LetterReader
-}
-
-// NewDeadLetterReader begins to read messages of the dead-letter topic, in their order.
-func (e *Encoder) NewDeadLetterReader() *DeadLetterReader { return &DeadLetterReader{encoder: e} }
-
-// Read gives the row of a dead letter and when it was read from the service; whole is false for all parts but the last.
-func (d *DeadLetterReader) Read(m Message) (row smartassist.Row, at time.Time, whole bool, err error) {
-	if !bytes.Equal(m.header("ce_source"), d.encoder.source) {
-		return row, at, false, ErrOtherAccount
-	}
-	l, whole, err := d.letters.Read(m)
-	if err != nil || !whole {
-		return row, l.At, false, err
-	}
-	return smartassist.ParseRow(l.Row), l.At, true, nil
 }
 
 // header is the value of a header, nil where the message has none of that name.

@@ -11,6 +11,7 @@ import (
 	"github.com/convstream/convstream/cmd/internal/config"
 	"github.com/convstream/convstream/cmd/internal/logging"
 	"github.com/convstream/convstream/cmd/internal/show"
+	"github.com/convstream/convstream/cmd/internal/worker"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/producer"
@@ -67,7 +68,7 @@ func (o listOptions) list(ctx context.Context, cluster producer.Config, prefix s
 	letters := func(use func(show.Letter) error) error {
 		var reader encoder.LetterReader
 		return producer.Tail(ctx, cluster, producer.TailOptions{Topics: topics, Patience: readingPatience}, func(m producer.Message) error {
-			l, whole, err := reader.Read(show.MessageOf(m))
+			l, whole, err := reader.Read(worker.MessageOf(m))
 			if !whole {
 				return nil
 			}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/convstream/convstream/cmd/internal/worker"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/producer"
 	"github.com/convstream/convstream/schemas/registry"
@@ -64,7 +65,7 @@ func Rows(ctx context.Context, out io.Writer, t Topics) Printer {
 		case "progress", "state":
 			return nil
 		case "dead-letter":
-			l, whole, err := letters.Read(MessageOf(m))
+			l, whole, err := letters.Read(worker.MessageOf(m))
 			if errors.Is(err, encoder.ErrIncomplete) && l.Parts > 1 {
 				return line(out, fmt.Appendf(nil, "%s-%d offset %d: %v", m.Topic, m.Partition, m.Offset, err))
 			}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/mattn/go-isatty"
 
-	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/producer"
 )
 
@@ -87,13 +86,4 @@ func partText(m producer.Message) string {
 		return ""
 	}
 	return fmt.Sprintf(" part %s of %s", clean(header(m, "part")), clean(header(m, "parts")))
-}
-
-// MessageOf is a record as the encoder reads it back.
-func MessageOf(m producer.Message) encoder.Message {
-	headers := make([]encoder.Header, len(m.Headers))
-	for i, h := range m.Headers {
-		headers[i] = encoder.Header(h)
-	}
-	return encoder.Message{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: headers}
 }

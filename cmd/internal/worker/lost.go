@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/convstream/convstream/cmd/internal/config"
-	"github.com/convstream/convstream/cmd/internal/show"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
+	"github.com/convstream/convstream/poller/smartassist"
 	"github.com/convstream/convstream/producer"
 )
 
@@ -96,19 +96,21 @@ func (w *Worker) recollect(ctx context.Context, state *poller.State, since, now 
 	defer cancel()
 	memory, unreadable := state.Recollect(now), 0
 	count := func(err error) {
-		switch {
-		case err == nil:
+		if err == nil {
 			recalled++
-		case !errors.Is(err, encoder.ErrOtherAccount):
+		} else {
 			unreadable++
 		}
 	}
 	for _, topic := range w.encoder.Topics() {
 		if err := w.producer.ReadSince(ctx, topic, since, func(m producer.Message) error {
 			w.turn()
-			r, err := w.encoder.ReadConversation(ctx, w.decoder, messageOf(m))
+			r, err := w.encoder.ReadConversation(ctx, w.decoder, MessageOf(m))
 			if e := schemaMissing(topic, err); e != nil {
 				return e
+			}
+			if errors.Is(err, encoder.ErrOtherAccount) {
+				return nil
 			}
 			if count(err); err == nil {
 				memory.Add(poller.Published{Row: r.Row, Revision: r.Number, Fingerprint: r.Fingerprint, At: r.ObservedAt})
@@ -118,12 +120,16 @@ func (w *Worker) recollect(ctx context.Context, state *poller.State, since, now 
 			return recalled, err
 		}
 	}
-	dead := w.encoder.NewDeadLetterReader()
+	var letters encoder.LetterReader
 	err = w.producer.ReadSince(ctx, w.encoder.DeadLetterTopic(), since, func(m producer.Message) error {
 		w.turn()
-		row, at, whole, err := dead.Read(messageOf(m))
-		if count(err); whole {
-			memory.Add(poller.Published{Row: row, Fingerprint: row.Fingerprint(w.polling.Ignore), At: at})
+		l, whole, err := letters.Read(MessageOf(m))
+		if l.Account != w.cfg.AccountID {
+			return nil
+		}
+		if count(err); err == nil && whole {
+			row := smartassist.ParseRow(l.Row)
+			memory.Add(poller.Published{Row: row, Fingerprint: row.Fingerprint(w.polling.Ignore), At: l.At})
 		}
 		return nil
 	})
@@ -132,6 +138,3 @@ func (w *Worker) recollect(ctx context.Context, state *poller.State, since, now 
 	}
 	return recalled, err
 }
-
-// messageOf is a record as those who show it read it back.
-func messageOf(m producer.Message) encoder.Message { return show.MessageOf(m) }

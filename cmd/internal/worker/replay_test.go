@@ -81,7 +81,7 @@ func (w *world) letters() (out []encoder.Letter) {
 		for _, h := range r.Headers {
 			m.Headers = append(m.Headers, producer.Header{Key: h.Key, Value: h.Value})
 		}
-		l, whole, err := reader.Read(messageOf(m))
+		l, whole, err := reader.Read(MessageOf(m))
 		w.must(err)
 		if whole {
 			out = append(out, l)

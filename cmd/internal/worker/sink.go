@@ -153,3 +153,12 @@ func recordOf(m encoder.Message) producer.Record {
 	}
 	return producer.Record{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: headers}
 }
+
+// MessageOf is recordOf for what was read back.
+func MessageOf(m producer.Message) encoder.Message {
+	headers := make([]encoder.Header, len(m.Headers))
+	for i, h := range m.Headers {
+		headers[i] = encoder.Header(h)
+	}
+	return encoder.Message{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: headers}
+}
