@@ -104,7 +104,7 @@ func (p *Poller) commit(ctx context.Context, plan Plan) error {
 		p.tell(b)
 	}
 	p.pending = p.state.pending()
-	p.publishStatus(time.Now())
+	p.publishStatus(p.cfg.Now())
 	return nil
 }
 

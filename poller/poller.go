@@ -27,6 +27,8 @@ type Config struct {
 	Refused func(row smartassist.Row, fingerprint uint64) error
 	// KeepLetters is for how long the Sink keeps dead letters; what became of older ones need not be remembered. nil is for ever.
 	KeepLetters func() time.Duration
+	// Now is this machine's clock; nil: time.Now. How long something takes is not measured by it.
+	Now func() time.Time
 	// Errands are done between two reads, by the goroutine that runs the Poller. An errand's error ends the Poller as the
 	// Sink's does. nil for none.
 	Errands <-chan Errand
@@ -64,7 +66,10 @@ type Poller struct {
 // New gives a Poller that goes on from the state, which it takes over. A state without a commit is a first start.
 func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 	p := &Poller{cfg: cfg, source: source, sink: sink, state: state, lastWidth: firstGuess, told: map[Window]bool{}}
-	now := time.Now()
+	if p.cfg.Now == nil {
+		p.cfg.Now = time.Now
+	}
+	now := p.cfg.Now()
 	switch {
 	case state.Sequence == 0:
 		state.From = cfg.start(now)
@@ -76,7 +81,7 @@ func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 		state.Paging = Paging{}
 	}
 	state.Asked, state.PagingOf = cfg.Selection, cfg.PagingOf
-	p.reader = Reader{Source: source, Limit: cfg.PageLimit, Settle: cfg.Settle, Paging: state.Paging}
+	p.reader = Reader{Source: source, Limit: cfg.PageLimit, Settle: cfg.Settle, Now: p.cfg.Now, Paging: state.Paging}
 	p.pending = state.pending()
 	p.publishStatus(now)
 	return p
@@ -94,7 +99,7 @@ func (c Config) start(now time.Time) time.Time {
 // long to wait before the next call. An error of the Source is not returned: it is noted, logged once, and the window comes
 // up again. An error is the Sink's, or the context's.
 func (p *Poller) RunOnce(ctx context.Context) (time.Duration, error) {
-	now := time.Now()
+	now := p.cfg.Now()
 	plan := p.plan(now)
 	task, due := plan.Next()
 	if wait := p.head.wait(now); wait > 0 {

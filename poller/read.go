@@ -65,6 +65,7 @@ type Reader struct {
 	Source Source
 	Limit  int // rows asked for in a page
 	Settle time.Duration
+	Now    func() time.Time // our clock
 	Paging Paging
 }
 
@@ -224,7 +225,7 @@ func (c *collector) page(ctx context.Context, offset int) (smartassist.Page, err
 			c.at, c.behind = page.Date, page.Sent.Sub(page.Date)
 		}
 		// Against our clock after the answer: a slow answer is no clock that is ahead.
-		c.ahead = min(max(0, time.Until(page.Date)), longestAhead)
+		c.ahead = min(max(0, page.Date.Sub(c.reader.Now())), longestAhead)
 	}
 	for _, row := range page.Rows {
 		key := keyOfRow(row)

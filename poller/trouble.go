@@ -32,7 +32,7 @@ type trouble struct {
 
 // failed notes that a window could not be read. Trouble with a window in the past does not hold back the head.
 func (p *Poller) failed(task Task, err error) {
-	now := time.Now()
+	now := p.cfg.Now()
 	p.turn++ // what failed lets others go first
 	if task.Why == Head {
 		p.head.fail(now)
@@ -66,7 +66,7 @@ func (p *Poller) recovered(task Task) {
 	if p.trouble.since.IsZero() || p.head.failures > 0 || p.others.failures > 0 {
 		return
 	}
-	p.cfg.Log.Info().Dur("after", time.Since(p.trouble.since)).Int("attempts", p.trouble.attempts).Msg("service can be read again")
+	p.cfg.Log.Info().Dur("after", p.cfg.Now().Sub(p.trouble.since)).Int("attempts", p.trouble.attempts).Msg("service can be read again")
 	p.trouble = trouble{}
 }
 

@@ -33,7 +33,7 @@ func TestTheEndIsNoCap(t *testing.T) {
 			s.of[0] = append(s.of[0], contact(string(rune('A'+i)), "s", "CLOSED"))
 			s.of[1] = append(s.of[1], contact(string(rune('A'+i)), "t", "CLOSED"))
 		}
-		r := Reader{Source: s, Limit: 100, Settle: time.Minute, Paging: Paging{Unit: UnitRows}}
+		r := Reader{Source: s, Limit: 100, Settle: time.Minute, Now: time.Now, Paging: Paging{Unit: UnitRows}}
 		read, err := r.Read(t.Context(), Window{at(0), at(0).Add(time.Second)})
 		if err != nil || read.Proven != whole || (read.Partial == "") != whole || len(read.Rows) != 2*rows {
 			t.Errorf("%d rows: %d read, proven %t, partial %q, %v", 2*rows, len(read.Rows), read.Proven, read.Partial, err)

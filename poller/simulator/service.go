@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,8 @@ type Service struct {
 	config Config
 	world  *world
 	cast   *cast
+
+	skew atomic.Int64 // of the clock, in nanoseconds
 
 	mu     sync.Mutex
 	script []Fault
@@ -43,13 +46,15 @@ func New(c Config) (*Service, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	return &Service{
+	s := &Service{
 		config: c,
 		world:  newWorld(c),
 		cast:   newCast(c.Seed, c.AccountID),
 		stats:  Stats{Faults: map[Fault]int{}, Refused: map[int]int{}},
 		memory: newMemory(),
-	}, nil
+	}
+	s.SetSkew(c.Skew)
+	return s, nil
 }
 
 // Script makes the next requests meet these faults, one each, in this order;
@@ -92,7 +97,11 @@ func (s *Service) Stats() Stats {
 func (s *Service) MaxPerMinute() int { return s.Stats().MaxPerMinute }
 
 // clock is the service's own.
-func (s *Service) clock() time.Time { return time.Now().Add(s.config.Skew) }
+func (s *Service) clock() time.Time { return time.Now().Add(time.Duration(s.skew.Load())) }
+
+// SetSkew changes how far the service's clock is ahead of ours, as Config.Skew
+// sets it at the start.
+func (s *Service) SetSkew(d time.Duration) { s.skew.Store(int64(d)) }
 
 // instant is the one whose world is shown.
 func (s *Service) instant() int64 {

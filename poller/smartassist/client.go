@@ -38,6 +38,8 @@ type Config struct {
 	// Dial makes the connections; nil: a net.Dialer, and the proxy of the environment
 	// (HTTPS_PROXY and the like, which is not asked when Dial is given).
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Now is this machine's clock; nil: time.Now. How long something takes is not measured by it.
+	Now func() time.Time
 	// Timeout is for a whole request, from the connection to the last byte; 0: a minute.
 	Timeout time.Duration
 	// MaxBody is how large an answer may be, in bytes after decompression; 0: 64 MiB.
@@ -89,6 +91,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	if cfg.MaxBody <= 0 {
 		cfg.MaxBody = defaultMaxBody
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	endpoint, err := endpointOf(cfg)
 	transport, errTransport := newTransport(cfg)
@@ -196,7 +201,7 @@ func (c *Client) ask(ctx context.Context, q Query) (Page, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	sent := time.Now() // the budget has let us go; connecting only makes it later
+	sent := c.cfg.Now() // the budget has let us go; connecting only makes it later
 	req, err := c.request(ctx, q, token)
 	if err != nil {
 		return Page{}, err

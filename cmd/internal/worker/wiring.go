@@ -62,7 +62,7 @@ func serviceClient(cfg *config.Config, network Network, permit func(context.Cont
 	client, err := smartassist.New(smartassist.Config{
 		URL: cfg.URL, AccountID: cfg.AccountID, StreamID: cfg.StreamID, Token: tokens(cfg),
 		Channels: cfg.Channels, Queues: cfg.Queues, SelectedFields: cfg.SelectedFields,
-		RootCAs: authorities, AllowHTTP: cfg.AllowHTTP, Budget: budget, Permit: permit, Dial: network.Dial,
+		RootCAs: authorities, AllowHTTP: cfg.AllowHTTP, Budget: budget, Permit: permit, Dial: network.Dial, Now: network.Now,
 	})
 	return client, budget, err
 }

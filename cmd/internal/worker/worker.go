@@ -36,6 +36,7 @@ type Network struct {
 	Name   string                                                               // of this worker among those of the account
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error) // to the service and the brokers
 	Listen func(network, address string) (net.Listener, error)                  // for the admin port
+	Now    func() time.Time                                                     // the clock that the service's times are compared with; nil: time.Now
 }
 
 // Role is what a Worker is doing.
@@ -109,7 +110,7 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	if w.registry, w.decoder, err = OpenRegistry(cfg, network, log); err != nil {
 		return nil, err
 	}
-	w.polling.Refused, w.polling.Errands = w.refused.of, w.errands
+	w.polling.Refused, w.polling.Errands, w.polling.Now = w.refused.of, w.errands, network.Now
 	w.polling.KeepLetters = func() time.Duration { return w.producer.Retention(w.encoder.DeadLetterTopic()) }
 	w.topics = topics(cfg, w.encoder)
 	if w.client, w.budget, err = serviceClient(cfg, network, w.permitted); err != nil {
