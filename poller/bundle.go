@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -8,16 +9,17 @@ import (
 	"github.com/convstream/convstream/poller/smartassist"
 )
 
-// Bundle is what is committed at once: one read, or several while gaps are filled. A transaction costs the same for a page as
-// for fifty, and so many small ones make small batches, which compress badly. Rows of a gap have settled: to hold them
-// for some seconds costs nobody anything, and whoever comes after a worker that ended meanwhile reads their windows again.
+// Bundle is what is committed at once: one read, or several. A transaction costs the same for a page as for fifty, and so many
+// small ones make small batches, which compress badly. Rows of a gap have settled, and a read that brought nothing new has
+// nothing that anybody waits for: to hold them for some seconds costs nobody anything, and whoever comes after a worker that
+// ended meanwhile reads their windows again.
 type Bundle struct {
 	Batches []Batch  // in the order of their reading
 	State   []Record // what must be remembered with all of them
 }
 
-// Batch is one committed read: what is published with it. One of dead letters that are tried again has an empty window and no
-// requests; its rows are the letters that are resolved, its Read.At the instant of the commit.
+// Batch is one committed read, or a part of one that takes longer: what is published with it. One of dead letters that are tried
+// again has an empty window and no requests; its rows are the letters that are resolved, its Read.At the instant of the commit.
 type Batch struct {
 	Read      Read
 	Why       Why
@@ -25,6 +27,7 @@ type Batch struct {
 	Dead      []smartassist.Row
 	Unchanged int
 	Late      int // of Fresh, rows first met in a window that was covered before
+	Twins     int // rows that differ from another of the same identity and session on one page
 
 	Sequence                      int64 // 1, 2, ... per account
 	Selection                     string
@@ -39,93 +42,148 @@ type Sink interface {
 	Commit(ctx context.Context, b Bundle) error
 }
 
-// A bundle is committed with every read that is no gap, and once it holds as much as one of these.
+// A bundle is committed with what somebody waits for, and once it holds as much as one of these.
 const (
 	bundleRows  = 5000
 	bundleBytes = 2 << 20          // of rows, as received; all of it takes about ten times as much memory until it is committed
 	bundleAge   = 10 * time.Second // since its first read
 )
 
-// pending is what was read and is not committed yet: a bundle that grows, and the ledger and the memory as they will be with it.
+// pending is what was read and is not committed yet: a bundle that grows, and the memory as it will be with it. The ledger as it
+// will be is the agenda's.
 type pending struct {
-	Ledger
 	draft       *Draft
 	batches     []Batch
 	rows, bytes int
 	since       time.Time
+	awaited     bool    // somebody waits for it
 	letters     Letters // to be remembered with it
 }
 
-func (s *State) pending() pending { return pending{Ledger: s.Ledger, draft: s.Seen.Draft()} }
-
-func (n *pending) hasRoom() bool {
-	return n.rows < bundleRows && n.bytes < bundleBytes && time.Since(n.since) < bundleAge
+func (p *Poller) newPending() pending {
+	d := p.state.Seen.Draft()
+	d.prints = p.prints
+	return pending{draft: d}
 }
 
-// add makes the read part of the bundle.
-func (p *Poller) add(plan Plan, task Task, read Read) {
-	n := &p.pending
+// urgent reports whether the bundle is committed now.
+func (n *pending) urgent() bool { return n.awaited || n.rows >= bundleRows || n.bytes >= bundleBytes }
+
+// wait returns how long the bundle may still grow; for ever while there is none.
+func (n *pending) wait() time.Duration {
+	if len(n.batches) == 0 {
+		return longestIdle
+	}
+	return bundleAge - time.Since(n.since)
+}
+
+// part makes what a read has brought so far a part of the bundle. It covers nothing yet.
+func (p *Poller) part(r *reading) {
+	if len(r.collector.rows.list) > 0 {
+		p.add(r, r.collector.take())
+	}
+}
+
+// ended makes a read that has ended part of the bundle, with what it covers or why it failed.
+func (p *Poller) ended(r *reading, now time.Time) {
+	read := r.result
+	if read.Err != nil {
+		p.salvage(r, &read, now)
+	}
+	wasUnsafe := p.agenda.Paging.ShortUnsafe
+	if p.agenda.Paging = p.reader.Paging; p.agenda.Paging.ShortUnsafe && !wasUnsafe {
+		p.agenda.doubt(read.At)
+	}
+	p.add(r, read)
+	if read.Err != nil && p.agenda.partialAt(read.Window) {
+		p.tellPartial(read.Window, cmp.Or(read.Partial, Unanswered), len(read.Rows))
+	}
+}
+
+// salvage takes from a page that cannot be split into rows, of a second that fails by itself, the rows before the break; the rest of
+// it is a dead letter.
+func (p *Poller) salvage(r *reading, read *Read, now time.Time) {
+	broken := r.collector.broken
+	if len(broken.Rest) == 0 || read.Len() > time.Second || !p.agenda.After(r.task, *read, now).partialAt(read.Window) {
+		return
+	}
+	rows := rowSet{}
+	rows.add(read.Rows)
+	rows.add(append(slices.Clone(broken.Rows), smartassist.Unsplittable(broken.Rest)))
+	read.Rows, read.Partial = rows.list, Unsplittable
+	if read.At.IsZero() {
+		read.Clock = observe(broken.Sent, now, broken.Date)
+		read.At = read.Clock.Earlier(broken.Sent)
+	}
+}
+
+// add judges the rows of a read, or of a part of one, and makes them part of the bundle.
+func (p *Poller) add(r *reading, read Read) {
+	n, now := &p.pending, p.cfg.Now()
+	final := !r.asking
+	p.agenda.told(read)
 	j := n.draft.Judge(read.Rows, p.cfg, read.End, read.At)
-	batch := Batch{Read: read, Why: task.Why, Fresh: j.Fresh, Dead: j.Dead, Unchanged: j.Unchanged, Selection: n.Selection()}
-	if n.Coverage.Covers(read.Window) {
+	r.withheld = r.withheld || j.Withheld > 0
+	read.Withheld = r.withheld
+	batch := Batch{
+		Read: read, Why: r.task.Why, Fresh: j.Fresh, Dead: j.Dead, Unchanged: j.Unchanged, Twins: j.Twins,
+		Selection: p.agenda.Selection(),
+	}
+	if p.agenda.Coverage.Covers(read.Window) {
 		batch.Late = j.New
 	}
-	n.Ledger = p.next(read)
-	batch.Sequence, batch.CompleteFrom = n.Sequence, n.From
-	batch.CompleteThrough = n.Coverage.Through(n.From)
+	p.agenda.learn(read, j)
+	if final {
+		p.agenda = p.agenda.After(r.task, read, now)
+	}
+	if len(read.Rows) == 0 && read.Err != nil {
+		p.publishStatus(now)
+		return
+	}
+	p.put(batch, r.task.Why != Gap && (len(j.Fresh) > 0 || len(j.Dead) > 0))
+}
+
+// put puts a batch into the bundle.
+func (p *Poller) put(batch Batch, awaited bool) {
+	n := &p.pending
+	p.agenda.Sequence++
+	batch.Sequence, batch.CompleteFrom = p.agenda.Sequence, p.agenda.From
+	batch.CompleteThrough = p.agenda.Coverage.Through(p.agenda.From)
 	if len(n.batches) == 0 {
 		n.since = time.Now()
 	}
 	n.batches = append(n.batches, batch)
-	n.rows += len(read.Rows)
-	for _, row := range read.Rows {
+	n.awaited = n.awaited || awaited
+	n.rows += len(batch.Read.Rows)
+	for _, row := range batch.Read.Rows {
 		n.bytes += len(row.Raw)
 	}
-	p.moved(plan, task, read)
 }
 
 // commit commits the bundle, if there is one, and only then moves the memory.
-func (p *Poller) commit(ctx context.Context, plan Plan) error {
+func (p *Poller) commit(ctx context.Context) error {
 	n := &p.pending
 	if len(n.batches) == 0 {
 		return nil
 	}
-	changes := append(n.draft.Changes, p.forget(n.Ledger, n.draft.Changes, plan)...)
-	n.Remembered = p.state.Seen.lenWith(changes)
-	forgotten := p.forgetLetters(n.letters, plan.Now)
-	records := slices.Concat(n.letters.records(p.state.Account), forgotten.deletions(p.state.Account), p.state.Records(n.Ledger, changes))
+	now := p.cfg.Now()
+	changes := append(n.draft.Changes, p.forget(now)...)
+	p.agenda.Remembered = p.state.Seen.lenWith(changes)
+	forgotten := p.forgetLetters(n.letters, now)
+	records := slices.Concat(n.letters.records(p.state.Account), forgotten.deletions(p.state.Account), p.state.Records(p.agenda.Ledger, changes))
 	if err := p.sink.Commit(ctx, Bundle{n.batches, records}); err != nil {
 		return err
 	}
 	p.state.Letters.apply(n.letters, forgotten)
-	p.state.Ledger = n.Ledger
+	p.state.Ledger = p.agenda.Ledger
 	p.state.Seen.Apply(changes)
 	for _, b := range n.batches {
 		p.tell(b)
 	}
-	p.pending = p.state.pending()
-	p.publishStatus(p.cfg.Now())
+	p.quiet.tell(p, p.agenda.Clock.Earlier(now))
+	p.pending = p.newPending()
+	p.publishStatus(now)
 	return nil
-}
-
-// next is the ledger after the read.
-func (p *Poller) next(read Read) Ledger {
-	next := p.pending.Ledger
-	next.Sequence++
-	next.Paging = p.reader.Paging
-	next.Density = next.Density.Observe(read.Window, p.rowsOf(read))
-	if p.reader.Paging.ShortUnsafe && !p.pending.Paging.ShortUnsafe {
-		// Short pages were believed until now, and rows may be missing behind them.
-		next.Coverage = next.Coverage.Doubt(read.At.Add(-Horizon(p.cfg.Tiers)).UTC().Truncate(time.Second))
-	}
-	settledUpTo := read.At.Add(-p.cfg.Settle).Truncate(time.Second)
-	covered := Window{read.Start, earlier(read.End, settledUpTo)}
-	if read.Proven || read.Partial != "" {
-		ours := read.At.Add(read.Behind) // the schedule goes by our clock
-		next.Coverage = next.Coverage.Add(Stretch{covered, ours.UTC().Truncate(time.Second), !read.Proven})
-		next.Coverage = next.Coverage.Compact(Tolerance(p.cfg.Tiers, ours))
-	}
-	return next
 }
 
 const (
@@ -133,43 +191,44 @@ const (
 	sweepMost  = 1000      // entries forgotten with one commit
 )
 
-// forget gives what no window that can still be asked for could return again, except what these very reads returned. The
-// oldest gap counts as well as the horizon: after an outage, windows before the horizon are still to be read.
-func (p *Poller) forget(next Ledger, changes []Remembered, plan Plan) []Remembered {
-	if plan.Now.Sub(p.sweptAt) < sweepEvery {
+// forget returns what no window that can still be asked for could return again, except what the bundle returned, and moves how far
+// the memory reaches. It goes by the instant of the bundle's last read: the earlier of our clock and the service's.
+func (p *Poller) forget(now time.Time) []Remembered {
+	at := p.pending.batches[len(p.pending.batches)-1].Read.At
+	a := &p.agenda
+	a.Horizon = a.Horizon.after(Horizon(p.cfg.Tiers), at.UTC().Truncate(time.Second))
+	a.dropFailing(later(a.Reach, at.Add(-Horizon(p.cfg.Tiers))))
+	if since(p.sweptAt, now) < sweepEvery || at.IsZero() || a.From.IsZero() {
 		return nil
 	}
-	oldest := plan.Now.Add(-Horizon(p.cfg.Tiers))
-	if gap, ok := next.Coverage.Gap(Window{next.From, plan.SettledUpTo()}); ok {
-		oldest = earlier(oldest, gap.Start)
-	}
-	expired := p.state.Seen.Expired(oldest.Add(-24*time.Hour), sweepMost)
+	a.Reach = later(a.Reach, a.forgettable(at))
+	expired := p.state.Seen.Expired(a.Reach, sweepMost)
 	if len(expired) < sweepMost {
-		p.sweptAt = plan.Now
+		p.sweptAt = now
 	}
-	fresh := make(map[Key]bool, len(changes))
-	for _, c := range changes {
+	fresh := make(map[Key]bool, len(p.pending.draft.Changes))
+	for _, c := range p.pending.draft.Changes {
 		fresh[c.Key] = true
 	}
-	kept := expired[:0]
-	for _, e := range expired {
-		if !fresh[e.Key] {
-			kept = append(kept, e)
-		}
-	}
-	return kept
+	return slices.DeleteFunc(expired, func(e Remembered) bool { return fresh[e.Key] })
 }
 
 // tell logs a committed read, and a window that could not be read whole the first time.
 func (p *Poller) tell(b Batch) {
 	read := b.Read
-	p.cfg.Log.Debug().Str("reading", string(b.Why)).Stringer("window", read.Window).Int("requests", read.Requests).
+	p.cfg.Log.Debug().Str("reason", string(b.Why)).Stringer("window", read.Window).Int("requests", read.Requests).
 		Int("rows", len(read.Rows)).Int("fresh", len(b.Fresh)).Int("dead", len(b.Dead)).Bool("proven", read.Proven).
 		Int64("sequence", b.Sequence).Msg("committed")
-	if read.Partial == "" || p.told[read.Window] {
+	if read.Partial != "" {
+		p.tellPartial(read.Window, read.Partial, len(read.Rows))
+	}
+}
+
+func (p *Poller) tellPartial(w Window, why Reason, rows int) {
+	if p.told[w] {
 		return
 	}
-	p.told[read.Window] = true
-	p.cfg.Log.Error().Stringer("window", read.Window).Int("rows", len(read.Rows)).Str("reason", read.Partial).
+	p.told[w] = true
+	p.cfg.Log.Error().Stringer("window", w).Int("rows", rows).Str("reason", why.Explain()).
 		Msg("a window cannot be read whole: what came is published, completeThrough stops there, polling goes on")
 }

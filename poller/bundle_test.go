@@ -49,7 +49,9 @@ func onStage(t *testing.T, f func(t *testing.T, s *stage, p *Poller)) {
 			StartFrom: 3 * time.Hour, PageLimit: 100, Interval: 30 * time.Second, Settle: 2 * time.Minute, Tiers: defaultTiers,
 			Deduplicate: ByRevision, Log: zerolog.Nop(),
 		}
-		f(t, s, New(cfg, s, s, &State{Account: "a"}))
+		p := New(cfg, s, s, &State{Account: "a"})
+		defer p.giveUp()
+		f(t, s, p)
 	})
 }
 
@@ -78,8 +80,8 @@ func TestReadsOfGapsAreCommittedTogether(t *testing.T) {
 				if sequence++; batch.Sequence != sequence {
 					t.Fatalf("read %d has the number %d", sequence, batch.Sequence)
 				}
-				if batch.Why != Gap && i < len(b.Batches)-1 {
-					t.Errorf("a %s read was held", batch.Why)
+				if batch.Why != Gap && len(batch.Fresh) > 0 && i < len(b.Batches)-1 {
+					t.Errorf("a %s read that brought something was held", batch.Why)
 				}
 				for _, r := range batch.Fresh {
 					published[r.Row.ConversationID]++
@@ -117,8 +119,12 @@ func TestWhatIsHeldIsCommittedWhenTheServiceFails(t *testing.T) {
 	onStage(t, func(t *testing.T, s *stage, p *Poller) {
 		toAnOpenBundle(t, p)
 		s.down = &smartassist.Error{Kind: smartassist.Temporary, Err: errors.New("down")}
-		if _, err := p.RunOnce(t.Context()); err != nil || len(p.pending.batches) > 0 {
-			t.Errorf("%v; %d reads are held", err, len(p.pending.batches))
+		for began := time.Now(); len(p.pending.batches) > 0; {
+			wait, err := p.RunOnce(t.Context())
+			if held := time.Since(began); err != nil || held > bundleAge+5*time.Second {
+				t.Fatalf("%v; %d reads are held after %v", err, len(p.pending.batches), held)
+			}
+			time.Sleep(wait)
 		}
 	})
 }

@@ -8,9 +8,39 @@ import (
 // Stretch is a piece of the coverage: a window and when it was last read.
 type Stretch struct {
 	Window
-	ReadAt  time.Time // by our clock; no part of the window was last read earlier than this
-	Partial bool      // it could not be read whole: what came was published, but completeThrough stops here
+	ReadAt   time.Time // no part of the window was last read earlier than this
+	Partial  Reason    // why it could not be read whole: what came was published, but completeThrough stops here; "" if it was
+	Withheld bool      // a row of it is not published yet: it is read again, however old it is, until none is
 }
+
+// Reason is why a window could not be read whole.
+type Reason string
+
+// The reasons. New ones go to the end of reasons.
+const (
+	Capped       Reason = "capped"       // the service gives no more than the first pages, and halves would return the same
+	Unsteady     Reason = "unsteady"     // its pages moved during each of several readings
+	Unanswered   Reason = "unanswered"   // the question fails whenever it is asked
+	Unsplittable Reason = "unsplittable" // its page cannot be split into rows; what could not is a dead letter
+)
+
+// Explain returns the reason in a sentence's words.
+func (r Reason) Explain() string {
+	switch r {
+	case Capped:
+		return "the service gives no more than the first pages, and halves would return the same"
+	case Unsteady:
+		return "its pages moved during each of several readings"
+	case Unanswered:
+		return "the service fails whenever it is asked for it"
+	case Unsplittable:
+		return "its page cannot be split into rows: those before the break are published, the rest is a dead letter"
+	}
+	return string(r)
+}
+
+// reasons are the reasons by their number in the ledger.
+var reasons = []Reason{"", Capped, Unsteady, Unanswered, Unsplittable}
 
 // Coverage says which stretches of time were read, and when. Its stretches are sorted and do not overlap. It is a
 // value: every method leaves the receiver as it was, so that a new coverage can be committed before it is believed.
@@ -27,7 +57,7 @@ func (c Coverage) End() time.Time {
 	return c.stretches[len(c.stretches)-1].End
 }
 
-// Add gives the coverage after the stretch was read. A whole read replaces whatever was there; a partial one takes
+// Add returns the coverage after the stretch was read. A whole read replaces whatever was there; a partial one takes
 // nothing back: what was covered stays covered (a promise given is kept), only the instant of reading moves.
 func (c Coverage) Add(s Stretch) Coverage {
 	if s.Empty() {
@@ -35,32 +65,57 @@ func (c Coverage) Add(s Stretch) Coverage {
 	}
 	out := make([]Stretch, 0, len(c.stretches)+3)
 	at := s.Start // what of s was put down already ends here
-	put := func(end time.Time, partial bool) {
+	put := func(end time.Time, as Stretch) {
 		if at.Before(end) {
-			out = append(out, Stretch{Window{at, end}, s.ReadAt, partial})
+			as.Window = Window{at, end}
+			out = append(out, as)
 			at = end
 		}
 	}
 	for _, old := range c.stretches {
 		if !old.Start.Before(s.End) {
-			put(s.End, s.Partial)
+			put(s.End, s)
 		}
 		if !old.Start.Before(s.End) || !s.Start.Before(old.End) {
 			out = append(out, old)
 			continue
 		}
 		if old.Start.Before(s.Start) {
-			out = append(out, Stretch{Window{old.Start, s.Start}, old.ReadAt, old.Partial})
+			before := old
+			before.End = s.Start
+			out = append(out, before)
 		}
-		put(old.Start, s.Partial)
-		put(earlier(old.End, s.End), s.Partial && old.Partial)
+		put(old.Start, s)
+		put(earlier(old.End, s.End), s.over(old))
 		if s.End.Before(old.End) {
-			out = append(out, Stretch{Window{s.End, old.End}, old.ReadAt, old.Partial})
+			after := old
+			after.Start = s.End
+			out = append(out, after)
 		}
 	}
-	put(s.End, s.Partial)
+	put(s.End, s)
 	slices.SortFunc(out, func(a, b Stretch) int { return a.Start.Compare(b.Start) })
 	return Coverage{out}
+}
+
+// over returns what is known where s was read after old.
+func (s Stretch) over(old Stretch) Stretch {
+	if s.Partial != "" && old.Partial == "" {
+		s.Partial, s.Withheld = "", s.Withheld || old.Withheld
+	}
+	return s
+}
+
+// ReadAt returns when the instant was last read; zero where it never was.
+func (c Coverage) ReadAt(t time.Time) time.Time {
+	i, found := slices.BinarySearchFunc(c.stretches, t, func(s Stretch, t time.Time) int { return s.Start.Compare(t) })
+	if !found {
+		i--
+	}
+	if i < 0 || !c.stretches[i].Contains(t) {
+		return time.Time{}
+	}
+	return c.stretches[i].ReadAt
 }
 
 // Doubt gives the coverage with nothing read later than the instant: what a mistake may have been made with comes up for
@@ -80,7 +135,7 @@ func (c Coverage) Through(from time.Time) time.Time {
 			break
 		}
 		if s.End.After(from) {
-			if s.Partial {
+			if s.Partial != "" {
 				break
 			}
 			from = s.End
@@ -92,20 +147,58 @@ func (c Coverage) Through(from time.Time) time.Time {
 // Covers tells whether the whole window was read whole.
 func (c Coverage) Covers(w Window) bool { return !c.Through(w.Start).Before(w.End) }
 
-// Partial is what could not be read whole, in order of time. Stretches that touch are one: that they were last read at
-// different instants concerns the schedule only.
-func (c Coverage) Partial() []Window {
-	var out []Window
+// PartialWindow is a window that could not be read whole.
+type PartialWindow struct {
+	Window
+	Reason Reason `json:"reason"`
+}
+
+// Partial returns what could not be read whole, in order of time. Stretches that touch are one, with the reason of the first:
+// that they were last read at different instants concerns the schedule only.
+func (c Coverage) Partial() []PartialWindow {
+	var out []PartialWindow
 	for _, s := range c.stretches {
 		switch n := len(out); {
-		case !s.Partial:
+		case s.Partial == "":
 		case n > 0 && out[n-1].End.Equal(s.Start):
 			out[n-1].End = s.End
 		default:
-			out = append(out, s.Window)
+			out = append(out, PartialWindow{s.Window, s.Partial})
 		}
 	}
 	return out
+}
+
+// MergePartial returns the coverage with at most so many partial windows that ended before the instant: nobody reads those again,
+// and a ledger that grows for ever would not fit into a commit. The nearest two become one, and what was whole between them
+// counts as partial with them; completeThrough had stopped at the first of them.
+func (c Coverage) MergePartial(before time.Time, most int) Coverage {
+	for {
+		old := slices.DeleteFunc(c.Partial(), func(p PartialWindow) bool { return p.End.After(before) })
+		if len(old) <= max(most, 1) {
+			return c
+		}
+		nearest := 1
+		for i := range old[1:] {
+			if old[i+1].Start.Sub(old[i].End) < old[nearest].Start.Sub(old[nearest-1].End) {
+				nearest = i + 1
+			}
+		}
+		a, b := old[nearest-1], old[nearest]
+		c = c.replace(Stretch{Window: Window{a.Start, b.End}, ReadAt: c.ReadAt(a.Start), Partial: a.Reason})
+	}
+}
+
+// replace returns the coverage with the stretch instead of whatever was there.
+func (c Coverage) replace(s Stretch) Coverage {
+	var out Coverage
+	for _, old := range c.stretches {
+		if !old.Start.Before(s.Start) && !old.End.After(s.End) {
+			continue
+		}
+		out.stretches = append(out.stretches, old)
+	}
+	return out.Add(s)
 }
 
 // Gap is the earliest part of the window that was never read; false where there is none. Partial stretches are no
@@ -131,17 +224,17 @@ func (c Coverage) Gap(w Window) (Window, bool) {
 	return Window{at, end}, true
 }
 
-// Compact joins neighbours whose instants of reading differ by at most tolerance(end of the later one), keeping the
-// earlier instant: the joined stretch comes up for re-reading a little early, never late. It keeps the coverage of a
+// Compact joins neighbours whose instants of reading differ by at most tolerance(end of the later one, the earlier
+// instant), keeping the earlier instant: the joined stretch comes up for re-reading a little early, never late. It keeps the coverage of a
 // week at some hundred stretches, so that all of it fits into every commit.
-func (c Coverage) Compact(tolerance func(end time.Time) time.Duration) Coverage {
+func (c Coverage) Compact(tolerance func(end, readAt time.Time) time.Duration) Coverage {
 	out := make([]Stretch, 0, len(c.stretches))
 	var newest time.Time // instant of reading within the last of out
 	for _, s := range c.stretches {
 		if n := len(out); n > 0 {
 			last := &out[n-1]
 			low, high := earlier(last.ReadAt, s.ReadAt), later(newest, s.ReadAt)
-			if last.End.Equal(s.Start) && last.Partial == s.Partial && high.Sub(low) <= tolerance(s.End) {
+			if last.End.Equal(s.Start) && last.Partial == s.Partial && last.Withheld == s.Withheld && high.Sub(low) <= tolerance(s.End, low) {
 				last.End, last.ReadAt, newest = s.End, low, high
 				continue
 			}

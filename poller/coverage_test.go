@@ -11,6 +11,13 @@ var t0 = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 func at(seconds int) time.Time { return t0.Add(time.Duration(seconds) * time.Second) }
 
+func reasonIf(partial bool) Reason {
+	if partial {
+		return Capped
+	}
+	return ""
+}
+
 func window(start, end int) Window { return Window{at(start), at(end)} }
 
 // model is the coverage second by second, as plainly as it can be said.
@@ -35,7 +42,7 @@ func TestCoverageAgreesWithAModelOfSingleSeconds(t *testing.T) {
 			end := rapid.IntRange(start+1, 199).Draw(t, "end")
 			partial := rapid.Bool().Draw(t, "partial")
 			m.add(start, end, 1000+i, partial)
-			c = c.Add(Stretch{window(start, end), at(1000 + i), partial})
+			c = c.Add(Stretch{window(start, end), at(1000 + i), reasonIf(partial), false})
 			compareWithModel(t, c, &m)
 		}
 	})
@@ -50,7 +57,7 @@ func compareWithModel(t *rapid.T, c Coverage, m *model) {
 		}
 		last = s.End
 		for i := int(s.Start.Sub(t0).Seconds()); i < int(s.End.Sub(t0).Seconds()); i++ {
-			got.readAt[i], got.partial[i] = int(s.ReadAt.Sub(t0).Seconds()), s.Partial
+			got.readAt[i], got.partial[i] = int(s.ReadAt.Sub(t0).Seconds()), s.Partial != ""
 		}
 	}
 	if got != *m {
@@ -98,14 +105,14 @@ func TestCompactNeverClaimsALaterReadOrMoreCoverage(t *testing.T) {
 		for i := range rapid.IntRange(1, 30).Draw(t, "reads") {
 			start := rapid.IntRange(0, 198).Draw(t, "start")
 			end := rapid.IntRange(start+1, 199).Draw(t, "end")
-			c = c.Add(Stretch{window(start, end), at(1000 + 10*i), rapid.IntRange(0, 4).Draw(t, "partial") == 0})
+			c = c.Add(Stretch{window(start, end), at(1000 + 10*i), reasonIf(rapid.IntRange(0, 4).Draw(t, "partial") == 0), rapid.Bool().Draw(t, "withheld")})
 		}
 		tolerance := time.Duration(rapid.IntRange(0, 100).Draw(t, "tolerance")) * time.Second
-		compact := c.Compact(func(time.Time) time.Duration { return tolerance })
+		compact := c.Compact(func(time.Time, time.Time) time.Duration { return tolerance })
 		for i := range 200 {
 			before, was := stretchAt(c, at(i))
 			after, is := stretchAt(compact, at(i))
-			if was != is || before.Partial != after.Partial {
+			if was != is || before.Partial != after.Partial || before.Withheld != after.Withheld {
 				t.Fatalf("second %d: covered %v partial %v, after compacting %v %v", i, was, before.Partial, is, after.Partial)
 			}
 			if after.ReadAt.After(before.ReadAt) || before.ReadAt.Sub(after.ReadAt) > tolerance {
@@ -125,11 +132,11 @@ func stretchAt(c Coverage, t time.Time) (Stretch, bool) {
 }
 
 func TestAWholeReadOfAPartialStretchMendsIt(t *testing.T) {
-	c := Coverage{}.Add(Stretch{window(0, 10), at(100), false}).Add(Stretch{window(10, 11), at(100), true}).Add(Stretch{window(11, 20), at(100), false})
+	c := Coverage{}.Add(Stretch{window(0, 10), at(100), "", false}).Add(Stretch{window(10, 11), at(100), Capped, false}).Add(Stretch{window(11, 20), at(100), "", false})
 	if got := c.Through(at(0)); !got.Equal(at(10)) {
 		t.Fatalf("complete through %v, want it to stop at the partial second", got)
 	}
-	c = c.Add(Stretch{window(10, 11), at(200), false})
+	c = c.Add(Stretch{window(10, 11), at(200), "", false})
 	if got := c.Through(at(0)); !got.Equal(at(20)) {
 		t.Fatalf("complete through %v after the mending read, want second 20", got)
 	}

@@ -10,10 +10,18 @@ const (
 	firstGuess = time.Hour      // width before anything is known
 	smoothing  = 0.5            // weight of a new observation that spans an hour or more
 
-	// A window is made wide enough for so many rows: a page holds 100. Where it is told to hold fewer, windows stay as
-	// wide all the same. What is too wide is split or walked, which costs a few requests; windows made for a handful
-	// of rows would never get by where that many conversations are under way at any time, and each shows in all of them.
-	targetRows = 80
+	// A window that is to fit into one page is made wide enough for so many rows: a page holds 100. Where it is told to hold
+	// fewer, windows stay as wide all the same. What is too wide is narrowed or walked, which costs a few requests; windows
+	// made for a handful of rows would never get by where that many conversations are under way at any time, and each shows
+	// in all of them.
+	pageRows = 80
+
+	// A window that is walked page by page is made wide enough for so many rows. Half a page is lost at its end, and a request
+	// to whoever asks for it again because its pages have moved.
+	walkRows = 2000
+
+	// nearby is how many hours before an hour that was not observed yet may speak for it.
+	nearby = 6
 )
 
 // Density is how many rows a second the account has, by the hour of the week (UTC, from Sunday 0:00): contact centres
@@ -23,7 +31,7 @@ type Density struct {
 	Mean  float64      `json:"mean"`  // over all hours; 0 = not observed yet
 }
 
-// Observe gives the density after a read of the window returned so many rows. A window below a minute may be the one
+// Observe returns the density after a read of the window returned so many rows. A window below a minute may be the one
 // second in which a campaign started: it counts for little, and at most as four times what was expected.
 func (d Density) Observe(w Window, rows int) Density {
 	if w.Empty() {
@@ -50,22 +58,28 @@ func blend(old, observed, weight float64) float64 {
 	return old + weight*(observed-old)
 }
 
-// Rows is how many rows are to be expected in the window.
+// Rows returns how many rows are to be expected in the window.
 func (d Density) Rows(w Window) float64 { return d.rate(w.Start) * w.Len().Seconds() }
 
-// Width is how wide a window that begins at the instant should be, in whole seconds from 1 s to 24 h.
-func (d Density) Width(at time.Time) time.Duration {
+// Width returns how wide a window that begins at the instant should be to hold so many rows, in whole seconds from 1 s to
+// 24 h.
+func (d Density) Width(at time.Time, rows float64) time.Duration {
 	rate := d.rate(at)
 	if rate == 0 {
 		return firstGuess
 	}
-	seconds := min(targetRows/rate, widest.Seconds())
+	seconds := min(rows/rate, widest.Seconds())
 	return max(time.Second, time.Duration(seconds)*time.Second)
 }
 
+// rate returns the rows a second at the instant: what was observed in its hour of the week, else shortly before that, else in
+// the mean; 0 while nothing was.
 func (d Density) rate(at time.Time) float64 {
-	if h := d.Hours[hourOfWeek(at)]; h > 0 {
-		return float64(h)
+	hour := hourOfWeek(at)
+	for back := range nearby + 1 {
+		if h := d.Hours[(hour+len(d.Hours)-back)%len(d.Hours)]; h > 0 {
+			return float64(h)
+		}
 	}
 	return d.Mean
 }

@@ -3,8 +3,6 @@ package poller
 import (
 	"testing"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 // TestWhatWasBelievedIsReadAgain: once a short page was found not to be the last, all that was covered on the strength of
@@ -12,14 +10,12 @@ import (
 func TestWhatWasBelievedIsReadAgain(t *testing.T) {
 	now := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 	covered := Window{now.Add(-20 * time.Hour), now.Add(-time.Hour)}
-	state := &State{Account: "a"}
-	state.Ledger = Ledger{Sequence: 1, From: covered.Start, Asked: "s", Coverage: Coverage{}.Add(Stretch{covered, now.Add(-time.Minute), false})}
-	cfg := Config{Selection: "s", PageLimit: 100, Interval: time.Minute, Settle: time.Minute, Tiers: []Tier{{24 * time.Hour, 6 * time.Hour}}, Log: zerolog.Nop()}
-	p := New(cfg, nil, nil, state)
-	read := Read{Window: Window{covered.End, now.Add(-30 * time.Minute)}, At: now, Proven: true}
+	a := newAgenda(Rules{Settle: time.Minute, Interval: time.Minute, Tiers: []Tier{{24 * time.Hour, 6 * time.Hour}}, Rows: 100}, Ledger{
+		Sequence: 1, From: covered.Start, Coverage: Coverage{}.Add(Stretch{Window: covered, ReadAt: now.Add(-time.Minute)}),
+	})
 	due := func() time.Duration {
 		d := time.Duration(0)
-		for _, piece := range (Plan{Now: now, Tiers: cfg.Tiers, Coverage: p.next(read).Coverage}).pieces() {
+		for _, piece := range a.pieces(now) {
 			if piece.overdue >= 1 {
 				d += piece.Len()
 			}
@@ -29,15 +25,11 @@ func TestWhatWasBelievedIsReadAgain(t *testing.T) {
 	if got := due(); got != 0 {
 		t.Errorf("%v due before anything was found out", got)
 	}
-	p.reader.Paging.ShortUnsafe = true
+	a.doubt(now)
 	if got := due(); got != covered.Len() {
 		t.Errorf("%v due, want all of the %v that were believed", got, covered.Len())
 	}
-	if through := p.next(read).Coverage.Through(covered.Start); !through.Equal(read.End) {
-		t.Errorf("complete through %v, want %v: what was promised stands", through, read.End)
-	}
-	p.pending.Paging.ShortUnsafe = true
-	if got := due(); got != 0 {
-		t.Errorf("%v due, although it was known before", got)
+	if through := a.Coverage.Through(covered.Start); !through.Equal(covered.End) {
+		t.Errorf("complete through %v, want %v: what was promised stands", through, covered.End)
 	}
 }

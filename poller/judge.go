@@ -23,6 +23,8 @@ type Judgement struct {
 	Dead      []smartassist.Row // rows that can be no conversation, or whose content is refused, met for the first time; Err says why
 	Unchanged int               // known as they are; under ByConversation also those that wait to be closed
 	New       int               // of Fresh, those never met before
+	Withheld  int               // of Unchanged, those that wait to be closed
+	Twins     int               // rows that differ from another one of the same identity and session in the same read
 }
 
 // Draft is the memory as it will be when the reads judged so far are committed. The memory itself does not change.
@@ -31,6 +33,22 @@ type Draft struct {
 
 	seen    *Seen
 	pending map[Key]int // index into Changes
+	prints  prints
+}
+
+// prints are the lists of pointers that fingerprints were made without, by their number in the ledger. The zero value knows the
+// configured one alone.
+type prints struct {
+	lists   []smartassist.Ignore
+	current uint8
+}
+
+// same reports whether a row says what an entry remembers of it, whatever list its fingerprint was made without.
+func (d *Draft) same(e Entry, row smartassist.Row, fingerprint uint64) bool {
+	if e.list == d.prints.current {
+		return e.print() == fingerprint
+	}
+	return int(e.list) < len(d.prints.lists) && e.print() == row.Fingerprint(d.prints.lists[e.list])
 }
 
 // Draft begins one.
@@ -47,13 +65,16 @@ func (d *Draft) lookup(k Key) (Entry, bool) {
 // window that returned them, now the instant of the read.
 func (d *Draft) Judge(rows []smartassist.Row, cfg Config, shownUntil, now time.Time) Judgement {
 	j := judge{Draft: d, mode: cfg.Deduplicate, refused: cfg.Refused, shown: quanta(shownUntil), now: now}
+	twins := j.twins(rows, cfg.Ignore)
 	// Contacts last: one that grew out of a bot session must find it, wherever in the answer it stood.
 	for _, contacts := range []bool{false, true} {
-		for _, row := range rows {
+		for i, row := range rows {
 			switch isContact := row.Err == nil && row.Kind == smartassist.Contact; {
 			case isContact != contacts:
 			case row.Err != nil:
 				j.dead(row)
+			case twins[i]:
+				j.twin(row, row.Fingerprint(cfg.Ignore))
 			default:
 				j.row(row, row.Fingerprint(cfg.Ignore))
 			}
@@ -120,6 +141,14 @@ type place struct {
 	met  bool // a content is held there
 }
 
+// print makes the fingerprint that of the content.
+func (p *place) print(fingerprint uint64, list uint8) {
+	p.e.fingerprint, p.e.list = [2]uint32{uint32(fingerprint), uint32(fingerprint >> 32)}, list
+	if p.own == p.key {
+		p.main.fingerprint, p.main.aside, p.main.list = p.e.fingerprint, p.e.aside, p.e.list
+	}
+}
+
 func (j *judge) place(row smartassist.Row) place {
 	tag := sessionTag(row.SessionID)
 	p := place{key: identityKey(row.Identity())}
@@ -138,12 +167,18 @@ func (j *judge) place(row smartassist.Row) place {
 func (j *judge) row(row smartassist.Row, fingerprint uint64) {
 	p := j.place(row)
 	switch {
-	case p.met && (j.mode == ByConversation || p.e.print() == fingerprint):
+	case p.met && (j.mode == ByConversation || j.same(p.e, row, fingerprint)):
+		j.Unchanged++
+		p.print(fingerprint, j.prints.current)
+		j.touch(p)
+		return
+	case p.met && j.knownTwin(row, fingerprint):
 		j.Unchanged++
 		j.touch(p)
 		return
 	case !p.met && j.withhold(row):
 		j.Unchanged++
+		j.Withheld++
 		return
 	}
 	if j.refused != nil {
@@ -159,14 +194,11 @@ func (j *judge) settle(p place, row smartassist.Row, fingerprint uint64) {
 	if row.Err == nil {
 		p.main.revision++
 	}
-	p.e.fingerprint = [2]uint32{uint32(fingerprint), uint32(fingerprint >> 32)}
 	p.e.aside = notAside
 	if row.Err != nil {
 		p.e.aside = isAside
 	}
-	if p.own == p.key {
-		p.main.fingerprint, p.main.aside = p.e.fingerprint, p.e.aside
-	}
+	p.print(fingerprint, j.prints.current)
 	j.touch(p)
 	j.forget(bytesKey(row))
 	if row.Err != nil {

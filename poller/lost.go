@@ -34,12 +34,14 @@ func (s *State) Complete() bool { return s.Seen.Len() >= s.Remembered }
 func (s *State) Resume(last Last) {
 	s.continues(last)
 	s.From = last.CompleteThrough
+	s.Reach = later(s.Reach, s.From)
 }
 
 // Restart makes the state begin as a first start does. That takes completeThrough back, so it counts as a new selection.
 func (s *State) Restart(last Last, cfg Config, now time.Time) {
 	s.continues(last)
-	s.From, s.Asked = cfg.start(now), cfg.Selection
+	s.From, s.Asked = cfg.rules().begin(now), cfg.Selection
+	s.Reach = s.From
 	s.Changes++
 }
 

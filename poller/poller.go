@@ -20,60 +20,64 @@ type Config struct {
 	Interval    time.Duration // of reading the head
 	Settle      time.Duration // how long after its end a window must be read to count as covered
 	Tiers       []Tier        // the re-read schedule, ages ascending
+	Spare       bool          // spend what is left of the budget on re-reading where changes are likely
 	Deduplicate Deduplicate
 	Ignore      smartassist.Ignore // left out of the fingerprint
-	// Refused tells why the Sink can publish no revision of this content, nil if it can: then the row is Dead, and uses up no
+	// Refused returns why the Sink can publish no revision of this content, nil if it can: then the row is Dead, and uses up no
 	// number. nil means that everything can be published.
 	Refused func(row smartassist.Row, fingerprint uint64) error
-	// KeepLetters is for how long the Sink keeps dead letters; what became of older ones need not be remembered. nil is for ever.
+	// KeepLetters returns for how long the Sink keeps dead letters; what became of older ones need not be remembered. nil is for ever.
 	KeepLetters func() time.Duration
 	// Now is this machine's clock; nil: time.Now. How long something takes is not measured by it.
 	Now func() time.Time
-	// Errands are done between two reads, by the goroutine that runs the Poller. An errand's error ends the Poller as the
+	// Errands are done between two requests, by the goroutine that runs the Poller. An errand's error ends the Poller as the
 	// Sink's does. nil for none.
 	Errands <-chan Errand
 	Log     zerolog.Logger
+}
+
+func (c Config) rules() Rules {
+	return Rules{
+		Settle: c.Settle, Interval: c.Interval, Tiers: c.Tiers, Rows: c.PageLimit, Spare: c.Spare,
+		StartFrom: c.StartFrom, StartAt: c.StartAt,
+	}
 }
 
 // Errand is something to be done with a Poller by its own goroutine.
 type Errand func(context.Context, *Poller) error
 
 // Poller reads the service and commits what it reads. It is used by one goroutine; only Status may be called by others.
+//
+// It makes one request at a time. What to ask for is the agenda's choice; a window takes one request or many, and those of the
+// newest rows come between those of others.
 type Poller struct {
 	cfg     Config
 	source  Source
 	sink    Sink
 	state   *State
+	agenda  Agenda // with what was read and is not committed yet
 	pending pending
 	reader  Reader
+	lanes   [2]*reading // of the newest rows, and of all else; nil where nothing is being read
+	current int         // the lane that asked last
+	turn    int         // requests made
 
-	headRead  time.Time // when the head was last read up to the present
-	peeked    time.Time // everything up to here was read at least once
-	passing   bool      // the last head read ended before the present
-	unproven  bool      // the last head read proved nothing
-	behind    time.Duration
-	ahead     time.Duration
-	lastWidth time.Duration // of the last settled window that was read whole
-	turn      int
-	sweptAt   time.Time
-	head      backoff
-	others    backoff
-	trouble   trouble
-	told      map[Window]bool // partial windows that were logged
-	status    atomic.Pointer[Status]
+	outage  outage
+	quiet   quiet
+	prints  prints
+	sweptAt time.Time
+	told    map[Window]bool // partial windows that were logged
+	status  atomic.Pointer[Status]
 }
 
-// New gives a Poller that goes on from the state, which it takes over. A state without a commit is a first start.
+// New returns a Poller that goes on from the state, which it takes over. A state without a commit is a first start.
 func New(cfg Config, source Source, sink Sink, state *State) *Poller {
-	p := &Poller{cfg: cfg, source: source, sink: sink, state: state, lastWidth: firstGuess, told: map[Window]bool{}}
-	if p.cfg.Now == nil {
-		p.cfg.Now = time.Now
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
-	now := p.cfg.Now()
-	switch {
-	case state.Sequence == 0:
-		state.From = cfg.start(now)
-	case state.Asked != cfg.Selection:
+	p := &Poller{cfg: cfg, source: source, sink: sink, state: state, told: map[Window]bool{}}
+	now := cfg.Now()
+	if state.Sequence > 0 && state.Asked != cfg.Selection {
 		state.reselect(Horizon(cfg.Tiers), now)
 		cfg.Log.Info().Time("from", state.From).Msg("stream, channels or queues have changed: reading anew from here")
 	}
@@ -81,51 +85,41 @@ func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 		state.Paging = Paging{}
 	}
 	state.Asked, state.PagingOf = cfg.Selection, cfg.PagingOf
-	p.reader = Reader{Source: source, Limit: cfg.PageLimit, Settle: cfg.Settle, Now: p.cfg.Now, Paging: state.Paging}
-	p.pending = state.pending()
+	p.prints = state.ignore(cfg.Ignore)
+	p.reader = Reader{Limit: cfg.PageLimit, Settle: cfg.Settle, Now: cfg.Now, Paging: state.Paging}
+	p.agenda = newAgenda(cfg.rules(), state.Ledger)
+	p.pending = p.newPending()
 	p.publishStatus(now)
 	return p
 }
 
-// start is where a first start begins.
-func (c Config) start(now time.Time) time.Time {
-	if !c.StartAt.IsZero() {
-		return Span(c.StartAt, now).Start
-	}
-	return Span(now.Add(-c.StartFrom), now).Start
-}
-
-// RunOnce reads the window that is most urgent, if one is due, commits what is to be committed now (see [Bundle]), and tells how
-// long to wait before the next call. An error of the Source is not returned: it is noted, logged once, and the window comes
-// up again. An error is the Sink's, or the context's.
+// RunOnce makes the request that is most urgent, if one is due, commits what is to be committed now (see [Bundle]), and returns how
+// long to wait before the next call. An error of the Source is not returned: the request is made again, later, and its window
+// counts as failing after some times. An error is the Sink's, or the context's.
 func (p *Poller) RunOnce(ctx context.Context) (time.Duration, error) {
 	now := p.cfg.Now()
-	plan := p.plan(now)
-	task, due := plan.Next()
-	if wait := p.head.wait(now); wait > 0 {
-		return wait, p.commit(ctx, plan)
+	r, wait := p.choose(now)
+	if r == nil {
+		if held := p.pending.wait(); held > 0 {
+			return min(wait, held), nil
+		}
+		return wait, p.commit(ctx)
 	}
-	if !due {
-		return max(time.Second, p.headRead.Add(p.cfg.Interval).Sub(now)), p.commit(ctx, plan)
-	}
-	read, err := p.reader.Read(ctx, task.Window)
+	page, err := p.source.Page(ctx, r.query)
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
-	if err != nil {
-		p.failed(task, err)
-		return 0, p.commit(ctx, plan)
-	}
-	p.recovered(task)
-	p.add(plan, task, read)
-	if task.Why == Gap && p.pending.hasRoom() {
+	p.turn++
+	p.take(r, page, err)
+	if !p.pending.urgent() && p.pending.wait() > 0 {
 		return 0, nil
 	}
-	return 0, p.commit(ctx, plan)
+	return 0, p.commit(ctx)
 }
 
 // Run calls RunOnce, and does errands, until the context ends or the Sink fails, and returns why.
 func (p *Poller) Run(ctx context.Context) error {
+	defer p.giveUp()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -147,56 +141,94 @@ func (p *Poller) Run(ctx context.Context) error {
 	}
 }
 
-func (p *Poller) plan(now time.Time) Plan {
-	return Plan{
-		Now: now, Behind: p.behind, Ahead: p.ahead, From: p.state.From, Settle: p.cfg.Settle, Interval: p.cfg.Interval,
-		Tiers: p.cfg.Tiers, Coverage: p.pending.Coverage, Density: p.pending.Density, Widest: p.widest,
-		HeadRead: p.headRead, Peeked: p.peeked, Turn: p.turn, HeadOnly: p.others.wait(now) > 0,
-		Passing: p.passing, Unproven: p.unproven,
-	}
-}
-
-// widest lets windows grow at most twofold from one to the next. A service that looks at dates only is asked for
-// whole days: it returns them anyway.
-func (p *Poller) widest(at time.Time) time.Duration {
-	if p.reader.Paging.IgnoresTime {
-		return at.Truncate(widest).Add(widest).Sub(at)
-	}
-	return 2 * p.lastWidth
-}
-
-// rowsOf counts the rows that say something about the width of windows: those of which a narrower window would show fewer.
-// Where the service returns whole days, or every conversation that was under way, a window may overflow the page
-// however narrow it is. Then only the rows that began in it count, or windows would shrink to a second each.
-func (p *Poller) rowsOf(read Read) int {
-	began := 0
-	for _, row := range read.Rows {
-		if row.Start.IsZero() || read.Contains(row.Start) {
-			began++
+// giveUp ends the reads that are under way.
+func (p *Poller) giveUp() {
+	for lane, r := range p.lanes {
+		if r != nil {
+			r.stop()
+			p.lanes[lane] = nil
 		}
 	}
-	overflows := len(read.Rows) >= p.cfg.PageLimit && 2*began < len(read.Rows)
-	if overflows || p.reader.Paging.IgnoresTime {
-		return began
-	}
-	return len(read.Rows)
 }
 
-// moved notes what the planner must know of the read beyond the coverage.
-func (p *Poller) moved(plan Plan, task Task, read Read) {
-	p.turn++
-	p.behind, p.ahead = read.Behind, read.Ahead
-	if read.Proven && (task.Why == Gap || task.Why == Reread) {
-		p.lastWidth = read.Len()
+// choose returns the read whose question is to be asked now; else how long to wait. The newest rows come first; every tenth
+// request is for others all the same, and every second while what has settled is read by itself: that is never dropped.
+func (p *Poller) choose(now time.Time) (r *reading, wait time.Duration) {
+	if wait = p.outage.wait(now); wait > 0 {
+		return nil, wait
 	}
-	if task.Why != Head {
-		p.unproven = p.unproven && task.Why != Settled
+	order := [2]int{0, 1}
+	settled := p.lanes[1] != nil && p.lanes[1].task.Why == Settled
+	if p.turn%10 == 9 || settled && p.turn%2 == 1 {
+		order = [2]int{1, 0}
+	}
+	wait = longestIdle
+	for _, lane := range order {
+		r, d := p.next(lane, now)
+		if r != nil {
+			if lane != p.current && p.lanes[p.current] != nil {
+				p.part(p.lanes[p.current]) // what it has read is older than what comes now
+			}
+			p.current = lane
+			return r, 0
+		}
+		wait = min(wait, d)
+	}
+	return nil, max(wait, time.Millisecond)
+}
+
+// next returns the lane's read, which it begins if one is due.
+func (p *Poller) next(lane int, now time.Time) (*reading, time.Duration) {
+	if r := p.lanes[lane]; r != nil {
+		if d := r.wait(now); d > 0 {
+			return nil, d
+		}
+		return r, 0
+	}
+	var task Task
+	var wait time.Duration
+	if lane == 0 {
+		task, wait = p.agenda.Head(now)
+	} else {
+		task, wait = p.agenda.Rest(now)
+	}
+	if wait > 0 {
+		return nil, wait
+	}
+	p.lanes[lane] = p.reader.begin(task)
+	return p.lanes[lane], 0
+}
+
+// take takes what came of a read's question.
+func (p *Poller) take(r *reading, page smartassist.Page, err error) {
+	now := p.cfg.Now()
+	if err != nil {
+		p.outage.failed(p, r.task, err, now)
+	} else {
+		p.outage.answered(p, now)
+	}
+	switch {
+	case err != nil && everywhere(err) && r.task.Why == Head && len(r.collector.met) == 0:
+		p.end(r) // by the time that it is answered there are newer rows
+		return
+	case err != nil && everywhere(err):
+		r.notBefore = time.Time{} // the outage holds it back
+		return
+	case err != nil && r.failed(err, now):
 		return
 	}
-	p.passing = read.End.Before(plan.present())
-	p.unproven = !read.Proven || p.passing
-	p.peeked = later(p.peeked, read.End)
-	if !p.passing {
-		p.headRead, p.peeked = plan.Now, plan.Now.UTC().Truncate(time.Second)
+	if r.answered(page, err); r.asking {
+		if r.collector.rows.bytes >= bundleBytes/2 {
+			p.part(r)
+		}
+		return
 	}
+	p.end(r)
+	p.ended(r, now)
+}
+
+// end gives the read's lane free.
+func (p *Poller) end(r *reading) {
+	r.stop()
+	p.lanes[r.task.lane()] = nil
 }

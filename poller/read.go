@@ -1,157 +1,151 @@
 package poller
 
 import (
-	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/convstream/convstream/poller/smartassist"
 )
-
-// Source is where pages come from: the service's client.
-type Source interface {
-	// Page answers one query with one request. Its errors are [smartassist.Error] values or the context's.
-	Page(ctx context.Context, q smartassist.Query) (smartassist.Page, error)
-}
 
 // Read is what was found in a window.
 type Read struct {
 	Window
 	Rows     []smartassist.Row // each row once, by identity and session; the newest content that was met
 	At       time.Time         // when it was read: the earlier of our clock and the service's, at the first page
-	Behind   time.Duration     // how far the service's clock was behind ours
-	Ahead    time.Duration     // how far it was ahead, at least; not more than an hour
+	Clock    Clock             // at the first page
 	Requests int
-	Proven   bool   // all pages of the window were read, and that is certain
-	Partial  string // why the window cannot be read whole, now or later; "" if it can
+	All      int           // requests of the whole read, where it was taken in parts
+	Met      int           // rows of the whole read
+	Began    int           // of these, those that began in the window
+	Withheld bool          // some of its rows are not published yet
+	Proven   bool          // all pages of the window were read, and that is certain
+	Partial  Reason        // why the window cannot be read whole, now or later; "" if it can
+	Narrow   time.Duration // how wide to ask for its beginning instead, since the window holds more than can be proven; else 0
+	Err      error         // why it ended before that was known; the rows are those that came until then
 }
 
-// Paging is what was found out about how the service pages. None of it is documented beyond doubt.
-type Paging struct {
-	Unit         Unit `json:"unit"`         // what an offset counts
-	Largest      int  `json:"largest"`      // rows of the largest page seen: a page with fewer was not cut to a smaller maximum
-	Proven       int  `json:"proven"`       // rows of the largest short page whose next page brought nothing new
-	Leaves       int  `json:"leaves"`       // settled windows read since the last proof
-	ShortUnsafe  bool `json:"shortUnsafe"`  // a short page was not the last one: every window is walked
-	BeyondCap    bool `json:"beyondCap"`    // an offset above 10 brought new rows: there is no cap of 10
-	IgnoresTime  bool `json:"ignoresTime"`  // the service looks at the dates of a window, not at the time of day
-	Examined     bool `json:"examined"`     // a proof was made under the present configuration
-	ProbesFailed int  `json:"probesFailed"` // proofs that found rows on the page after a short one
+const (
+	margin    = time.Second // asked for on both sides beyond what is to be covered
+	maxPasses = 5           // walks over one window until two agree
+)
+
+// observed is the density after the read. Rows count of which a narrower window would show fewer: where the service returns whole
+// days, or every conversation that was under way, a window may overflow the page however narrow it is; then only those count
+// that began in it, or windows would shrink to a second each.
+func (r Read) observed(d Density, limit int, ignoresTime bool) Density {
+	switch {
+	case r.Narrow > 0:
+		return d.Observe(Window{r.Start, r.Start.Add(r.Narrow)}, pageRows)
+	case r.Met >= limit && 2*r.Began < r.Met, ignoresTime:
+		return d.Observe(r.Window, r.Began)
+	}
+	return d.Observe(r.Window, r.Met)
 }
 
-// Unit is what the service's offset counts.
-type Unit string
+// Ask asks the service for a page. Its errors are [smartassist.Error] values, or [errStopped].
+type Ask func(smartassist.Query) (smartassist.Page, error)
 
-// The two readings of the documentation, and that neither has been seen yet.
-const (
-	UnitUnknown Unit = ""
-	UnitRows    Unit = "rows"
-	UnitPages   Unit = "pages"
-)
-
-const (
-	margin     = time.Second // asked for on both sides beyond what is to be covered
-	proofEvery = 50          // settled windows between two proofs
-	offsetCap  = 10          // the largest offset that newer documentation allows
-	maxPasses  = 5           // walks over one window until two agree
-
-	// longestAhead bounds the trust in a clock that is ahead: a far longer window the service would refuse.
-	longestAhead = time.Hour
-)
+var errStopped = errors.New("the read was given up")
 
 // Reader reads windows whole, whatever the service's paging does, and says so where it cannot.
 type Reader struct {
-	Source Source
 	Limit  int // rows asked for in a page
 	Settle time.Duration
 	Now    func() time.Time // our clock
 	Paging Paging
 }
 
-// Read reads the window, or the first part of it that one page or one walk can hold: the Read's Window says which.
+// read reads the window of the collector.
 //
-// A page that is short, not outnumbered by numResults, and of a size that has been proven, is the whole window. A full
-// one is split by time: the first half is tried next. Everything else is walked: a window of one second, one whose
-// rows lie mostly outside it (then the service does not filter as finely as we ask, and halves would return the same
-// rows), and a short page that may not be the last. A walk that was stopped by a cap on the offset is split after all,
-// where time allows.
-func (r *Reader) Read(ctx context.Context, w Window) (Read, error) {
-	for requests := 0; ; {
-		c := &collector{reader: r, window: w, rows: map[rowKey]int{}, requests: requests}
-		page, err := c.page(ctx, 0)
-		if err != nil {
-			return Read{}, err
-		}
-		if whole, err := r.whole(ctx, c, page); err != nil || whole {
-			return c.read(whole, ""), err
-		}
-		outside := c.mostlyOutside(page)
-		full := len(page.Rows) >= r.Limit
-		splittable := w.Len() >= 2*time.Second && !(outside && r.Paging.IgnoresTime)
-		if !splittable || !full || outside || r.Paging.ShortUnsafe {
-			switch end, err := r.walk(ctx, c, page); {
-			case err != nil || end == ended:
-				return c.read(end == ended, ""), err
-			case end == unsteady && c.settled():
-				return c.read(false, "its pages moved during each of several readings"), nil
-			case end == unsteady:
-				return c.read(false, ""), nil // it would not have counted anyway
-			case !splittable:
-				return c.read(false, "the service gives no more than the first pages, and halves would return the same"), nil
-			}
-		}
-		w, requests = w.FirstHalf(), c.requests
+// A page that is short, not outnumbered by numResults, and of a size that has been proven, is the whole window. A full one is
+// walked where that is proof enough by itself, and else asked for in narrower windows, which the caller does. Walked are also a
+// window of one second, one whose rows lie mostly outside it (then the service does not filter as finely as we ask, and
+// halves would return the same rows), and a short page that may not be the last. A walk that was stopped by a cap on the offset
+// is narrowed after all, where time allows.
+func (r *Reader) read(c *collector) Read {
+	page, err := c.page(0)
+	if err != nil {
+		return c.failed(err)
 	}
+	if whole, err := r.whole(c, page); err != nil {
+		return c.failed(err)
+	} else if whole {
+		return c.whole()
+	}
+	outside := c.mostlyOutside(page)
+	splittable := c.window.Len() >= 2*time.Second && !(outside && r.Paging.IgnoresTime)
+	full := len(page.Rows) >= c.limit
+	if splittable && full && !outside && !r.Paging.ShortUnsafe && !r.worthWalking(c) {
+		return c.narrow(page)
+	}
+	end, err := r.walk(c, page, splittable && full && !outside)
+	switch {
+	case err != nil:
+		return c.failed(err)
+	case end == ended:
+		return c.whole()
+	case end == unsteady && !splittable && c.settled():
+		return c.partial(Unsteady)
+	case end == unsteady && !c.settled():
+		return c.unproven() // it would not have counted anyway
+	case !splittable:
+		return c.partial(Capped)
+	}
+	return c.narrow(page)
 }
 
-// whole tells whether page 0 holds all rows of the window, proving it where that is necessary and possible.
-func (r *Reader) whole(ctx context.Context, c *collector, page smartassist.Page) (bool, error) {
+// worthWalking reports whether a full window that could be narrowed is walked instead. One that has not settled proves nothing
+// either way: a walk then just brings its rows.
+func (r *Reader) worthWalking(c *collector) bool {
+	return r.Paging.mayWalk() || !c.settled() && !r.Paging.Capped
+}
+
+// whole reports whether page 0 holds all rows of the window, proving it where that is necessary and possible.
+func (r *Reader) whole(c *collector, page smartassist.Page) (bool, error) {
 	n := len(page.Rows)
-	if r.Paging.ShortUnsafe || n >= r.Limit || page.NumResults > n {
+	if r.Paging.ShortUnsafe || n >= c.limit || page.NumResults > n {
 		return false, nil
 	}
-	if r.trusted(n) {
+	if c.trusted(n) {
 		r.Paging.Leaves++
 		return true, nil
 	}
 	if !c.settled() {
-		return true, nil // it covers nothing yet that would need a proof: see collector.read
+		return true, nil // it covers nothing yet that would need a proof: see collector.whole
 	}
-	return r.prove(ctx, c, page)
-}
-
-// trusted tells whether a short page of n rows needs no proof of its own: a larger page was seen, so it was not cut to a
-// smaller maximum, and one as large was proven, so rows are not taken out after paging. Every fiftieth is audited.
-func (r *Reader) trusted(n int) bool {
-	p := r.Paging
-	return p.Examined && n <= p.Proven && n < p.Largest && p.Leaves < proofEvery
+	return r.prove(c, page)
 }
 
 // prove asks for the pages that would follow a short page 0 under every reading of offset not excluded yet. Rows
 // that they bring are a proof of the contrary, unless page 0, asked again, has them too: then they have just arrived.
-func (r *Reader) prove(ctx context.Context, c *collector, page smartassist.Page) (bool, error) {
+// A service that answers with an error where there is nothing more has none.
+func (r *Reader) prove(c *collector, page smartassist.Page) (bool, error) {
 	for range maxPasses {
-		n, before := len(page.Rows), len(c.list)
-		if err := r.learnUnit(ctx, c, page); err != nil {
+		n, before := len(page.Rows), c.known()
+		if err := r.learnUnit(c, page); err != nil {
 			return false, err
 		}
-		for _, offset := range r.nextOffsets(n) {
-			if _, err := c.page(ctx, offset); err != nil && !refused(err) {
+		for _, offset := range r.nextOffsets(c, n) {
+			if _, _, err := c.behind(offset); err != nil {
 				return false, err
 			}
 		}
-		if len(c.list) == before {
-			r.Paging.Proven, r.Paging.Leaves, r.Paging.Examined = max(r.Paging.Proven, n), 0, true
+		if c.known() == before {
+			if c.usual() {
+				r.Paging.proved(n)
+			}
 			return true, nil
 		}
 		var err error
-		if page, err = c.page(ctx, 0); err != nil {
+		if page, err = c.page(0); err != nil {
 			return false, err
 		}
-		if len(page.Rows) < len(c.list) {
-			r.Paging.ShortUnsafe, r.Paging.Examined = true, true
-			r.Paging.ProbesFailed++
+		if len(page.Rows) < c.known() {
+			if c.usual() {
+				r.Paging.disproved()
+			}
 			return false, nil
 		}
 	}
@@ -161,7 +155,7 @@ func (r *Reader) prove(ctx context.Context, c *collector, page smartassist.Page)
 // nextOffsets are the offsets at which more rows would show if a page of n rows were not the last. Where offsets count
 // pages that is page 1. Where they count rows it is n: what was cut off stands there, and behind it what stands behind
 // rows that were taken out of the page; of a page that may have lost most of its rows, also the limit.
-func (r *Reader) nextOffsets(n int) []int {
+func (r *Reader) nextOffsets(c *collector, n int) []int {
 	if r.Paging.Unit == UnitPages {
 		return []int{1}
 	}
@@ -169,8 +163,8 @@ func (r *Reader) nextOffsets(n int) []int {
 	if n > 1 || r.Paging.Unit == UnitUnknown {
 		offsets = append(offsets, max(1, n))
 	}
-	if n < r.Limit/2 {
-		offsets = append(offsets, r.Limit)
+	if n < c.limit/2 {
+		offsets = append(offsets, c.limit)
 	}
 	if r.Paging.Unit == UnitUnknown && n > 1 {
 		offsets = append(offsets, 1)
@@ -178,10 +172,17 @@ func (r *Reader) nextOffsets(n int) []int {
 	return offsets
 }
 
-// refused tells that the service did not accept the query itself: an offset it does not allow.
+// refused reports whether the service did not accept the query itself: an offset it does not allow.
 func refused(err error) bool {
-	var e *smartassist.Error
-	return errors.As(err, &e) && e.Kind == smartassist.Refused
+	e, ok := errors.AsType[*smartassist.Error](err)
+	return ok && e.Kind == smartassist.Refused
+}
+
+// noSuchPage reports whether the service has no page at an offset behind others that it does have: it refuses the offset, or
+// fails whenever it is asked for it.
+func noSuchPage(err error) bool {
+	e, ok := errors.AsType[*smartassist.Error](err)
+	return ok && (e.Kind == smartassist.Refused || e.Kind == smartassist.Temporary && e.Status >= 500)
 }
 
 // rowKey tells rows apart within a read: identity and session, or the bytes of a row without identity.
@@ -199,51 +200,85 @@ func keyOfRow(row smartassist.Row) rowKey {
 
 // collector gathers the pages of one window.
 type collector struct {
-	reader   *Reader
-	window   Window
-	rows     map[rowKey]int // index into list
-	list     []smartassist.Row
-	at       time.Time // of the first page
-	behind   time.Duration
-	ahead    time.Duration
-	requests int
+	reader *Reader
+	window Window
+	limit  int // rows asked for in a page
+	ask    Ask
+
+	met      map[rowKey]bool // rows of the whole read
+	rows     rowSet          // those that came since they were last taken
+	at       time.Time       // of the first page
+	clock    Clock
+	began    int              // of those met
+	all      int              // requests
+	broken   smartassist.Page // the last answer, where it was no whole page
+	requests int              // since they were last taken
 }
 
+func (r *Reader) collector(t Task, ask Ask) *collector {
+	c := &collector{reader: r, window: t.Window, limit: r.Limit, ask: ask, met: map[rowKey]bool{}}
+	if t.Limit > 0 {
+		c.limit = t.Limit
+	}
+	return c
+}
+
+// usual reports whether pages are of the usual size: only those say something about others.
+func (c *collector) usual() bool { return c.limit == c.reader.Limit }
+
+func (c *collector) trusted(n int) bool { return c.usual() && c.reader.Paging.trusted(n) }
+
+// known returns how many rows the read has met.
+func (c *collector) known() int { return len(c.met) }
+
 // page asks for one page and adds its rows; what was met before is replaced by the newer content.
-func (c *collector) page(ctx context.Context, offset int) (smartassist.Page, error) {
-	c.requests++
-	page, err := c.reader.Source.Page(ctx, smartassist.Query{
+func (c *collector) page(offset int) (smartassist.Page, error) {
+	page, err := c.ask(smartassist.Query{
 		Start: c.window.Start.Add(-margin), End: c.window.End.Add(margin),
-		Limit: c.reader.Limit, Offset: offset,
+		Limit: c.limit, Offset: offset,
 	})
 	if err != nil {
+		c.broken = page
 		return page, err
 	}
 	if c.at.IsZero() {
-		c.at = page.Sent
-		if !page.Date.IsZero() && page.Date.Before(page.Sent) {
-			c.at, c.behind = page.Date, page.Sent.Sub(page.Date)
-		}
-		// Against our clock after the answer: a slow answer is no clock that is ahead.
-		c.ahead = min(max(0, page.Date.Sub(c.reader.Now())), longestAhead)
+		c.clock = observe(page.Sent, c.reader.Now(), page.Date)
+		c.at = c.clock.Earlier(page.Sent)
 	}
 	for _, row := range page.Rows {
 		key := keyOfRow(row)
-		if i, known := c.rows[key]; known {
-			c.list[i] = row
-			continue
+		if !c.met[key] && (row.Start.IsZero() || c.window.Contains(row.Start)) {
+			c.began++
 		}
-		c.rows[key] = len(c.list)
-		c.list = append(c.list, row)
+		c.met[key] = true
 	}
-	c.reader.Paging.Largest = max(c.reader.Paging.Largest, len(page.Rows))
+	c.rows.add(page.Rows)
+	if c.usual() {
+		c.reader.Paging.Largest = max(c.reader.Paging.Largest, len(page.Rows))
+	}
 	return page, nil
 }
 
-// settled tells whether the answers count for the whole window.
+// behind asks for a page that may stand behind the last one. A service that fails there, and not at page 0 in between, has none,
+// as one that refuses the offset.
+func (c *collector) behind(offset int) (page smartassist.Page, none bool, err error) {
+	page, err = c.page(offset)
+	if noSuchPage(err) && !refused(err) {
+		if _, err := c.page(0); err != nil {
+			return page, false, err
+		}
+		page, err = c.page(offset)
+	}
+	if noSuchPage(err) {
+		return smartassist.Page{}, true, nil
+	}
+	return page, false, err
+}
+
+// settled reports whether the answers count for the whole window.
 func (c *collector) settled() bool { return !c.at.Add(-c.reader.Settle).Before(c.window.End) }
 
-// mostlyOutside tells that more than half of the rows started outside what was asked for. Rows that started after the
+// mostlyOutside reports whether more than half of the rows started outside what was asked for. Rows that started after the
 // window's end show that the service looks at dates only; rows before it may also have ended in it.
 func (c *collector) mostlyOutside(page smartassist.Page) bool {
 	asked := Window{c.window.Start.Add(-margin), c.window.End.Add(2 * margin)}
@@ -263,14 +298,60 @@ func (c *collector) mostlyOutside(page smartassist.Page) bool {
 	return most
 }
 
-// read gives the result. A page whose shortness was neither trusted nor proven (in a window that has not settled) covers
-// nothing.
-func (c *collector) read(proven bool, partial string) Read {
-	if proven && !c.settled() && !c.reader.Paging.ShortUnsafe && !c.reader.trusted(len(c.list)) {
-		proven = false
+// take returns the read as far as it came since it was last taken.
+func (c *collector) take() Read {
+	c.all += c.requests
+	r := Read{
+		Window: c.window, Rows: c.rows.list, At: c.at, Clock: c.clock, Requests: c.requests,
+		All: c.all, Met: c.known(), Began: c.began,
 	}
-	return Read{
-		Window: c.window, Rows: c.list, At: c.at, Behind: c.behind, Ahead: c.ahead,
-		Requests: c.requests, Proven: proven, Partial: partial,
+	c.rows, c.requests = rowSet{}, 0
+	return r
+}
+
+// whole is the read of a window that is known to be read whole. A page whose shortness was neither trusted nor proven (in a
+// window that has not settled) covers nothing.
+func (c *collector) whole() Read {
+	r := c.take()
+	r.Proven = c.settled() || c.reader.Paging.ShortUnsafe || c.trusted(c.known())
+	return r
+}
+
+func (c *collector) unproven() Read { return c.take() }
+
+func (c *collector) failed(err error) Read {
+	r := c.take()
+	r.Err = err
+	return r
+}
+
+func (c *collector) partial(why Reason) Read {
+	r := c.take()
+	r.Partial = why
+	return r
+}
+
+// narrow is the read of a window that holds more rows than can be proven at once. Its page shows how many there are: its rows
+// have times, or the service counts them.
+func (c *collector) narrow(page smartassist.Page) Read {
+	r := c.take()
+	density := float64(page.NumResults) / c.window.Len().Seconds()
+	var starts []time.Time
+	for _, row := range page.Rows {
+		if c.window.Contains(row.Start) {
+			starts = append(starts, row.Start)
+		}
 	}
+	if len(starts) > 1 {
+		span := slices.MaxFunc(starts, time.Time.Compare).Sub(slices.MinFunc(starts, time.Time.Compare)) + time.Second
+		density = max(density, float64(len(starts))/span.Seconds())
+	}
+	half := c.window.FirstHalf().Len()
+	r.Narrow = half
+	if density > 0 {
+		width := time.Duration(pageRows/density) * time.Second
+		r.Narrow = min(max(width, c.window.Len()/16, time.Second).Truncate(time.Second), c.window.Len()*3/4).Truncate(time.Second)
+	}
+	r.Narrow = max(r.Narrow, time.Second)
+	return r
 }

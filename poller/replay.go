@@ -43,8 +43,7 @@ var (
 // about letters, and never after a newer content. What was resolved is remembered beside it, to be told.
 func (p *Poller) Replay(ctx context.Context, letters []Letter) ([]Replayed, error) {
 	now := p.cfg.Now()
-	plan := p.plan(now)
-	if err := p.commit(ctx, plan); err != nil { // a refusal must point to letters, not to what was read before them
+	if err := p.commit(ctx); err != nil { // a refusal must point to letters, not to what was read before them
 		return nil, err
 	}
 	n := &p.pending
@@ -57,13 +56,12 @@ func (p *Poller) Replay(ctx context.Context, letters []Letter) ([]Replayed, erro
 		return out, nil
 	}
 	at := now.UTC().Truncate(time.Second)
-	n.Sequence++
 	n.letters = r.resolved
-	n.batches = append(n.batches, Batch{
+	p.put(Batch{
 		Read: Read{Window: Window{at, at}, Rows: r.rows, At: at}, Why: Replay, Fresh: r.Fresh, Unchanged: r.Unchanged,
-		Sequence: n.Sequence, Selection: n.Selection(), CompleteFrom: n.From, CompleteThrough: n.Coverage.Through(n.From),
-	})
-	return out, p.commit(ctx, plan)
+		Selection: p.agenda.Selection(),
+	}, true)
+	return out, p.commit(ctx)
 }
 
 // replay is the work of one Replay.
@@ -95,7 +93,7 @@ func (r *replay) one(l Letter) Replayed {
 	}
 	fingerprint := l.Row.Fingerprint(r.cfg.Ignore)
 	p := r.place(l.Row)
-	newest := p.met && p.e.print() == fingerprint
+	newest := p.met && r.same(p.e, l.Row, fingerprint)
 	aside := p.aside()
 	if newest && aside == isAside {
 		return r.publishLetter(l, p, fingerprint)

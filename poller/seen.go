@@ -38,7 +38,7 @@ func keyOf(kind, identity, session string) Key {
 	return Key(sum[:len(Key{})])
 }
 
-// Entry is what is remembered of one Key: 20 bytes, of any type that can be a state record.
+// Entry is what is remembered of one Key: 24 bytes, of any type that can be a state record.
 type Entry struct {
 	fingerprint [2]uint32 // of the content last published, or put aside as a dead letter
 	session     uint32    // the session it belonged to, hashed: an identity may come on two rows
@@ -46,6 +46,7 @@ type Entry struct {
 	shown       uint16    // end of the last window that showed the row, in quanta since epoch, rounded up
 	bot         bool      // a bot-only row: a contact with the same sessionId has grown out of it
 	aside       aside     // whether the content went to the dead letters and was not published since
+	list        uint8     // what the fingerprint leaves out: a number in Ledger.Ignored
 }
 
 // aside tells whether a content was put aside.

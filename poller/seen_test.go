@@ -144,9 +144,12 @@ func TestExpiredEndsWithTheLastWindowThatShowedTheRow(t *testing.T) {
 func TestStateSurvivesRestoring(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := State{Account: "a1", Ledger: Ledger{Sequence: rapid.Int64Range(1, 1<<40).Draw(t, "seq"), From: t0, Asked: "x",
-			Paging: Paging{Unit: UnitRows, Proven: 3, Examined: true}, PagingOf: "y"}}
+			Paging: Paging{Unit: UnitRows, Proven: 3, Examined: true}, PagingOf: "y",
+			Reach: at(-100), Horizon: Kept{time.Hour, at(5)}, Ignored: [][]string{{}, {"/a"}}, LastRow: at(7)}}
+		s.Learned.At = at(3)
+		s.Learned.Watched[3], s.Learned.Changed[9], s.Learned.Late[0] = 1<<20, 0.5, 3
 		s.Density = s.Density.Observe(window(0, 100), 70)
-		s.Coverage = s.Coverage.Add(Stretch{window(0, 50), at(300), false}).Add(Stretch{window(50, 51), at(300), true})
+		s.Coverage = s.Coverage.Add(Stretch{window(0, 50), at(300), "", false}).Add(Stretch{window(50, 51), at(300), Capped, true})
 		var rows []smartassist.Row
 		for i := range rapid.IntRange(0, 20).Draw(t, "rows") {
 			rows = append(rows, contact(fmt.Sprint("c-", i%7), fmt.Sprint("s", i%3), fmt.Sprint(i)))

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/convstream/convstream/poller/smartassist"
 )
 
 // Record is one key and value for the compacted state topic. A nil Value deletes the key.
@@ -25,9 +28,13 @@ type State struct {
 // Ledger is the small part of the State: a value, written whole with every commit.
 type Ledger struct {
 	Sequence int64     // of the last commit; 0 = none yet
-	From     time.Time // the wanted range begins here
-	Asked    string    // hash of what is asked for; the coverage holds for this only
-	Changes  int       // how often it changed
+	From     time.Time // the wanted range begins here; zero until the service's clock is known
+	// Reach is how far back the memory reaches. Nothing before it is ever read again, whatever settings and clocks say: it would
+	// be published anew.
+	Reach    time.Time
+	Horizon  Kept
+	Asked    string // hash of what is asked for; the coverage holds for this only
+	Changes  int    // how often it changed
 	Coverage Coverage
 	Density  Density
 	Paging   Paging
@@ -35,6 +42,29 @@ type Ledger struct {
 	// Remembered is how many entries Seen has with this ledger; -1 where a ledger of an early version does not say it.
 	// A State that was restored with fewer of them has lost some.
 	Remembered int
+	Ignored    [][]string // the lists of pointers that fingerprints were made without
+	Learned    Learned
+	LastRow    time.Time // when a read last brought a row; zero while none has
+}
+
+// Kept is the horizon that forgetting goes by.
+type Kept struct {
+	Kept  time.Duration
+	Lower time.Time // since when the configured one has been lower; zero if it is not
+}
+
+// after is the horizon to keep at the instant, where so much is configured. It falls only after a day: a setting that was wrong
+// for a minute makes nobody forget.
+func (k Kept) after(configured time.Duration, at time.Time) Kept {
+	switch {
+	case configured >= k.Kept:
+		return Kept{Kept: configured}
+	case k.Lower.IsZero() || k.Lower.After(at):
+		k.Lower = at
+	case at.Sub(k.Lower) >= 24*time.Hour:
+		return Kept{Kept: configured}
+	}
+	return k
 }
 
 // Selection names what the coverage holds for: the hash of what is asked for, and after a change also the number of the
@@ -50,8 +80,32 @@ func (l *Ledger) Selection() string {
 // between the two, and as much earlier as changes are looked for and the memory reaches.
 func (l *Ledger) reselect(horizon time.Duration, now time.Time) {
 	from := earlier(l.Coverage.Through(l.From), now.Add(-horizon).UTC().Truncate(time.Second))
-	l.From, l.Coverage = later(l.From, from), Coverage{}
+	l.From, l.Coverage = later(later(l.From, from), l.Reach), Coverage{}
 	l.Changes++
+}
+
+// ignore returns the lists of pointers that fingerprints were made without, with the one that is configured, which is noted.
+func (l *Ledger) ignore(configured smartassist.Ignore) prints {
+	now := slices.IndexFunc(l.Ignored, func(list []string) bool { return slices.Equal(list, configured.Pointers()) })
+	if now < 0 {
+		// Of more than there is room for, the first is forgotten: its contents are published once more if they show.
+		l.Ignored = slices.Clone(l.Ignored)
+		if now = len(l.Ignored); now == mostLists {
+			now = 0
+			l.Ignored[0] = configured.Pointers()
+		} else {
+			l.Ignored = append(l.Ignored, configured.Pointers())
+		}
+	}
+	p := prints{current: uint8(now)}
+	for _, list := range l.Ignored {
+		compiled, err := smartassist.ParseIgnore(list)
+		if err != nil { // another version's: nothing is like it
+			compiled = configured
+		}
+		p.lists = append(p.lists, compiled)
+	}
+	return p
 }
 
 // remedy is what helps where a record of the state is damaged: nothing else holds what it held, but most of it can be
@@ -66,17 +120,23 @@ const (
 
 // ledgerText is the Ledger as JSON: an operator may want to read it.
 type ledgerText struct {
-	Format   int        `json:"format"`
-	Sequence int64      `json:"sequence"`
-	From     int64      `json:"from"` // Unix seconds, as all instants here
-	Asked    string     `json:"asked"`
-	Changes  int        `json:"changes"`
-	Coverage [][4]int64 `json:"coverage"` // start, end, read at, 1 = partial
-	Density  Density    `json:"density"`
-	Paging   Paging     `json:"paging"`
-	PagingOf string     `json:"pagingOf"`
+	Format   int       `json:"format"`
+	Sequence int64     `json:"sequence"`
+	From     int64     `json:"from"` // Unix seconds, as all instants here
+	Asked    string    `json:"asked"`
+	Changes  int       `json:"changes"`
+	Coverage [][]int64 `json:"coverage"` // start, end, read at, why it is partial, 1 = something of it is withheld
+	Reach    int64     `json:"reach,omitzero"`
+	Horizon  int64     `json:"horizon,omitzero"` // seconds
+	Lower    int64     `json:"lower,omitzero"`
+	Density  Density   `json:"density"`
+	Paging   Paging    `json:"paging"`
+	PagingOf string    `json:"pagingOf"`
 
-	Remembered *int `json:"remembered,omitempty"`
+	Remembered *int       `json:"remembered,omitempty"`
+	Ignored    [][]string `json:"ignored,omitzero"`
+	Learned    Learned    `json:"learned,omitzero"`
+	LastRow    int64      `json:"lastRow,omitzero"`
 }
 
 // Keys begin with the account id: several accounts may share a topic.
@@ -105,15 +165,17 @@ func (s *State) Records(next Ledger, changes []Remembered) []Record {
 
 func (l Ledger) encode() []byte {
 	text := ledgerText{
-		Format: ledgerFormat, Sequence: l.Sequence, From: l.From.Unix(), Asked: l.Asked, Changes: l.Changes,
+		Format: ledgerFormat, Sequence: l.Sequence, From: seconds(l.From), Asked: l.Asked, Changes: l.Changes,
 		Density: l.Density, Paging: l.Paging, PagingOf: l.PagingOf, Remembered: &l.Remembered,
+		Reach: seconds(l.Reach), Horizon: int64(l.Horizon.Kept.Seconds()), Lower: seconds(l.Horizon.Lower),
+		Ignored: l.Ignored, Learned: l.Learned, LastRow: seconds(l.LastRow),
 	}
 	for _, c := range l.Coverage.Stretches() {
-		partial := int64(0)
-		if c.Partial {
-			partial = 1
+		numbers := []int64{c.Start.Unix(), c.End.Unix(), c.ReadAt.Unix(), int64(max(0, slices.Index(reasons, c.Partial)))}
+		if c.Withheld {
+			numbers = append(numbers, 1)
 		}
-		text.Coverage = append(text.Coverage, [4]int64{c.Start.Unix(), c.End.Unix(), c.ReadAt.Unix(), partial})
+		text.Coverage = append(text.Coverage, numbers)
 	}
 	value, err := json.Marshal(text)
 	if err != nil {
@@ -171,31 +233,69 @@ func (l *Ledger) restore(value []byte) error {
 	*l = Ledger{
 		Sequence: text.Sequence, From: unix(text.From), Asked: text.Asked, Changes: text.Changes,
 		Density: text.Density, Paging: text.Paging, PagingOf: text.PagingOf, Remembered: -1,
+		Reach: unix(text.Reach), Horizon: Kept{time.Duration(text.Horizon) * time.Second, unix(text.Lower)},
+		Ignored: text.Ignored, Learned: text.Learned, LastRow: unix(text.LastRow),
 	}
 	if text.Remembered != nil {
 		l.Remembered = *text.Remembered
 	}
 	for _, c := range text.Coverage {
-		l.Coverage.stretches = append(l.Coverage.stretches, Stretch{Window{unix(c[0]), unix(c[1])}, unix(c[2]), c[3] != 0})
+		if len(c) < 4 || c[3] < 0 || int(c[3]) >= len(reasons) {
+			return fmt.Errorf("state ledger: a stretch of the coverage has %d numbers; %s", len(c), remedy)
+		}
+		s := Stretch{Window{unix(c[0]), unix(c[1])}, unix(c[2]), reasons[c[3]], len(c) > 4 && c[4] != 0}
+		l.Coverage.stretches = append(l.Coverage.stretches, s)
+	}
+	return l.Validate()
+}
+
+// Validate reports what of the ledger cannot be: it was damaged, or a program of ours is wrong.
+func (l *Ledger) Validate() error {
+	var end time.Time
+	for _, s := range l.Coverage.stretches {
+		if s.Empty() || s.Start.Before(end) {
+			return fmt.Errorf("state ledger: the coverage is out of order at %v; %s", s.Window, remedy)
+		}
+		end = s.End
+	}
+	if l.Sequence < 0 || l.Changes < 0 || l.Horizon.Kept < 0 {
+		return fmt.Errorf("state ledger: a number is negative; %s", remedy)
 	}
 	return nil
 }
 
-func unix(s int64) time.Time { return time.Unix(s, 0).UTC() }
+// seconds is the instant as it stands in the ledger: Unix seconds, 0 for none.
+func seconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func unix(s int64) time.Time {
+	if s == 0 {
+		return time.Time{}
+	}
+	return time.Unix(s, 0).UTC()
+}
 
 // Flags of an encoded Entry.
 const (
 	flagBot   = 1
 	flagAside = 2
 	flagMaybe = 4 // maybeAside
+	listShift = 3 // the number of the list stands above the flags
 )
+
+// mostLists is how many lists of ignored pointers are told apart.
+const mostLists = 1 << (8 - listShift)
 
 // entrySize is the length of an encoded Entry: format, flags, shown, revision, session, fingerprint.
 const entrySize = 1 + 1 + 2 + 4 + 4 + 8
 
 func (e Entry) encode() []byte {
 	b := make([]byte, 0, entrySize)
-	b = append(b, entryFormat, 0)
+	b = append(b, entryFormat, e.list<<listShift)
 	if e.bot {
 		b[1] |= flagBot
 	}
@@ -222,7 +322,7 @@ func decodeEntry(b []byte) (Entry, error) {
 	return Entry{
 		bot: b[1]&flagBot != 0, aside: decodeAside(b[0], b[1]), shown: binary.BigEndian.Uint16(b[2:]),
 		revision: int32(binary.BigEndian.Uint32(b[4:])), session: binary.BigEndian.Uint32(b[8:]),
-		fingerprint: [2]uint32{uint32(print), uint32(print >> 32)},
+		fingerprint: [2]uint32{uint32(print), uint32(print >> 32)}, list: b[1] >> listShift,
 	}, nil
 }
 

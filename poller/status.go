@@ -1,21 +1,49 @@
 package poller
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Status is what the Poller has done and knows, as of the last commit or failure. It holds no personal data.
 type Status struct {
-	Sequence        int64         `json:"sequence"`
-	Selection       string        `json:"selection"`
-	CompleteFrom    time.Time     `json:"completeFrom"`
-	CompleteThrough time.Time     `json:"completeThrough"`
-	HeadRead        time.Time     `json:"headRead"` // when the head was last read up to the present
-	Stretches       int           `json:"stretches"`
-	Partial         []Window      `json:"partial"` // could not be read whole; what touches is one
-	Rereads         []RereadState `json:"rereads"`
-	Remembered      int           `json:"remembered"` // entries of the memory
-	RowsPerSecond   float64       `json:"rowsPerSecond"`
-	Paging          Paging        `json:"paging"`
-	Trouble         *Trouble      `json:"trouble"` // null while the service can be read
+	Sequence        int64           `json:"sequence"`
+	Selection       string          `json:"selection"`
+	CompleteFrom    time.Time       `json:"completeFrom"`
+	CompleteThrough time.Time       `json:"completeThrough"`
+	HeadRead        time.Time       `json:"headRead"` // when the head was last read up to the present
+	Stretches       int             `json:"stretches"`
+	LastRow         time.Time       `json:"lastRow"` // when a read last brought a row
+	Reach           time.Time       `json:"reach"`   // nothing before it is read again: the memory does not reach back further
+	Partial         []PartialWindow `json:"partial"` // could not be read whole; what touches is one
+	Failing         []FailingWindow `json:"failing"` // are tried again; everything else goes on
+	Behind          Seconds         `json:"behind"`  // how far the service's clock is behind this machine's
+	Ahead           Seconds         `json:"ahead"`   // or ahead
+	Rereads         []RereadState   `json:"rereads"`
+	Remembered      int             `json:"remembered"` // entries of the memory
+	RowsPerSecond   float64         `json:"rowsPerSecond"`
+	Paging          Paging          `json:"paging"`
+	Trouble         *Trouble        `json:"trouble"` // null while the service can be read
+	// ChangesByAge is at which age rows were found to change, LatenessOfRows how long after its start a row was first seen; both
+	// fade with time.
+	ChangesByAge   []AgeCount `json:"changesByAge"`
+	LatenessOfRows []AgeCount `json:"latenessOfRows"`
+}
+
+// FailingWindow is a window that could not be read, and is tried again.
+type FailingWindow struct {
+	Window
+	Reason   Why       `json:"reason"` // for which it was to be read
+	Since    time.Time `json:"since"`
+	Next     time.Time `json:"next"` // when it is tried again, at the earliest
+	Failures int       `json:"failures"`
+	Category string    `json:"category"`
+}
+
+// AgeCount is a bucket of what was learned.
+type AgeCount struct {
+	UpTo  Seconds `json:"upTo"` // age; zero for the rest
+	Count float64 `json:"count"`
 }
 
 // RereadState is a tier of the re-read schedule as it is wished and as it really is.
@@ -47,15 +75,22 @@ type Trouble struct {
 func (p *Poller) Status() Status { return *p.status.Load() }
 
 func (p *Poller) publishStatus(now time.Time) {
+	clock := p.agenda.Clock
 	s := &Status{
 		Sequence: p.state.Sequence, Selection: p.state.Selection(),
 		CompleteFrom: p.state.From, CompleteThrough: p.state.Coverage.Through(p.state.From),
-		HeadRead: p.headRead, Stretches: len(p.state.Coverage.Stretches()), Remembered: p.state.Seen.Len(),
-		RowsPerSecond: p.state.Density.Mean, Paging: p.reader.Paging, Partial: []Window{},
+		HeadRead: p.agenda.headRead, Stretches: len(p.state.Coverage.Stretches()), Remembered: p.state.Seen.Len(),
+		RowsPerSecond: p.state.Density.Mean, Paging: p.reader.Paging, Partial: []PartialWindow{}, Failing: []FailingWindow{},
+		LastRow: p.state.LastRow, Reach: p.state.Reach,
+		Behind: Seconds(max(0, -clock.Ahead)), Ahead: Seconds(max(0, clock.Ahead)),
+		ChangesByAge: p.agenda.Learned.Changed.counts(), LatenessOfRows: p.agenda.Learned.Late.counts(),
 	}
 	s.Partial = append(s.Partial, p.state.Coverage.Partial()...)
-	if !p.trouble.since.IsZero() {
-		s.Trouble = &Trouble{p.trouble.since, p.trouble.category, p.trouble.text, p.trouble.hint, p.trouble.attempts}
+	for _, f := range p.agenda.Failing {
+		s.Failing = append(s.Failing, FailingWindow{f.Window, f.Why, f.Since, f.NotBefore, f.Failures, f.Category})
+	}
+	if o := p.outage; !o.began.IsZero() {
+		s.Trouble = &Trouble{o.began, o.category, o.text, o.hint, o.attempts}
 	}
 	s.Rereads = p.rereads(now)
 	p.status.Store(s)
@@ -66,9 +101,25 @@ func (p *Poller) rereads(now time.Time) []RereadState {
 	for i, t := range p.cfg.Tiers {
 		out[i] = RereadState{Age: Seconds(t.Age), Every: Seconds(t.Every)}
 	}
-	for _, piece := range p.plan(now).pieces() {
+	for _, piece := range p.agenda.pieces(p.agenda.Clock.Earlier(now)) {
 		r := &out[piece.tier]
 		r.Oldest = max(r.Oldest, Seconds(piece.overdue*float64(r.Every)))
+	}
+	return out
+}
+
+// counts are the buckets that hold anything.
+func (h Histogram) counts() []AgeCount {
+	out := []AgeCount{}
+	for i, n := range h {
+		if n < 0.005 {
+			continue
+		}
+		c := AgeCount{Count: math.Round(n*100) / 100}
+		if i < ageBuckets-1 {
+			c.UpTo = Seconds(ageBounds[i] * float64(time.Second))
+		}
+		out = append(out, c)
 	}
 	return out
 }

@@ -1,10 +1,6 @@
 package poller
 
-import (
-	"context"
-
-	"github.com/convstream/convstream/poller/smartassist"
-)
+import "github.com/convstream/convstream/poller/smartassist"
 
 // ending is how a walk over the pages of a window ended.
 type ending int
@@ -19,26 +15,29 @@ const (
 //
 // Where offsets count rows, each step goes one row less far than the page reached: if the next page begins with the row the
 // last one ended with, nothing has shifted in between, and one walk is proof enough. In every other case the walk is
-// repeated until two agree. The rows of all of them stay collected.
-func (r *Reader) walk(ctx context.Context, c *collector, page smartassist.Page) (ending, error) {
-	if err := r.learnUnit(ctx, c, page); err != nil {
+// repeated until two agree, unless the window can be narrowed. The rows of all of them stay collected.
+func (r *Reader) walk(c *collector, page smartassist.Page, narrows bool) (ending, error) {
+	if err := r.learnUnit(c, page); err != nil {
 		return unsteady, err
 	}
 	met := -1
 	for range maxPasses {
-		p := pass{reader: r, collector: c, met: map[rowKey]bool{}, chained: true}
-		end, err := p.run(ctx, page)
-		if err != nil || end == capped {
+		p := pass{reader: r, collector: c, met: map[rowKey]bool{}, chained: true, narrows: narrows}
+		end, err := p.run(page)
+		if err != nil || end != ended {
 			return end, err
 		}
-		if p.chained || len(p.met) == met && met == len(c.list) {
-			return ended, nil
+		if c.settled() && c.usual() {
+			r.Paging.walked(p.chained)
 		}
-		if !c.settled() {
-			return unsteady, nil // it would not count anyway
+		switch {
+		case p.chained || len(p.met) == met && met == c.known():
+			return ended, nil
+		case !c.settled(), narrows:
+			return unsteady, nil // it would not count anyway, or is cheaper in narrower windows
 		}
 		met = len(p.met)
-		if page, err = c.page(ctx, 0); err != nil {
+		if page, err = c.page(0); err != nil {
 			return unsteady, err
 		}
 	}
@@ -47,16 +46,13 @@ func (r *Reader) walk(ctx context.Context, c *collector, page smartassist.Page) 
 
 // learnUnit finds out what an offset counts, with one question: behind offset 1 a page of rows holds all of page 0 but
 // one, a page of pages holds none of it.
-func (r *Reader) learnUnit(ctx context.Context, c *collector, page0 smartassist.Page) error {
+func (r *Reader) learnUnit(c *collector, page0 smartassist.Page) error {
 	if r.Paging.Unit != UnitUnknown || len(page0.Rows) < 3 {
 		return nil
 	}
-	page1, err := c.page(ctx, 1)
-	if refused(err) {
-		return nil // then it cannot be found out
-	}
-	if err != nil {
-		return err
+	page1, none, err := c.behind(1)
+	if none || err != nil {
+		return err // where there is none, it cannot be found out
 	}
 	switch shared := len(page0.Rows) - without(page0, page1); {
 	case shared == 0:
@@ -88,18 +84,24 @@ type pass struct {
 	collector *collector
 	met       map[rowKey]bool
 	chained   bool // every page so far began with the row that the page before ended with
+	narrows   bool // the window can be narrowed instead
 }
 
-func (p *pass) run(ctx context.Context, page smartassist.Page) (ending, error) {
+// mostPages is how many pages a window is walked for that can be narrowed: twice as many as it was meant to hold.
+const mostPages = 2 * walkRows / 100
+
+func (p *pass) run(page smartassist.Page) (ending, error) {
 	p.add(page)
-	for offset := 0; ; {
+	for offset, pages := 0, 1; ; pages++ {
 		offset += p.step(page)
-		next, err := p.collector.page(ctx, offset)
-		if refused(err) {
-			return capped, nil
-		}
-		if err != nil {
+		next, none, err := p.collector.behind(offset)
+		switch {
+		case err != nil:
 			return unsteady, err
+		case none && p.mayBeLast(page):
+			return ended, nil
+		case none:
+			return p.upToTheCap(offset)
 		}
 		linked := p.linked(page, next)
 		p.chained = p.chained && linked
@@ -108,37 +110,72 @@ func (p *pass) run(ctx context.Context, page smartassist.Page) (ending, error) {
 			if !p.cut(offset, page, next) {
 				return ended, nil
 			}
-			return p.asFarAsServed(ctx, page)
+			return p.asFarAsServed(page)
 		}
 		// A page that is repeated because of a cap can bring a few new rows too, if it has shifted meanwhile.
 		if offset > offsetCap && (linked || p.reader.Paging.Unit == UnitPages && 2*brought > len(next.Rows)) {
 			p.reader.Paging.BeyondCap = true
 		}
+		if linked && p.last(next) {
+			return ended, nil
+		}
+		if p.narrows && (pages >= mostPages || !p.chained && p.collector.settled()) {
+			p.reader.Paging.walked(p.chained)
+			return capped, nil
+		}
 		page = next
 	}
+}
+
+// last reports whether a page is the last one by its shortness, as page 0 is that of a window of one page.
+func (p *pass) last(page smartassist.Page) bool {
+	n := len(page.Rows)
+	if p.reader.Paging.ShortUnsafe || n >= p.collector.limit || page.NumResults > max(n, len(p.met)) || !p.collector.trusted(n) {
+		return false
+	}
+	p.reader.Paging.Leaves++
+	return true
+}
+
+// mayBeLast reports whether nothing need stand behind a page, where the service has no page there: it is short, and as many rows
+// as the service counts were met.
+func (p *pass) mayBeLast(page smartassist.Page) bool {
+	return len(page.Rows) < p.collector.limit && !p.reader.Paging.ShortUnsafe && page.NumResults <= max(len(page.Rows), len(p.met))
+}
+
+// upToTheCap asks for what the service still gives where it refuses an offset: where offsets count rows, the page at the
+// documented cap reaches a little further than page 0.
+func (p *pass) upToTheCap(offset int) (ending, error) {
+	if p.collector.settled() && offset > offsetCap {
+		p.reader.Paging.Capped = !p.reader.Paging.BeyondCap
+	}
+	if p.reader.Paging.Unit != UnitRows || offset <= offsetCap || p.narrows {
+		return capped, nil
+	}
+	last, _, err := p.collector.behind(offsetCap)
+	p.add(last)
+	return capped, err
 }
 
 // asFarAsServed asks again where no cap is in the way, after a page beyond it brought nothing that would tell a cap from the
 // end. For a window of few rows that settles it: whatever stands behind that place fits into one page. Few is at most half
 // a page, and by the service's own count a page, so that rows which are taken out after paging hide none.
-func (p *pass) asFarAsServed(ctx context.Context, page smartassist.Page) (ending, error) {
-	few := len(p.met) == len(page.Rows) && 2*len(p.met) <= p.reader.Limit && page.NumResults <= p.reader.Limit
-	if p.reader.Paging.Unit != UnitRows || !few {
+func (p *pass) asFarAsServed(page smartassist.Page) (ending, error) {
+	few := len(p.met) == len(page.Rows) && 2*len(p.met) <= p.collector.limit && page.NumResults <= p.collector.limit
+	if p.narrows && p.collector.settled() {
+		p.reader.Paging.Capped = !p.reader.Paging.BeyondCap
+	}
+	if p.reader.Paging.Unit != UnitRows || p.narrows {
 		return capped, nil
 	}
-	last, err := p.collector.page(ctx, offsetCap)
-	switch {
-	case refused(err):
-		return capped, nil
-	case err != nil:
-		return unsteady, err
-	case p.add(last) > 0:
-		return capped, nil
+	last, none, err := p.collector.behind(offsetCap)
+	if none || err != nil || p.add(last) > 0 || !few {
+		return capped, err
 	}
 	return ended, nil
 }
 
-// add notes the rows of the page and tells how many of them this walk had not met.
+// add notes the rows of the page and returns how many of them this walk had not met.
 func (p *pass) add(page smartassist.Page) int {
 	before := len(p.met)
 	for _, row := range page.Rows {
@@ -154,17 +191,17 @@ func (p *pass) step(page smartassist.Page) int {
 	if p.reader.Paging.Unit != UnitRows {
 		return 1
 	}
-	return max(1, min(len(page.Rows), p.reader.Limit)-1)
+	return max(1, min(len(page.Rows), p.collector.limit)-1)
 }
 
-// linked tells that the next page begins with the row at which this one ended: nothing shifted between the two.
+// linked reports whether the next page begins with the row at which this one ended: nothing shifted between the two.
 func (p *pass) linked(page, next smartassist.Page) bool {
 	n, m := len(page.Rows), len(next.Rows)
-	return p.reader.Paging.Unit == UnitRows && n > 1 && n <= p.reader.Limit && m > 0 &&
+	return p.reader.Paging.Unit == UnitRows && n > 1 && n <= p.collector.limit && m > 0 &&
 		keyOfRow(page.Rows[n-1]) == keyOfRow(next.Rows[0])
 }
 
-// cut tells whether a page that brought nothing new was the work of a cap on the offset rather than the end. Where offsets
+// cut reports whether a page that brought nothing new was the work of a cap on the offset rather than the end. Where offsets
 // count rows, the last page always shows again some rows, but not all, of the one before. Where they count pages, an
 // empty or repeated page right behind the documented cap could be either, until pages beyond it have been seen.
 func (p *pass) cut(offset int, page, last smartassist.Page) bool {
@@ -175,6 +212,6 @@ func (p *pass) cut(offset int, page, last smartassist.Page) bool {
 		honest := len(last.Rows) > 0 && len(last.Rows) < len(page.Rows) && without(last, page) == 0
 		return !honest && len(page.Rows) > 1
 	}
-	short := len(page.Rows) < p.reader.Limit && !p.reader.Paging.ShortUnsafe
+	short := len(page.Rows) < p.collector.limit && !p.reader.Paging.ShortUnsafe
 	return !short && !p.reader.Paging.BeyondCap
 }

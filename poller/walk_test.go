@@ -33,10 +33,21 @@ func TestTheEndIsNoCap(t *testing.T) {
 			s.of[0] = append(s.of[0], contact(string(rune('A'+i)), "s", "CLOSED"))
 			s.of[1] = append(s.of[1], contact(string(rune('A'+i)), "t", "CLOSED"))
 		}
-		r := Reader{Source: s, Limit: 100, Settle: time.Minute, Now: time.Now, Paging: Paging{Unit: UnitRows}}
-		read, err := r.Read(t.Context(), Window{at(0), at(0).Add(time.Second)})
-		if err != nil || read.Proven != whole || (read.Partial == "") != whole || len(read.Rows) != 2*rows {
-			t.Errorf("%d rows: %d read, proven %t, partial %q, %v", 2*rows, len(read.Rows), read.Proven, read.Partial, err)
+		r := Reader{Limit: 100, Settle: time.Minute, Now: time.Now, Paging: Paging{Unit: UnitRows}}
+		read := readAll(t, &r, s, Task{Window: Window{at(0), at(0).Add(time.Second)}})
+		if read.Err != nil || read.Proven != whole || (read.Partial == "") != whole || len(read.Rows) != 2*rows {
+			t.Errorf("%d rows: %d read, proven %t, partial %q, %v", 2*rows, len(read.Rows), read.Proven, read.Partial, read.Err)
 		}
 	}
+}
+
+// readAll reads a window in one go.
+func readAll(t *testing.T, r *Reader, s Source, task Task) Read {
+	t.Helper()
+	g := r.begin(task)
+	defer g.stop()
+	for g.asking {
+		g.answered(s.Page(t.Context(), g.query))
+	}
+	return g.result
 }

@@ -73,6 +73,8 @@ type Page struct {
 	Sent time.Time
 	// Date is the service's clock, from the header of this answer; zero when absent.
 	Date time.Time
+	// Rest is stub.
+	Rest []byte
 }
 
 // Client reads pages from the service. It is safe for concurrent use.

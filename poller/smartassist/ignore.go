@@ -2,6 +2,7 @@ package smartassist
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -13,7 +14,11 @@ const maxIgnored = 64
 // (DEDUPLICATE_IGNORE). The zero value ignores nothing.
 type Ignore struct {
 	pointers [][]string
+	source   []string // sorted
 }
+
+// Pointers returns the list that was compiled, sorted: two with the same pointers cut out the same.
+func (ig Ignore) Pointers() []string { return ig.source }
 
 // wildcard stands for any index or name in a pointer.
 const wildcard = "*"
@@ -31,6 +36,9 @@ func ParseIgnore(pointers []string) (Ignore, error) {
 			return Ignore{}, err
 		}
 		ig.pointers = append(ig.pointers, tokens)
+	}
+	if len(pointers) > 0 {
+		ig.source = slices.Compact(slices.Sorted(slices.Values(pointers)))
 	}
 	return ig, nil
 }

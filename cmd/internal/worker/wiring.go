@@ -42,7 +42,7 @@ func pollingConfig(cfg *config.Config, log zerolog.Logger) (poller.Config, error
 		Selection: hash(cfg.StreamID, fmt.Sprintf("%q", slices.Sorted(slices.Values(cfg.Channels))), fmt.Sprintf("%q", slices.Sorted(slices.Values(cfg.Queues)))),
 		PagingOf:  hash(cfg.URL, cfg.StreamID, strconv.Itoa(cfg.PageLimit)),
 		StartFrom: cfg.StartFrom.Ago, StartAt: cfg.StartFrom.At,
-		PageLimit: cfg.PageLimit, Interval: cfg.PollInterval, Settle: cfg.Settle, Tiers: tiers,
+		PageLimit: cfg.PageLimit, Interval: cfg.PollInterval, Settle: cfg.Settle, Tiers: tiers, Spare: cfg.RereadSpare,
 		Deduplicate: poller.Deduplicate(cfg.Deduplicate), Ignore: ignore, Log: log,
 	}, nil
 }

@@ -1,0 +1,302 @@
+package poller
+
+import (
+	"slices"
+	"time"
+)
+
+// Tier is one step of the re-read schedule: what is at most Age old is read every Every, at the latest.
+type Tier struct{ Age, Every time.Duration }
+
+// Why says for what a window is read.
+type Why string
+
+// The reasons for a read, in their order of urgency.
+const (
+	Head    Why = "head"    // the newest rows, up to now
+	Settled Why = "settled" // the tail behind the head, once it has settled: only where one head read cannot do both
+	Reread  Why = "reread"  // covered before, and due again
+	Gap     Why = "gap"     // wanted and never read
+	Replay  Why = "replay"  // nothing was read: dead letters were tried again
+)
+
+// Task is a window to read now.
+type Task struct {
+	Window
+	Why   Why
+	Retry bool // it failed before
+	Limit int  // rows to ask for in a page; 0 is as usual
+	Spare bool // no tier asks for it yet
+
+	chosen  time.Time // when, by our clock
+	present time.Time // of a head: the present then
+}
+
+// Rules are what the Agenda is told; they do not change.
+type Rules struct {
+	Settle   time.Duration
+	Interval time.Duration // of reading the head
+	Tiers    []Tier        // ages ascending
+	Rows     int           // asked for in a page
+	Spare    bool          // requests that nothing is due for go to re-reads where changes are likely
+
+	StartFrom time.Duration // first start only: how far back to begin
+	StartAt   time.Time     // or the instant to begin at, if not zero
+}
+
+// begin is where a first start begins that is made at the instant.
+func (r Rules) begin(at time.Time) time.Time {
+	if r.StartAt.IsZero() {
+		return Span(at.Add(-r.StartFrom), at).Start
+	}
+	return Span(earlier(r.StartAt, at), at).Start
+}
+
+// Agenda is what was read when, which windows fail, and so what is to be read next. It is a value: Head and Rest choose the next
+// window, After returns the agenda as it is when that was read or failed. The ledger in it is what survives a restart.
+//
+// Two windows may be on their way at once: one of the newest rows, and one of all else.
+type Agenda struct {
+	Rules
+	Ledger
+	Clock   Clock
+	Failing []Failing // in order of time
+
+	headTried time.Time        // when the head was last asked for up to the present
+	headRead  time.Time        // and when it was answered
+	peeked    time.Time        // everything up to here was asked for at least once
+	passing   bool             // the last head read ended before the present: the rest of it comes next
+	unproven  bool             // the last head read proved nothing: what has settled is read by itself
+	other     bool             // the clocks lie far apart, and the head was last read at the service's
+	narrow    [2]time.Duration // how wide the next head and the next other read may be, after one that overflowed; 0 is as usual
+	lastWidth time.Duration
+	reads     int // that were answered
+	silent    int // windows that failed since one was answered
+	turn      int // reads other than the head that ended
+	debt      int // requests spent on re-reads beyond those on gaps
+	law       *lawRates
+	lawAt     time.Time // what was learned went into it
+}
+
+// newAgenda returns the agenda of a process that begins with the ledger.
+func newAgenda(rules Rules, ledger Ledger) Agenda {
+	return Agenda{Rules: rules, Ledger: ledger, lastWidth: firstGuess, law: ledger.Learned.law()}
+}
+
+// After returns the agenda after the task was read, or failed. now is our clock.
+func (a Agenda) After(t Task, r Read, now time.Time) Agenda {
+	a.told(r)
+	if t.lane() > 0 {
+		a.turn++
+	}
+	if r.Err != nil {
+		a.failed(t, r, now)
+		return a
+	}
+	a.answers(t.Window)
+	a.Density = r.observed(a.Density, a.Rows, a.Paging.IgnoresTime)
+	a.cover(r)
+	a.narrow[t.lane()] = r.Narrow
+	a.spent(t, r)
+	if t.Why == Head && !t.Retry {
+		a.afterHead(t, r)
+	} else if t.Why == Settled {
+		a.unproven = false
+	}
+	if r.Proven && t.Why != Head {
+		a.lastWidth = r.Len()
+	}
+	return a
+}
+
+// told notes the service's clock. A first start begins by it, as soon as it is known.
+func (a *Agenda) told(r Read) {
+	if r.At.IsZero() {
+		return
+	}
+	a.Clock = r.Clock
+	if a.From.IsZero() {
+		a.From = a.begin(r.At)
+	}
+}
+
+// lane is 0 for the newest rows, 1 for all else.
+func (t Task) lane() int {
+	if t.Why == Head {
+		return 0
+	}
+	return 1
+}
+
+// failed notes a failure. What of the window can be covered is what it was before; the head goes on behind it.
+func (a *Agenda) failed(t Task, r Read, now time.Time) {
+	a.narrow[t.lane()] = 0
+	if a.headRead.IsZero() { // nothing has been answered yet, and the next first head is another window
+		a.headTried = now
+		a.silent++
+		return
+	}
+	a.fails(t, r, now)
+	if i := a.failingAt(t.Window); i >= 0 && a.Failing[i].partial {
+		at := a.Clock.Earlier(now).UTC().Truncate(time.Second)
+		reason := Unanswered
+		if r.Partial != "" {
+			reason = r.Partial
+		}
+		settled := Window{t.Start, earlier(t.End, a.settledUpTo(now))}
+		a.Coverage = a.Coverage.Add(Stretch{Window: settled, ReadAt: at, Partial: reason}).MergePartial(at.Add(-Horizon(a.Tiers)), mostPartial)
+	}
+	if t.Why == Head && !t.Retry {
+		a.headTried, a.passing, a.other = now, false, !a.other
+		a.peeked = later(a.peeked, t.End)
+	}
+}
+
+// mostPartial is how many partial windows beyond the horizon are told apart.
+const mostPartial = 50
+
+// cover notes what the read covers: what had settled when its first page was asked for.
+func (a *Agenda) cover(r Read) {
+	if !r.Proven && r.Partial == "" {
+		return
+	}
+	at := r.At.UTC().Truncate(time.Second)
+	covered := Window{later(r.Start, a.From), earlier(r.End, r.At.Add(-a.Settle).Truncate(time.Second))}
+	a.Coverage = a.Coverage.Add(Stretch{Window: covered, ReadAt: at, Partial: r.Partial, Withheld: r.Withheld})
+	a.Coverage = a.Coverage.Compact(a.tolerance(at)).MergePartial(at.Add(-Horizon(a.Tiers)), mostPartial)
+}
+
+// doubt makes everything due again: short pages were believed until now, and rows may be missing behind them.
+func (a *Agenda) doubt(at time.Time) {
+	a.Coverage = a.Coverage.Doubt(at.Add(-Horizon(a.Tiers)).UTC().Truncate(time.Second))
+}
+
+// spent keeps the balance between gaps and re-reads.
+func (a *Agenda) spent(t Task, r Read) {
+	const most = 60
+	switch t.Why {
+	case Reread:
+		a.debt = min(a.debt+r.All, most)
+	case Gap:
+		a.debt = max(a.debt-r.All, -most)
+	}
+}
+
+// settledUpTo is the instant up to which a read made now would count.
+func (a Agenda) settledUpTo(now time.Time) time.Time {
+	return a.Clock.Earlier(now).Add(-a.Settle).UTC().Truncate(time.Second)
+}
+
+// within cuts a window to what memory reaches back to: nothing before that is ever read again.
+func (a Agenda) within(w Window) Window {
+	w.Start = later(w.Start, a.Reach)
+	return w
+}
+
+// width returns how wide a window that begins at the instant may be. Windows grow at most twofold from one to the next. A service
+// that looks at dates only is asked for whole days: it returns them anyway.
+func (a Agenda) width(at time.Time) time.Duration {
+	if a.Paging.IgnoresTime {
+		return at.Truncate(widest).Add(widest).Sub(at)
+	}
+	rows := float64(pageRows)
+	if a.Paging.walks() {
+		rows = walkRows
+	}
+	width := min(a.Density.Width(at, rows), 2*a.lastWidth)
+	return max(time.Second, width.Truncate(time.Second)) // windows are whole seconds, and are asked for as such
+}
+
+// Rest returns the window other than the newest rows that is to be read now; else how long it is until one is.
+func (a Agenda) Rest(now time.Time) (Task, time.Duration) {
+	if a.headRead.IsZero() {
+		return Task{}, longestIdle // the head first: it tells the service's clock
+	}
+	if t, due := a.settled(now); due {
+		return t, 0
+	}
+	retry, waitRetry := a.retry(now, false)
+	gap, gapDue := a.gap(now)
+	reread, waitReread := a.reread(now)
+	rereadDue := waitReread <= 0 && (!gapDue || !reread.Spare)
+	switch {
+	case waitRetry <= 0 && (a.turn%2 == 0 || !gapDue && !rereadDue):
+		return retry, 0
+	case rereadDue && (!gapDue || a.debt <= 0):
+		return reread, 0
+	case gapDue:
+		return gap, 0
+	}
+	return reread, min(waitRetry, waitReread)
+}
+
+// longestIdle bounds every wait: what is due is looked at again.
+const longestIdle = time.Minute
+
+// settled is the tail of the coverage where head reads do not cover it: they no longer reach back to it, or prove nothing.
+func (a Agenda) settled(now time.Time) (Task, bool) {
+	tail, end := a.tail(now), a.settledUpTo(now)
+	if a.oneRead(Span(tail, a.present(now))) && !a.unproven {
+		return Task{}, false
+	}
+	w := a.free(a.within(Span(tail, end)))
+	width := a.width(w.Start)
+	if w.Len() < min(width, max(a.Interval, settledEvery)) {
+		return Task{}, false
+	}
+	w.End = earlier(w.End, w.Start.Add(width))
+	return Task{Window: a.narrowed(w, 1), Why: Settled}, true
+}
+
+// settledEvery is how much is to have settled for it to be read by itself.
+const settledEvery = 30 * time.Second
+
+// gap is the oldest part of the wanted range that was never read, has settled, and does not fail.
+func (a Agenda) gap(now time.Time) (Task, bool) {
+	if a.From.IsZero() {
+		return Task{}, false
+	}
+	covered := a.Coverage
+	for _, f := range a.Failing {
+		covered = covered.Add(Stretch{Window: f.Window})
+	}
+	w, ok := covered.Gap(a.within(Span(a.From, earlier(a.settledUpTo(now), a.tail(now)))))
+	if !ok {
+		return Task{}, false
+	}
+	w.End = earlier(w.End, w.Start.Add(a.width(w.Start)))
+	return Task{Window: a.narrowed(w, 1), Why: Gap}, true
+}
+
+// narrowed is the window, or its beginning where one before it was too much.
+func (a Agenda) narrowed(w Window, lane int) Window {
+	if most := a.narrow[lane]; most > 0 {
+		w.End = earlier(w.End, w.Start.Add(most))
+	}
+	return w
+}
+
+// forgettable is how far the memory may forget at this instant, by the earlier clock: what no window that can still be asked for
+// could return again. The oldest gap counts as well as the horizon: after an outage, windows before the horizon are still to be
+// read; and so does what is withheld. It never goes by a horizon that was not the same for a day.
+func (a Agenda) forgettable(at time.Time) time.Time {
+	oldest := at.Add(-a.Horizon.Kept)
+	if gap, ok := a.Coverage.Gap(a.within(Window{a.From, at.Add(-a.Settle)})); ok && !a.From.IsZero() {
+		oldest = earlier(oldest, gap.Start)
+	}
+	for _, s := range a.Coverage.Stretches() {
+		if s.Withheld {
+			oldest = earlier(oldest, s.Start)
+			break
+		}
+	}
+	return oldest.Add(-24 * time.Hour).UTC().Truncate(time.Second)
+}
+
+// dropFailing forgets failing windows that are not read again.
+func (a *Agenda) dropFailing(at time.Time) {
+	old := func(f Failing) bool { return f.End.Before(at) }
+	if slices.ContainsFunc(a.Failing, old) {
+		a.Failing = slices.DeleteFunc(slices.Clone(a.Failing), old)
+	}
+}

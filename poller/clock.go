@@ -1,0 +1,51 @@
+package poller
+
+import "time"
+
+// Clock is the service's clock as it was in its last answer, beside ours.
+type Clock struct {
+	Ahead time.Duration // of the service's clock; negative if it is behind
+	Known bool          // the last answer told it
+}
+
+const (
+	// sameClock is how far two clocks may lie apart without anybody being told.
+	sameClock = time.Minute
+
+	// oneHead is how far they may lie apart for one window to reach from what has settled by one of them to the present of the
+	// other. Beyond that the newest rows are looked for at both.
+	oneHead = time.Hour
+)
+
+// noClock is the time before which a Date header is not that of a clock: it would make a first start read the whole history
+// of the world.
+var noClock = epoch
+
+// observe returns what an answer says that was asked for at sent, came at received by our clock, and bears the date.
+// A slow answer is no clock that is ahead, and the header leaves fractions of a second out.
+func observe(sent, received, date time.Time) Clock {
+	switch {
+	case date.Before(noClock):
+		return Clock{}
+	case date.Before(sent):
+		return Clock{date.Sub(sent), true}
+	case date.After(received):
+		return Clock{date.Sub(received), true}
+	}
+	return Clock{Known: true}
+}
+
+// Earlier returns the earlier of our clock and the service's, when ours says now: what has settled, what is due and what may be
+// forgotten goes by it.
+func (c Clock) Earlier(now time.Time) time.Time { return now.Add(min(0, c.Ahead)) }
+
+// Later returns the later of the two: the newest rows bear the time of either.
+func (c Clock) Later(now time.Time) time.Time { return now.Add(max(0, c.Ahead)) }
+
+// since returns how long ago the instant was; for ever if it lies ahead, since the clock has been set back then.
+func since(at, now time.Time) time.Duration {
+	if d := now.Sub(at); d >= -time.Second {
+		return d
+	}
+	return 1<<63 - 1
+}

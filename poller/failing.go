@@ -1,0 +1,180 @@
+package poller
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/convstream/convstream/poller/smartassist"
+)
+
+// Failing is a window that could not be read. A failure belongs to its window: that is narrowed down to the second that cannot be
+// answered, and everything else goes on meanwhile.
+type Failing struct {
+	Window
+	Why       Why
+	Since     time.Time // when it, or the window that it was narrowed from, first failed
+	NotBefore time.Time // it is not tried again before
+	Failures  int
+	Blamed    int    // failures before which another window could be read: those are not the service's as a whole
+	Category  string // of the last failure
+	partial   bool   // it counts as partial
+	readsThen int    // Agenda.reads at its last failure
+}
+
+const (
+	longestWait  = time.Hour // before a window that fails is tried again
+	partialAfter = 3 * time.Minute
+	partialFrom  = 3 // failures that are the window's own
+
+	// mostNarrowed is how many windows may fail for others to be narrowed further: a whole day that cannot be read is not tried
+	// second by second.
+	mostNarrowed = 40
+
+	// mostSilent is how many windows fail in a row until it is the service that fails: then none is narrowed.
+	mostSilent = 5
+
+	// mostFailing bounds what is known of windows that fail. Beyond it they are tried again together.
+	mostFailing = 200
+)
+
+// fails notes that a window could not be read.
+func (a *Agenda) fails(t Task, r Read, now time.Time) {
+	f := Failing{Window: t.Window, Why: t.Why, Since: now, readsThen: a.reads}
+	i := a.failingAt(t.Window)
+	known := i >= 0
+	if known {
+		f = a.Failing[i]
+		a.Failing = slices.Delete(slices.Clone(a.Failing), i, i+1)
+	} else {
+		a.Failing = slices.Clone(a.Failing)
+	}
+	f.Failures++
+	f.Category, _ = explain(r.Err)
+	blamed := known && a.reads > f.readsThen
+	if blamed {
+		f.Blamed++
+	}
+	f.readsThen = a.reads
+	narrows := f.Len() > time.Second && len(a.Failing) < mostNarrowed
+	a.silent++
+	switch {
+	case narrows && (blamed || a.silent < mostSilent):
+		a.split(f, now)
+		return
+	case !narrows && f.Blamed >= partialFrom && since(f.Since, now) >= partialAfter:
+		f.partial = true
+	}
+	f.NotBefore = now.Add(min(longestWait, 2*time.Second<<min(f.Failures, 11)))
+	if f.Blamed == 0 {
+		f.NotBefore = now.Add(min(time.Minute, time.Second<<min(f.Failures, 6)))
+	}
+	a.addFailing(f)
+}
+
+// split tries the halves of a window by themselves, the later one first: its rows are newer.
+func (a *Agenda) split(f Failing, now time.Time) {
+	f.Failures, f.Blamed = 0, 0
+	first, second := f, f
+	first.Window = f.FirstHalf()
+	second.Start = first.End
+	second.NotBefore, first.NotBefore = now, now.Add(time.Second)
+	a.addFailing(first)
+	a.addFailing(second)
+}
+
+// addFailing puts the window into its place. While nothing is answered, neighbours of which it is not known that they fail by
+// themselves become one window: an outage is not many.
+func (a *Agenda) addFailing(f Failing) {
+	for i := 0; i < len(a.Failing) && a.silent >= mostSilent; i++ {
+		o := a.Failing[i]
+		touches := o.End.Equal(f.Start) || f.End.Equal(o.Start)
+		if !touches || o.Blamed > 0 || f.Blamed > 0 || f.Failures == 0 || o.Failures == 0 || o.Len()+f.Len() > widest {
+			continue
+		}
+		f.Window = Window{earlier(o.Start, f.Start), later(o.End, f.End)}
+		f.Since, f.Failures = earlier(o.Since, f.Since), max(o.Failures, f.Failures)
+		a.Failing = slices.Delete(a.Failing, i, i+1)
+		i = -1
+	}
+	a.Failing = append(a.Failing, f)
+	slices.SortFunc(a.Failing, func(a, b Failing) int { return a.Start.Compare(b.Start) })
+	if len(a.Failing) > mostFailing {
+		a.Failing = a.Failing[len(a.Failing)-mostFailing:] // the older ones are gaps, or due again
+	}
+}
+
+func (a *Agenda) failingAt(w Window) int {
+	return slices.IndexFunc(a.Failing, func(f Failing) bool { return f.Start.Equal(w.Start) && f.End.Equal(w.End) })
+}
+
+// partialAt reports whether the window fails, and counts as partial.
+func (a Agenda) partialAt(w Window) bool {
+	i := a.failingAt(w)
+	return i >= 0 && a.Failing[i].partial
+}
+
+// answers notes that the window could be read: nothing in it fails.
+func (a *Agenda) answers(w Window) {
+	a.reads++
+	a.silent = 0
+	inside := func(f Failing) bool { return !f.Start.Before(w.Start) && !f.End.After(w.End) }
+	if slices.ContainsFunc(a.Failing, inside) {
+		a.Failing = slices.DeleteFunc(slices.Clone(a.Failing), inside)
+	}
+}
+
+// free returns the first part of the window that no failing window lies in.
+func (a Agenda) free(w Window) Window {
+	for _, f := range a.Failing {
+		switch {
+		case w.Empty() || !f.Start.Before(w.End):
+			return w
+		case !f.End.After(w.Start):
+		case f.Start.After(w.Start):
+			w.End = f.Start
+			return w
+		default:
+			w.Start = f.End
+		}
+	}
+	return w
+}
+
+// retry returns the window that is to be tried again now: of those whose rows are the newest if urgent, else of the others.
+func (a Agenda) retry(now time.Time, urgent bool) (t Task, wait time.Duration) {
+	wait = longestIdle
+	best := -1
+	for i, f := range a.Failing {
+		if (f.Why == Head) != urgent {
+			continue
+		}
+		d := waitUntil(f.NotBefore, now, longestWait)
+		if d < wait || d == 0 { // of several that are due, the latest
+			best, wait = i, d
+		}
+	}
+	if best < 0 || wait > 0 {
+		return Task{}, max(wait, time.Millisecond)
+	}
+	f := a.Failing[best]
+	t = Task{Window: f.Window, Why: f.Why, Retry: true}
+	if f.Len() <= time.Second && f.Failures%2 == 1 {
+		t.Limit = max(1, a.Rows/10) // a page may be too much for the service, or hold the row that it cannot write
+	}
+	return t, 0
+}
+
+// explain returns the error's bounded category and its hint for the operator.
+func explain(err error) (category, hint string) {
+	if e, ok := errors.AsType[*smartassist.Error](err); ok {
+		return e.Category, e.Hint
+	}
+	return "unknown", ""
+}
+
+// everywhere reports whether the failure concerns every question alike.
+func everywhere(err error) bool {
+	e, ok := errors.AsType[*smartassist.Error](err)
+	return ok && e.Everywhere()
+}

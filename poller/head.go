@@ -1,0 +1,172 @@
+package poller
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	// headPages is how many pages of new rows make the head due before its interval has passed.
+	headPages = 3
+
+	// headOverlap is how far a head read that no longer reaches back to what has settled overlaps the one before: rows show
+	// some seconds after their start. What shows later comes with the settled read.
+	headOverlap = 10 * time.Second
+)
+
+// Head returns the window of the newest rows that is to be read now; else how long it is until one is.
+//
+// Where the account is so busy that one request cannot reach from the settled past to the present, it reads only what is new,
+// and what has settled is read once more by its own tasks.
+func (a Agenda) Head(now time.Time) (Task, time.Duration) {
+	if a.headRead.IsZero() {
+		return a.firstHead(now)
+	}
+	t, wait := a.newest(now)
+	if wait <= 0 {
+		return t, 0
+	}
+	retry, waitRetry := a.retry(now, true)
+	return retry, min(wait, waitRetry)
+}
+
+// newest returns the window of the newest rows, less what failed before.
+func (a Agenda) newest(now time.Time) (Task, time.Duration) {
+	if a.apart() {
+		return a.otherHead(now)
+	}
+	if d := a.Interval - since(a.headTried, now); d > 0 && !a.passing && !a.manyNew(now) {
+		return Task{}, d
+	}
+	w := a.headWindow(now)
+	if w.Empty() {
+		return Task{}, time.Second
+	}
+	return a.headTask(a.narrowed(w, 0), now), 0
+}
+
+func (a Agenda) headTask(w Window, now time.Time) Task {
+	return Task{Window: w, Why: Head, chosen: now, present: a.present(now)}
+}
+
+// firstHead is the first read of a process. It comes before anything else, wherever the coverage ends and whatever our clock
+// says: its answer tells the service's.
+func (a Agenda) firstHead(now time.Time) (Task, time.Duration) {
+	if d := waitUntil(a.headTried.Add(min(a.Interval, time.Second<<min(a.silent, 6))), now, longestIdle); d > 0 && !a.headTried.IsZero() {
+		return Task{}, d
+	}
+	w := Span(now.Add(-a.Settle-2*a.Interval), now)
+	from := a.From
+	if from.IsZero() {
+		from = a.begin(now)
+	}
+	if from.Before(w.End) {
+		w.Start = later(w.Start, from)
+	}
+	if w = a.within(w); w.Len() < time.Second {
+		w.End = w.Start.Add(time.Second)
+	}
+	if a.silent > 0 && w.Len() > time.Second { // one of its seconds may be the one that fails
+		w.Start = w.End.Add(-max(time.Second, (w.Len() >> min(a.silent, 10)).Truncate(time.Second)))
+	}
+	return a.headTask(w, now), 0
+}
+
+// apart reports whether the clocks are so far apart that the newest rows may be at either.
+func (a Agenda) apart() bool { return a.Clock.Ahead.Abs() > oneHead }
+
+// otherHead reads, while the clocks are far apart, in turn at ours and at the service's: it is not known which of them is wrong.
+func (a Agenda) otherHead(now time.Time) (Task, time.Duration) {
+	if d := a.Interval - since(a.headTried, now); d > 0 && a.other {
+		return Task{}, d
+	}
+	present := now
+	if !a.other {
+		present = now.Add(a.Clock.Ahead)
+	}
+	w := a.within(Span(present.Add(-a.Settle-2*a.Interval), present))
+	if w.Empty() {
+		w = Window{w.Start, w.Start.Add(time.Second)}
+	}
+	return a.headTask(w, now), 0
+}
+
+// present is the end of the head: the newest rows bear the time of the service's clock.
+func (a Agenda) present(now time.Time) time.Time {
+	return a.Clock.Later(now).UTC().Truncate(time.Second)
+}
+
+// tail is where the coverage ends near the present; what is older than the head reaches is left to the gaps. A head that failed
+// does not reach back.
+func (a Agenda) tail(now time.Time) time.Time {
+	floor := later(a.From, a.settledUpTo(now).Add(-2*a.Interval))
+	end := a.Coverage.End()
+	if a.silent == 0 && a.oneRead(Span(end, a.present(now))) {
+		return later(end, a.From)
+	}
+	return later(end, floor)
+}
+
+// oneRead reports whether one page is likely to hold the window.
+func (a Agenda) oneRead(w Window) bool {
+	return w.Len() <= a.Density.Width(w.Start, pageRows)
+}
+
+// manyNew reports whether so many rows have begun since the head was read that it is read before its time.
+func (a Agenda) manyNew(now time.Time) bool {
+	return a.Density.Rows(Window{a.peeked, a.present(now)}) >= float64(headPages*a.Rows)
+}
+
+func (a Agenda) headWindow(now time.Time) Window {
+	whole := a.within(Span(a.tail(now), a.present(now)))
+	if !a.passing && a.oneRead(whole) {
+		return a.free(whole)
+	}
+	fresh := Span(later(later(a.peeked.Add(-a.overlap(now)), a.settledUpTo(now)), whole.Start), whole.End)
+	if a.passing {
+		fresh.Start = later(a.peeked, fresh.Start)
+	}
+	fresh = a.free(fresh)
+	fresh.End = earlier(fresh.End, fresh.Start.Add(a.headWidth(fresh.Start)))
+	return fresh
+}
+
+// overlap is how far a head read goes back behind what was read before, so that its pages are full: a page that is half empty
+// costs as much.
+func (a Agenda) overlap(now time.Time) time.Duration {
+	rate := a.Density.rate(a.peeked)
+	if rate == 0 {
+		return headOverlap
+	}
+	rows := a.Density.Rows(Window{a.peeked.Add(-headOverlap / 2).Add(-2 * margin), a.present(now)})
+	page := float64(a.Rows) * 0.9
+	full := math.Ceil(rows/page) * page
+	return headOverlap/2 + min(time.Duration((full-rows)/rate)*time.Second, a.Settle)
+}
+
+// headWidth is how wide a head read may be: as many pages as come at a time, where a walk can bring them.
+func (a Agenda) headWidth(at time.Time) time.Duration {
+	rows := float64(pageRows)
+	if !a.Paging.Capped {
+		rows *= 2 * headPages
+	}
+	return a.Density.Width(at, rows)
+}
+
+// afterHead notes what the planner must know of a head read beyond the coverage.
+func (a *Agenda) afterHead(t Task, r Read) {
+	if a.apart() {
+		a.other = !a.other && !a.headRead.IsZero()
+		a.headTried, a.headRead, a.passing = t.chosen, t.chosen, false
+		return
+	}
+	if a.passing, a.unproven = true, true; r.Narrow > 0 {
+		return
+	}
+	a.passing = r.End.Before(t.present)
+	a.unproven = !r.Proven || a.passing
+	a.peeked = earlier(later(a.peeked, r.End), t.present)
+	if !a.passing {
+		a.headTried, a.headRead = t.chosen, t.chosen
+	}
+}

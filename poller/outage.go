@@ -1,0 +1,94 @@
+package poller
+
+import "time"
+
+const longestBackoff = time.Minute
+
+// outage is a time in which the service answers nothing. It is logged on the way in and on the way out. A window that fails
+// while others are read is none.
+type outage struct {
+	failures   int // in a row
+	first      time.Time
+	until      time.Time // no request is made before
+	began      time.Time // zero while there is none
+	category   string
+	text, hint string // of the last failure
+	attempts   int
+}
+
+// outageFrom is how many failures in a row are an outage: more than one window that fails has tries.
+const outageFrom = tries + 2
+
+// failed notes a request that failed.
+func (o *outage) failed(p *Poller, t Task, err error, now time.Time) {
+	if o.failures == 0 {
+		o.first = now
+	}
+	o.failures++
+	category, hint := explain(err)
+	o.text, o.hint = err.Error(), hint
+	all := everywhere(err) || p.agenda.reads == 0
+	if !all && o.failures < outageFrom {
+		return
+	}
+	o.until = now.Add(min(longestBackoff, time.Second<<min(o.failures-1, 10)))
+	o.attempts = o.failures
+	if o.began.IsZero() {
+		o.began = o.first
+	}
+	if o.category != category {
+		o.category = category
+		p.cfg.Log.Warn().Err(err).Str("category", category).Str("hint", hint).Str("reason", string(t.Why)).
+			Stringer("window", t.Window).Msg("service cannot be read; retrying until it can")
+	}
+	p.publishStatus(now)
+}
+
+// answered notes a request that was answered.
+func (o *outage) answered(p *Poller, now time.Time) {
+	began := o.began
+	if o.failures > 0 {
+		after := since(o.first, now)
+		attempts := o.attempts
+		*o = outage{}
+		if !began.IsZero() {
+			p.cfg.Log.Info().Dur("after", after).Int("attempts", attempts).Msg("service can be read again")
+			p.publishStatus(now)
+		}
+	}
+}
+
+func (o *outage) wait(now time.Time) time.Duration { return waitUntil(o.until, now, longestBackoff) }
+
+// quiet is a time in which there are no rows: an account that has none looks as healthy as one that is asked for with the wrong
+// settings.
+type quiet struct{ told bool }
+
+// quietAfter is how long there may be no rows without anybody being told, where there were some.
+const quietAfter = 24 * time.Hour
+
+// tell logs once that there are no rows, and that there are some again.
+func (q *quiet) tell(p *Poller, at time.Time) {
+	l := p.agenda.Ledger
+	if q.told == l.quiet(at, p.cfg.Settle) {
+		return
+	}
+	if q.told = !q.told; !q.told {
+		p.cfg.Log.Info().Msg("the service shows conversations again")
+		return
+	}
+	line := p.cfg.Log.Warn().Time("from", l.From)
+	if !l.LastRow.IsZero() {
+		line = line.Time("last_row", l.LastRow)
+	}
+	line.Msg("the service shows no conversations at all: it answers, and every window is empty. If there should be some, look at " +
+		"SMARTASSIST_ACCOUNT_ID, SMARTASSIST_STREAM_ID, SMARTASSIST_CHANNELS and SMARTASSIST_QUEUES")
+}
+
+// quiet reports whether no row has come for too long; where none ever has, as soon as all was read that was to be.
+func (l *Ledger) quiet(at time.Time, settle time.Duration) bool {
+	if l.LastRow.IsZero() {
+		return !l.From.IsZero() && at.Sub(l.From) >= time.Hour && !l.Coverage.Through(l.From).Before(at.Add(-settle-time.Hour/2))
+	}
+	return at.Sub(l.LastRow) >= quietAfter
+}

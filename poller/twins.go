@@ -1,0 +1,91 @@
+package poller
+
+import (
+	"fmt"
+
+	"github.com/convstream/convstream/poller/smartassist"
+)
+
+// Two rows that a read shows at once, of one identity and session and with different contents, are no two revisions of
+// each other: neither is the older one. One of them has the place of the identity in the memory; each content of the others,
+// twins, is published once and remembered by itself, so that all of them are there and none comes again with every read.
+
+// twins returns which of the rows are twins, by index. It is that row which is not one whose content the place has, else the
+// first that was not met as a twin before.
+func (j *judge) twins(rows []smartassist.Row, ignore smartassist.Ignore) map[int]bool {
+	keys := make(map[rowKey]int, len(rows)) // index of the one that has the place, so far
+	var out map[int]bool
+	for i, row := range rows {
+		if row.Err != nil {
+			continue
+		}
+		key := keyOfRow(row)
+		other, met := keys[key]
+		if !met {
+			keys[key] = i
+			continue
+		}
+		if sameContent(row, rows[other]) {
+			continue // the same row again
+		}
+		if out == nil {
+			out = map[int]bool{}
+		}
+		if j.prefers(row, rows[other], ignore) {
+			keys[key], out[other] = i, true
+		} else {
+			out[i] = true
+		}
+	}
+	return out
+}
+
+// prefers reports whether the row has the place of the two rather than the other.
+func (j *judge) prefers(row, other smartassist.Row, ignore smartassist.Ignore) bool {
+	a, b := row.Fingerprint(ignore), other.Fingerprint(ignore)
+	p := j.place(row)
+	switch {
+	case p.met && j.same(p.e, other, b):
+		return false
+	case p.met && j.same(p.e, row, a):
+		return true
+	}
+	return j.knownTwin(other, b) && !j.knownTwin(row, a)
+}
+
+func twinKey(row smartassist.Row, fingerprint uint64) Key {
+	return keyOf("w", row.Identity(), fmt.Sprintf("%s\x00%016x", row.SessionID, fingerprint))
+}
+
+func (j *judge) knownTwin(row smartassist.Row, fingerprint uint64) bool {
+	_, known := j.lookup(twinKey(row, fingerprint))
+	return known
+}
+
+// twin publishes a content that shows beside another of its identity and session, once.
+func (j *judge) twin(row smartassist.Row, fingerprint uint64) {
+	j.Twins++
+	key := twinKey(row, fingerprint)
+	e, known := j.lookup(key)
+	if known || j.mode == ByConversation {
+		j.Unchanged++
+		if known {
+			j.remember(key, e)
+		}
+		return
+	}
+	if j.refused != nil {
+		row.Err = j.refused(row, fingerprint)
+	}
+	p := j.place(row)
+	if row.Err == nil {
+		p.main.revision++
+	}
+	j.remember(key, Entry{session: sessionTag(row.SessionID), list: j.prints.current})
+	j.remember(p.key, p.main)
+	if row.Err != nil {
+		j.Dead = append(j.Dead, row)
+		return
+	}
+	j.publish(row, p.main, fingerprint)
+}
