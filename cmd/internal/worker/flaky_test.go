@@ -72,7 +72,7 @@ func flaky(g *gateway, seed uint64, until, outage time.Duration) (held func(time
 // twice the time that it takes where none fails, and what the failures themselves last.
 func TestAFlakyService(t *testing.T) {
 	c := simulator.Config{History: 12 * time.Hour, PerMinute: 2, LateBy: -1}
-	env := map[string]string{"START_FROM": "12h", "SMARTASSIST_REQUESTS_PER_MINUTE": "60"}
+	env := frugal(map[string]string{"START_FROM": "12h", "SMARTASSIST_REQUESTS_PER_MINUTE": "60"})
 	var healthy time.Duration
 	inWorld(t, c, env, func(w *world) {
 		w.run(15 * time.Minute)
@@ -90,7 +90,7 @@ func TestAFlakyService(t *testing.T) {
 				if took > 2*healthy+held(took)+2*outage {
 					t.Error("that is more than twice the time")
 				}
-				w.fresh(w.verify(w.complete))
+				w.fresh(w.verify(w.complete, onlyAbout(consumersMind...)))
 				if most := w.service.MaxPerMinute(); most > 60 {
 					t.Errorf("%d requests in a minute, the budget is 60", most)
 				}
@@ -134,7 +134,7 @@ func TestALongWalkOfAFlakyService(t *testing.T) {
 				}
 				g := &gateway{}
 				flaky(g, seed, time.Hour, time.Hour)
-				env := map[string]string{"START_FROM": "1h", "SMARTASSIST_REQUESTS_PER_MINUTE": "60", "POLL_INTERVAL": "1m"}
+				env := frugal(map[string]string{"START_FROM": "1h", "SMARTASSIST_REQUESTS_PER_MINUTE": "60", "POLL_INTERVAL": "1m"})
 				inWorldBehind(t, g, c, env, func(w *world) {
 					w.run(8 * time.Minute)
 					firsts, published := w.firsts(), 0
@@ -149,7 +149,7 @@ func TestALongWalkOfAFlakyService(t *testing.T) {
 					if most := g.mostAlike(); most > 6*5 {
 						t.Errorf("one page was asked for %d times", most)
 					}
-					w.verify()
+					w.verify(onlyAbout(consumersMind...))
 				})
 			})
 		}
@@ -188,7 +188,7 @@ func TestRetryAfterOf503(t *testing.T) {
 				w.WriteHeader(http.StatusServiceUnavailable)
 				return true
 			}
-			inWorldBehind(t, g, simulator.Config{History: time.Hour, PerMinute: 0.5}, map[string]string{"START_FROM": "1h"}, func(w *world) {
+			inWorldBehind(t, g, simulator.Config{History: time.Hour, PerMinute: 0.5}, frugal(map[string]string{"START_FROM": "1h"}), func(w *world) {
 				w.run(20 * time.Minute)
 				again, met := g.firstAfter(refused)
 				if refused.IsZero() || !met {
@@ -230,7 +230,7 @@ func TestASlowAnswerIsGivenUp(t *testing.T) {
 				c.hang(w, r)
 				return true
 			}
-			inWorldBehind(t, g, simulator.Config{History: time.Hour, PerMinute: 0.5}, map[string]string{"START_FROM": "1h"}, func(w *world) {
+			inWorldBehind(t, g, simulator.Config{History: time.Hour, PerMinute: 0.5}, frugal(map[string]string{"START_FROM": "1h"}), func(w *world) {
 				w.run(20 * time.Minute)
 				again, met := g.firstAfter(hung)
 				if hung.IsZero() || !met {

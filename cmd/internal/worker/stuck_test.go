@@ -90,7 +90,7 @@ func alwaysFails(t *testing.T, p poisoned, kind string, perMinute float64, lasts
 			return fails
 		}
 	}
-	inWorldBehind(t, g, c, map[string]string{"START_FROM": p.from.String()}, func(w *world) {
+	inWorldBehind(t, g, c, frugal(map[string]string{"START_FROM": p.from.String()}), func(w *world) {
 		stop := w.start()
 		time.Sleep(lasts)
 		end := time.Now()
@@ -114,7 +114,7 @@ func alwaysFails(t *testing.T, p poisoned, kind string, perMinute float64, lasts
 		if lines := w.alarms(); len(lines) > 6 || len(lines) == 0 {
 			t.Errorf("%d lines of the log tell of it, want 1 to 6:\n%s", len(lines), strings.Join(lines[:min(12, len(lines))], "\n"))
 		}
-		w.verify(onlyAbout("has revisions", "says the same", "goes back", "is there twice"))
+		w.verify(onlyAbout(consumersMind...))
 		if breaks {
 			w.saved(text)
 		}
@@ -191,7 +191,7 @@ func TestA5xxBehindTheEnd(t *testing.T) {
 				return behind
 			}
 			c := simulator.Config{History: 12 * time.Hour, PerMinute: 0.5, Switches: simulator.Switches{OffsetCountsPages: pages}}
-			inWorldBehind(t, g, c, map[string]string{"START_FROM": "12h"}, func(w *world) {
+			inWorldBehind(t, g, c, frugal(map[string]string{"START_FROM": "12h"}), func(w *world) {
 				w.run(90 * time.Minute)
 				w.fresh(w.verify(w.complete, func(r *verify.Report) { r.CheckClaims(2 * time.Minute) }))
 			})
