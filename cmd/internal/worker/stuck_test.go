@@ -51,6 +51,9 @@ var poisonedSeconds = map[string]poisoned{
 // TestASecondThatAlwaysFails: one second that the service cannot answer, wherever it lies, costs that second and nothing else.
 func TestASecondThatAlwaysFails(t *testing.T) {
 	kinds := slices.Concat(slices.Sorted(maps.Keys(failings)), slices.Sorted(maps.Keys(breakings)))
+	if raceDetector { // the others differ in what one goroutine reads
+		kinds = []string{"500", "stray quote"}
+	}
 	for place, p := range poisonedSeconds {
 		for _, kind := range kinds {
 			t.Run(strings.ReplaceAll(place+"/"+kind, " ", "-"), func(t *testing.T) {
