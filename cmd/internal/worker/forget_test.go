@@ -47,7 +47,7 @@ func TestRereadRaised(t *testing.T) {
 	c := simulator.Config{History: 72 * time.Hour, PerMinute: 0.2}
 	env := frugal(map[string]string{"START_FROM": "72h", "POLL_INTERVAL": "15m", "REREAD": "1h:30m,6h:2h"})
 	inWorld(t, c, env, func(w *world) {
-		w.run(49 * time.Hour) // the memory has a day to forget, after a day in which the horizon was the same
+		w.run(30 * time.Hour) // the memory has time to forget: the horizon has been the same for a day
 		before := w.worker.poller.Load().Status().Remembered
 		w.env["REREAD"] = "1h:30m,6h:2h,168h:3h"
 		w.run(6 * time.Hour)
@@ -82,7 +82,7 @@ func TestAPartialWindowOfLongAgo(t *testing.T) {
 	}
 	env := frugal(map[string]string{"START_FROM": ago.String(), "POLL_INTERVAL": "15m", "REREAD": "1h:30m,24h:6h"})
 	inWorld(t, c, env, func(w *world) {
-		w.run(49 * time.Hour)
+		w.run(30 * time.Hour)
 		if w.worker.poller.Load().Status().CompleteThrough.After(bubble) {
 			t.Error("nothing was partial: the test shows nothing")
 		}
