@@ -42,6 +42,7 @@ type world struct {
 	ended   <-chan struct{}  // closed when the worker started last has ended
 	wire    *wire            // the workers' way to the service and the brokers
 	decoder *encoder.Decoder // of what is in the topics; nil: without a registry
+	now     func() time.Time // the workers' clock beside the service's; nil: time.Now
 }
 
 // inWorld runs the test in a bubble of virtual time with a world of its own.
@@ -115,7 +116,7 @@ func (w *world) config() *config.Config {
 func (w *world) start() (stop func() error) {
 	var err error
 	log := zerolog.New(&w.log).Level(zerolog.InfoLevel).With().Timestamp().Logger()
-	if w.worker, err = New(w.config(), log, Network{Name: fmt.Sprint("worker ", len(w.stops)+1), Dial: w.wire.DialContext, Listen: w.network.Listen}); err != nil {
+	if w.worker, err = New(w.config(), log, Network{Name: fmt.Sprint("worker ", len(w.stops)+1), Dial: w.wire.DialContext, Listen: w.network.Listen, Now: w.now}); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
