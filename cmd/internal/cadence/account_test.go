@@ -21,14 +21,13 @@ const (
 	showsAfter  = 3 * time.Second // its start
 )
 
-func (c *conversation) shown() int64          { return c.start + showsAfter.Milliseconds() }
-func (c *conversation) changed(k int) int64   { return c.start + int64(c.changes[k]) }
-func (c *conversation) contentAt(t int64) int { return c.contentBelow(t + 1) }
+func (c *conversation) shown() int64        { return c.start + showsAfter.Milliseconds() }
+func (c *conversation) changed(k int) int64 { return c.start + int64(c.changes[k]) }
 
-// contentBelow is the number of changes before the instant.
-func (c *conversation) contentBelow(t int64) int {
+// contentAt is the number of changes up to the instant.
+func (c *conversation) contentAt(ms int64) int {
 	for k := range int(c.count) {
-		if c.changed(k) >= t {
+		if c.changed(k) > ms {
 			return k
 		}
 	}

@@ -17,26 +17,27 @@ const (
 	gapsPer100   = "gap requests per 100 rows"
 	backlogRead  = "backlog read after"
 	backlogShare = "of the backlog"
-	perMinute    = "requests a minute"
+	perMinute    = "requests a minute, by reason (rows a request)"
 	freshness    = "new row after: median, p90, p99"
 	lagging      = "complete through, ago: median, p99"
 	firstHour    = "change at 0-1 h seen after: median, p99"
 	sixHours     = "at 1-6 h"
 	twoDays      = "at 6-48 h"
-	tierWorst    = "worst tier in cadences: median, max"
+	tierWorst    = "worst tier, in its cadences: median, max"
 )
 
 var (
-	requests = column{"requests", func(_ outcome, s *span) string { return fmt.Sprintf("%d: %s", s.sent, s.reasons(1)) }}
+	requests = column{"requests, by reason (rows a request)", func(_ outcome, s *span) string { return fmt.Sprintf("%d: %s", s.sent, s.reasons(1)) }}
 	rows     = column{rowsARequest, func(_ outcome, s *span) string { return fmt.Sprintf("%.0f", ratio(s.rows, s.sent)) }}
 	fresh    = column{freshness, func(_ outcome, s *span) string { return quantiles(s.fresh, 0.5, 0.9, 0.99) }}
 	lag      = column{lagging, func(_ outcome, s *span) string { return quantiles(s.lag, 0.5, 0.99) }}
 	tiers    = column{tierWorst, func(_ outcome, s *span) string {
-		return fmt.Sprintf("%.2f, %.2f", quantile(s.stale, 0.5), quantile(s.stale, 1))
+		return fmt.Sprintf("%.2f, %.2f", quantile(s.worst, 0.5), quantile(s.worst, 1))
 	}}
-	unseen  = column{"not seen at the end", func(_ outcome, s *span) string { return fmt.Sprint(s.open) }}
-	cpuUsed = column{"CPU s", func(o outcome, _ *span) string { return fmt.Sprintf("%.0f", o.cpu.Seconds()) }}
-	seeded  = column{"seed", func(o outcome, _ *span) string { return fmt.Sprint(o.seed) }}
+	eachTier = column{"each tier's max", func(_ outcome, s *span) string { return strings.Trim(fmt.Sprintf("%.1f", s.most), "[]") }}
+	unseen   = column{"not seen at the end", func(_ outcome, s *span) string { return fmt.Sprint(s.open) }}
+	cpuUsed  = column{"CPU s", func(o outcome, _ *span) string { return fmt.Sprintf("%.0f", o.cpu.Seconds()) }}
+	seeded   = column{"seed", func(o outcome, _ *span) string { return fmt.Sprint(o.seed) }}
 )
 
 // catchUpColumns are those of a first start.
@@ -44,7 +45,7 @@ func catchUpColumns() []column {
 	return []column{
 		requests, rows,
 		{gapsPer100, func(_ outcome, s *span) string {
-			return fmt.Sprintf("%.2f", 100*ratio(s.requests[poller.Gap], s.firstInGap))
+			return fmt.Sprintf("%.2f", 100*ratio(s.effort(poller.Gap).requests, s.firstInGap))
 		}},
 		{backlogRead, func(o outcome, _ *span) string {
 			if o.unread > 0 {
@@ -69,27 +70,29 @@ func liveColumns() []column {
 		return column{title, func(_ outcome, s *span) string { return quantiles(s.changes[age], 0.5, 0.99) }}
 	}
 	return []column{
-		perMinute, rows, fresh, lag, changes(firstHour, 0), changes(sixHours, 1), changes(twoDays, 2), tiers, unseen, cpuUsed, seeded,
+		perMinute, rows, fresh, lag, changes(firstHour, 0), changes(sixHours, 1), changes(twoDays, 2), tiers, eachTier, unseen, cpuUsed, seeded,
 	}
 }
 
-// reasons are the requests by the reason for which they were made, divided; last those of reads that were not committed.
+// reasons are the requests by the reason for which they were made, divided, and in brackets the rows that one brought; last
+// those of reads that were not committed.
 func (s *span) reasons(by float64) string {
-	format, rest := "%s %.1f", s.sent
+	number, rest := "%.1f", s.sent
 	if by == 1 {
-		format = "%s %.0f"
+		number = "%.0f"
 	}
 	order := []poller.Why{poller.Head, poller.Settled, poller.Reread, poller.Gap}
-	whys := slices.SortedFunc(maps.Keys(s.requests), func(a, b poller.Why) int {
+	whys := slices.SortedFunc(maps.Keys(s.efforts), func(a, b poller.Why) int {
 		return cmp.Or(cmp.Compare(uint(slices.Index(order, a)), uint(slices.Index(order, b))), cmp.Compare(a, b))
 	})
 	var out []string
 	for _, why := range whys {
-		out = append(out, fmt.Sprintf(format, why, float64(s.requests[why])/by))
-		rest -= s.requests[why]
+		e := s.efforts[why]
+		out = append(out, fmt.Sprintf("%s "+number+" (%.0f)", why, float64(e.requests)/by, ratio(e.rows, e.requests)))
+		rest -= e.requests
 	}
 	if rest > 0 {
-		out = append(out, fmt.Sprintf(format, "not committed", float64(rest)/by))
+		out = append(out, fmt.Sprintf("not committed "+number, float64(rest)/by))
 	}
 	return strings.Join(out, ", ")
 }

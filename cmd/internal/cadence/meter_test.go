@@ -27,14 +27,34 @@ type span struct {
 	name     string
 	from, to time.Time
 
-	sent, rows int                // requests, and rows on their pages
-	requests   map[poller.Why]int // as the committed reads count them
-	firstInGap int                // conversations first published by a read of a gap
-	fresh      []time.Duration    // from when a row showed to its publication
-	changes    [4][]time.Duration // from a change to its publication, by the row's age at the change
-	lag        []time.Duration    // of CompleteThrough
-	stale      []float64          // the tier that is furthest behind, in units of its cadence
-	open       int                // of fresh and changes: not published when the run ended, and counted as published then
+	sent, rows int                    // requests, and rows on their pages
+	efforts    map[poller.Why]*effort // of the committed reads
+	firstInGap int                    // conversations first published by a read of a gap
+	fresh      []time.Duration        // from when a row showed to its publication
+	changes    [4][]time.Duration     // from a change to its publication, by the row's age at the change
+	lag        []time.Duration        // of CompleteThrough
+	worst      []float64              // the tier that is furthest behind, in units of its cadence
+	most       []float64              // of each tier, how far behind it ever was, likewise
+	open       int                    // of fresh and changes: not published when the run ended, and counted as published then
+}
+
+// effort is the reads made for one reason.
+type effort struct {
+	requests, rows int // rows of a read count once, on however many of its pages they stand
+}
+
+func newSpan(name string, from, to time.Time) *span {
+	return &span{name: name, from: from, to: to, efforts: map[poller.Why]*effort{}}
+}
+
+// effort is that for the reason.
+func (s *span) effort(why poller.Why) *effort {
+	e := s.efforts[why]
+	if e == nil {
+		e = &effort{}
+		s.efforts[why] = e
+	}
+	return e
 }
 
 // ages are the upper bounds of the ages by which changes are told apart.
@@ -46,7 +66,7 @@ func (m *meter) at(t time.Time) *span {
 			return s
 		}
 	}
-	return &span{requests: map[poller.Why]int{}} // nobody looks at it
+	return newSpan("not measured", t, t)
 }
 
 func (m *meter) atMilli(ms int64) *span { return m.at(time.UnixMilli(ms)) }
@@ -64,7 +84,9 @@ func (m *meter) Commit(_ context.Context, b poller.Bundle) error {
 	now := time.Now()
 	for _, batch := range b.Batches {
 		s := m.at(batch.Read.At)
-		s.requests[batch.Why] += batch.Read.Requests
+		e := s.effort(batch.Why)
+		e.requests += batch.Read.Requests
+		e.rows += len(batch.Read.Rows)
 		for _, revision := range batch.Fresh {
 			id, content, err := rendered(revision.Row)
 			if err != nil {
@@ -125,7 +147,7 @@ func (m *meter) seen(c *conversation, k int, now time.Time) {
 	}
 }
 
-// sample notes how far behind the poller is.
+// sample notes how far behind the poller is, and where tiers is true also how far its re-reads are.
 func (m *meter) sample(now time.Time, status poller.Status, tiers bool) {
 	s := m.at(now)
 	s.lag = append(s.lag, now.Sub(m.through))
@@ -133,10 +155,15 @@ func (m *meter) sample(now time.Time, status poller.Status, tiers bool) {
 		return
 	}
 	worst := 0.0
-	for _, r := range status.Rereads {
-		worst = max(worst, float64(r.Oldest)/float64(r.Every))
+	for i, r := range status.Rereads {
+		behind := float64(r.Oldest) / float64(r.Every)
+		worst = max(worst, behind)
+		if i == len(s.most) {
+			s.most = append(s.most, 0)
+		}
+		s.most[i] = max(s.most[i], behind)
 	}
-	s.stale = append(s.stale, worst)
+	s.worst = append(s.worst, worst)
 }
 
 // finish counts what was to be published and is not as if it were now, and looks for what is lost.
@@ -144,18 +171,24 @@ func (m *meter) finish(now time.Time) {
 	for i := m.first; i < len(m.account.rows); i++ {
 		c := &m.account.rows[i]
 		if c.published == unpublished {
-			if c.start < m.through.UnixMilli() {
-				m.complain("conversation %d is not published: it started before completeThrough", i)
-			}
-			if s := m.atMilli(c.shown()); c.shown() < now.UnixMilli() {
-				s.open++
-				m.published(c, now)
-			}
+			m.missing(i, now)
 			continue
 		}
 		for k := int(c.published); k < c.contentAt(now.UnixMilli()); k++ {
 			m.atMilli(c.changed(k)).open++
 			m.seen(c, k, now)
 		}
+	}
+}
+
+// missing notes that the conversation was not published.
+func (m *meter) missing(id int, now time.Time) {
+	c := &m.account.rows[id]
+	if c.start < m.through.UnixMilli() {
+		m.complain("conversation %d is not published: it started before completeThrough", id)
+	}
+	if c.shown() < now.UnixMilli() {
+		m.atMilli(c.shown()).open++
+		m.published(c, now)
 	}
 }

@@ -107,9 +107,7 @@ func newStage(t trial, seed uint64) *stage {
 		parts = []part{{"until the backlog is read", 0, longest}}
 	}
 	for _, p := range parts {
-		s.meter.spans = append(s.meter.spans, &span{
-			name: p.name, from: s.begun.Add(p.from), to: s.begun.Add(p.to), requests: map[poller.Why]int{},
-		})
+		s.meter.spans = append(s.meter.spans, newSpan(p.name, s.begun.Add(p.from), s.begun.Add(p.to)))
 	}
 	source := &service{account: s.account, budget: smartassist.NewBudget(t.perMinute), meter: s.meter, paging: t.paging}
 	s.poller = poller.New(t.config(), source, s.meter, &poller.State{Account: "a"})
