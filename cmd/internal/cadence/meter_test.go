@@ -3,6 +3,7 @@ package cadence
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/convstream/convstream/poller"
@@ -12,7 +13,9 @@ const commitTakes = 40 * time.Millisecond
 
 // meter compares what is committed with the account. It is the poller's Sink, and keeps no bundle.
 type meter struct {
-	account *account
+	account *account // used by the poller's goroutine, and after its end
+
+	mu      sync.Mutex // the poller's goroutine writes what follows, another looks at it
 	spans   []*span
 	through time.Time // CompleteThrough of the last commit
 	wrong   []string  // what must not happen: the first few
@@ -73,6 +76,8 @@ func (m *meter) atMilli(ms int64) *span { return m.at(time.UnixMilli(ms)) }
 
 // request notes that a request was sent and how many rows it returned.
 func (m *meter) request(at time.Time, rows int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	s := m.at(at)
 	s.sent++
 	s.rows += rows
@@ -81,6 +86,8 @@ func (m *meter) request(at time.Time, rows int) {
 // Commit publishes the bundle.
 func (m *meter) Commit(_ context.Context, b poller.Bundle) error {
 	time.Sleep(commitTakes)
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	now := time.Now()
 	for _, batch := range b.Batches {
 		s := m.at(batch.Read.At)
@@ -149,6 +156,8 @@ func (m *meter) seen(c *conversation, k int, now time.Time) {
 
 // sample notes how far behind the poller is, and where tiers is true also how far its re-reads are.
 func (m *meter) sample(now time.Time, status poller.Status, tiers bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	s := m.at(now)
 	s.lag = append(s.lag, now.Sub(m.through))
 	if !tiers {
@@ -164,6 +173,13 @@ func (m *meter) sample(now time.Time, status poller.Status, tiers bool) {
 		s.most[i] = max(s.most[i], behind)
 	}
 	s.worst = append(s.worst, worst)
+}
+
+// behind is the number of conversations of the backlog that are not published.
+func (m *meter) behind() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.unread
 }
 
 // finish counts what was to be published and is not as if it were now, and looks for what is lost.

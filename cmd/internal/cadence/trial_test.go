@@ -151,7 +151,7 @@ func (s *stage) goesOn() bool {
 	if n := len(s.trial.spans); n > 0 {
 		return run < s.trial.spans[n-1].to+s.trial.after
 	}
-	return s.meter.unread > 0 && run < longest
+	return s.meter.behind() > 0 && run < longest
 }
 
 // cpu is the processor time that the process has used.
