@@ -62,6 +62,7 @@ type Agenda struct {
 	Clock   Clock
 	Failing []Failing // in order of time
 
+	started   time.Time        // by our clock
 	headTried time.Time        // when the head was last asked for up to the present
 	headRead  time.Time        // and when it was answered
 	peeked    time.Time        // everything up to here was asked for at least once
@@ -78,9 +79,9 @@ type Agenda struct {
 	lawAt     time.Time // what was learned went into it
 }
 
-// newAgenda returns the agenda of a process that begins with the ledger.
-func newAgenda(rules Rules, ledger Ledger) Agenda {
-	return Agenda{Rules: rules, Ledger: ledger, lastWidth: firstGuess, law: ledger.Learned.law()}
+// newAgenda returns the agenda of a process that begins with the ledger, when our clock says now.
+func newAgenda(rules Rules, ledger Ledger, now time.Time) Agenda {
+	return Agenda{Rules: rules, Ledger: ledger, started: now, lastWidth: firstGuess, law: ledger.Learned.law()}
 }
 
 // After returns the agenda after the task was read, or failed. now is our clock.
@@ -103,7 +104,7 @@ func (a Agenda) After(t Task, r Read, now time.Time) Agenda {
 	} else if t.Why == Settled {
 		a.unproven = false
 	}
-	if r.Proven && t.Why != Head {
+	if r.Proven && t.Why == Gap {
 		a.lastWidth = r.Len()
 	}
 	return a
@@ -116,7 +117,7 @@ func (a *Agenda) told(r Read) {
 	}
 	a.Clock = r.Clock
 	if a.From.IsZero() {
-		a.From = a.begin(r.At)
+		a.From = a.begin(r.Clock.Earlier(a.started))
 	}
 }
 
@@ -193,18 +194,13 @@ func (a Agenda) within(w Window) Window {
 	return w
 }
 
-// width returns how wide a window that begins at the instant may be. Windows grow at most twofold from one to the next. A service
-// that looks at dates only is asked for whole days: it returns them anyway.
+// width returns how wide a window that begins at the instant may be. A service that looks at dates only is asked for whole days: it
+// returns them anyway.
 func (a Agenda) width(at time.Time) time.Duration {
 	if a.Paging.IgnoresTime {
 		return at.Truncate(widest).Add(widest).Sub(at)
 	}
-	rows := float64(pageRows)
-	if a.Paging.walks() {
-		rows = walkRows
-	}
-	width := min(a.Density.Width(at, rows), 2*a.lastWidth)
-	return max(time.Second, width.Truncate(time.Second)) // windows are whole seconds, and are asked for as such
+	return a.Density.Width(at, a.Paging.rows())
 }
 
 // Rest returns the window other than the newest rows that is to be read now; else how long it is until one is.
@@ -264,7 +260,8 @@ func (a Agenda) gap(now time.Time) (Task, bool) {
 	if !ok {
 		return Task{}, false
 	}
-	w.End = earlier(w.End, w.Start.Add(a.width(w.Start)))
+	// Nothing is known of how many rows there are: windows grow at most twofold from one to the next.
+	w.End = earlier(w.End, w.Start.Add(max(time.Second, min(a.width(w.Start), 2*a.lastWidth))))
 	return Task{Window: a.narrowed(w, 1), Why: Gap}, true
 }
 

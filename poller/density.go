@@ -8,7 +8,8 @@ import (
 const (
 	widest     = 24 * time.Hour // the service accepts seven days; a day costs little and says more
 	firstGuess = time.Hour      // width before anything is known
-	smoothing  = 0.5            // weight of a new observation that spans an hour or more
+	smoothing  = 0.5            // weight of a new observation that spans an hour or more, or so many rows as these
+	manyRows   = 800
 
 	// A window that is to fit into one page is made wide enough for so many rows: a page holds 100. Where it is told to hold
 	// fewer, windows stay as wide all the same. What is too wide is narrowed or walked, which costs a few requests; windows
@@ -18,7 +19,10 @@ const (
 
 	// A window that is walked page by page is made wide enough for so many rows. Half a page is lost at its end, and a request
 	// to whoever asks for it again because its pages have moved.
-	walkRows = 2000
+	walkRows = 2500
+
+	// walkRowsOfPages is that where offsets count pages: so many come with the first nine, which is within the documented cap.
+	walkRowsOfPages = 800
 
 	// nearby is how many hours before an hour that was not observed yet may speak for it.
 	nearby = 6
@@ -42,11 +46,11 @@ func (d Density) Observe(w Window, rows int) Density {
 	if old := d.rate(w.Start); old > 0 && w.Len() < time.Minute {
 		rate = min(rate, 4*old)
 	}
-	weight := smoothing * math.Sqrt(min(1, w.Len().Hours()))
+	weight := smoothing * math.Sqrt(min(1, max(w.Len().Hours(), float64(rows)/manyRows)))
+	before := d
 	d.Mean = blend(d.Mean, rate, weight)
 	for at := w.Start.Truncate(time.Hour); at.Before(w.End); at = at.Add(time.Hour) {
-		h := &d.Hours[hourOfWeek(at)]
-		*h = float32(blend(float64(*h), rate, weight))
+		d.Hours[hourOfWeek(at)] = float32(blend(before.rate(at), rate, weight))
 	}
 	return d
 }
@@ -58,18 +62,43 @@ func blend(old, observed, weight float64) float64 {
 	return old + weight*(observed-old)
 }
 
+// hours calls f for each part of the window that lies in one hour, with its rate, until it returns false.
+func (d Density) hours(w Window, f func(part Window, rate float64) bool) {
+	for at := w.Start; at.Before(w.End); {
+		end := earlier(at.Truncate(time.Hour).Add(time.Hour), w.End)
+		if !f(Window{at, end}, d.rate(at)) {
+			return
+		}
+		at = end
+	}
+}
+
 // Rows returns how many rows are to be expected in the window.
-func (d Density) Rows(w Window) float64 { return d.rate(w.Start) * w.Len().Seconds() }
+func (d Density) Rows(w Window) (rows float64) {
+	d.hours(w, func(part Window, rate float64) bool {
+		rows += rate * part.Len().Seconds()
+		return true
+	})
+	return rows
+}
 
 // Width returns how wide a window that begins at the instant should be to hold so many rows, in whole seconds from 1 s to
 // 24 h.
-func (d Density) Width(at time.Time, rows float64) time.Duration {
-	rate := d.rate(at)
-	if rate == 0 {
+func (d Density) Width(at time.Time, rows float64) (width time.Duration) {
+	if d.rate(at) == 0 {
 		return firstGuess
 	}
-	seconds := min(rows/rate, widest.Seconds())
-	return max(time.Second, time.Duration(seconds)*time.Second)
+	d.hours(Window{at, at.Add(widest)}, func(part Window, rate float64) bool {
+		here := rate * part.Len().Seconds()
+		if here < rows {
+			rows -= here
+			width += part.Len()
+			return true
+		}
+		width += time.Duration(rows / rate * float64(time.Second))
+		return false
+	})
+	return max(time.Second, width.Truncate(time.Second))
 }
 
 // rate returns the rows a second at the instant: what was observed in its hour of the week, else shortly before that, else in

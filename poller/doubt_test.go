@@ -12,7 +12,7 @@ func TestWhatWasBelievedIsReadAgain(t *testing.T) {
 	covered := Window{now.Add(-20 * time.Hour), now.Add(-time.Hour)}
 	a := newAgenda(Rules{Settle: time.Minute, Interval: time.Minute, Tiers: []Tier{{24 * time.Hour, 6 * time.Hour}}, Rows: 100}, Ledger{
 		Sequence: 1, From: covered.Start, Coverage: Coverage{}.Add(Stretch{Window: covered, ReadAt: now.Add(-time.Minute)}),
-	})
+	}, now)
 	due := func() time.Duration {
 		d := time.Duration(0)
 		for _, piece := range a.pieces(now) {

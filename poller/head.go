@@ -134,10 +134,7 @@ func (a Agenda) headWindow(now time.Time) Window {
 // overlap is how far a head read goes back behind what was read before, so that its pages are full: a page that is half empty
 // costs as much.
 func (a Agenda) overlap(now time.Time) time.Duration {
-	rate := a.Density.rate(a.peeked)
-	if rate == 0 {
-		return headOverlap
-	}
+	rate := max(a.Density.rate(a.peeked), 1/widest.Seconds())
 	rows := a.Density.Rows(Window{a.peeked.Add(-headOverlap / 2).Add(-2 * margin), a.present(now)})
 	page := float64(a.Rows) * 0.9
 	full := math.Ceil(rows/page) * page

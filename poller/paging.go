@@ -34,15 +34,40 @@ const (
 	mostMoved = 3
 )
 
-// walks reports whether a window of many pages is best walked page by page: each page then proves by its first row that nothing
-// has moved since the one before, and a request brings a whole page of new rows.
+// walks reports whether a window of many pages is best walked page by page: each page then proves by its first rows that nothing
+// has moved since the one before, and a request brings a whole page of new rows. Where offsets count rows that takes a service
+// which goes beyond the documented cap.
 func (p Paging) walks() bool {
-	return p.Unit == UnitRows && p.BeyondCap && !p.Capped && !p.IgnoresTime && p.moved < mostMoved
+	return p.hangsTogether() && (p.Unit == UnitPages || p.Unit == UnitRows && p.BeyondCap && !p.Capped)
 }
 
 // mayWalk reports whether it is worth finding out whether windows can be walked.
 func (p Paging) mayWalk() bool {
-	return p.walks() || p.Unit != UnitPages && !p.BeyondCap && !p.Capped && !p.IgnoresTime && p.moved < mostMoved
+	return p.walks() || p.hangsTogether() && p.Unit != UnitPages && !p.BeyondCap && !p.Capped
+}
+
+func (p Paging) hangsTogether() bool { return !p.IgnoresTime && p.moved < mostMoved }
+
+// rows returns how many rows a window is to hold.
+func (p Paging) rows() float64 {
+	switch {
+	case !p.walks():
+		return pageRows
+	case p.Unit == UnitPages:
+		return walkRowsOfPages
+	}
+	return walkRows
+}
+
+// requests returns what it costs to read so many rows.
+func (p Paging) requests(rows float64) float64 {
+	switch {
+	case !p.walks():
+		return max(1, rows/pageRows)
+	case p.Unit == UnitPages:
+		return max(1, rows/92+0.5)
+	}
+	return max(1, rows/99+0.5)
 }
 
 // trusted reports whether a short page of n rows needs no proof of its own: a larger page was seen, so it was not cut to a

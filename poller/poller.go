@@ -87,7 +87,7 @@ func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 	state.Asked, state.PagingOf = cfg.Selection, cfg.PagingOf
 	p.prints = state.ignore(cfg.Ignore)
 	p.reader = Reader{Limit: cfg.PageLimit, Settle: cfg.Settle, Now: cfg.Now, Paging: state.Paging}
-	p.agenda = newAgenda(cfg.rules(), state.Ledger)
+	p.agenda = newAgenda(cfg.rules(), state.Ledger, now)
 	p.pending = p.newPending()
 	p.publishStatus(now)
 	return p

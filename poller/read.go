@@ -128,7 +128,7 @@ func (r *Reader) prove(c *collector, page smartassist.Page) (bool, error) {
 			return false, err
 		}
 		for _, offset := range r.nextOffsets(c, n) {
-			if _, _, err := c.behind(offset); err != nil {
+			if _, _, err := c.behind(c.limit, offset); err != nil {
 				return false, err
 			}
 		}
@@ -231,11 +231,14 @@ func (c *collector) trusted(n int) bool { return c.usual() && c.reader.Paging.tr
 // known returns how many rows the read has met.
 func (c *collector) known() int { return len(c.met) }
 
-// page asks for one page and adds its rows; what was met before is replaced by the newer content.
-func (c *collector) page(offset int) (smartassist.Page, error) {
+// page asks for one page of the usual limit.
+func (c *collector) page(offset int) (smartassist.Page, error) { return c.pageOf(c.limit, offset) }
+
+// pageOf asks for one page and adds its rows; what was met before is replaced by the newer content.
+func (c *collector) pageOf(limit, offset int) (smartassist.Page, error) {
 	page, err := c.ask(smartassist.Query{
 		Start: c.window.Start.Add(-margin), End: c.window.End.Add(margin),
-		Limit: c.limit, Offset: offset,
+		Limit: limit, Offset: offset,
 	})
 	if err != nil {
 		c.broken = page
@@ -261,13 +264,13 @@ func (c *collector) page(offset int) (smartassist.Page, error) {
 
 // behind asks for a page that may stand behind the last one. A service that fails there, and not at page 0 in between, has none,
 // as one that refuses the offset.
-func (c *collector) behind(offset int) (page smartassist.Page, none bool, err error) {
-	page, err = c.page(offset)
+func (c *collector) behind(limit, offset int) (page smartassist.Page, none bool, err error) {
+	page, err = c.pageOf(limit, offset)
 	if noSuchPage(err) && !refused(err) {
 		if _, err := c.page(0); err != nil {
 			return page, false, err
 		}
-		page, err = c.page(offset)
+		page, err = c.pageOf(limit, offset)
 	}
 	if noSuchPage(err) {
 		return smartassist.Page{}, true, nil

@@ -127,7 +127,7 @@ func (a Agenda) likely(at time.Time) (Window, bool) {
 		return Window{}, false
 	}
 	run := a.extend(cells, best)
-	if run.changes < leastChanges*a.requests(run.rows) {
+	if run.changes < leastChanges*a.Paging.requests(run.rows) {
 		return Window{}, false
 	}
 	return run.Window, true
@@ -136,10 +136,7 @@ func (a Agenda) likely(at time.Time) (Window, bool) {
 // extend joins the cell with its neighbours, the better one first, until a page is full; where windows are walked, also with
 // those that are about as good.
 func (a Agenda) extend(cells []cell, i int) cell {
-	run, from, to, full := cells[i], i, i, float64(pageRows)
-	if a.Paging.walks() {
-		full = walkRows
-	}
+	run, from, to, full := cells[i], i, i, a.Paging.rows()
 	for run.rows < full {
 		next := -1
 		if from > 0 && cells[from-1].End.Equal(run.Start) {
@@ -163,14 +160,6 @@ func (c cell) worth() float64 { return c.waiting / max(c.rows, 0.01) }
 // with joins two neighbours.
 func (c cell) with(o cell) cell {
 	return cell{Window{earlier(c.Start, o.Start), later(c.End, o.End)}, c.rows + o.rows, c.changes + o.changes, c.waiting + o.waiting}
-}
-
-// requests is what it costs to read so many rows.
-func (a Agenda) requests(rows float64) float64 {
-	if a.Paging.walks() {
-		return max(1, rows/99+0.5)
-	}
-	return max(1, rows/pageRows)
 }
 
 // cells cuts what is covered, within the horizon, so that the rows of each cell are about equally old and were read at once.

@@ -13,16 +13,19 @@ const (
 
 // walk reads a window page after page until a page brings nothing new. page is its page 0, already collected.
 //
-// Where offsets count rows, each step goes one row less far than the page reached: if the next page begins with the row the
-// last one ended with, nothing has shifted in between, and one walk is proof enough. In every other case the walk is
-// repeated until two agree, unless the window can be narrowed. The rows of all of them stay collected.
+// Each step goes a little less far than the page before reached: if the next page begins with the rows the last one ended
+// with, nothing has shifted in between, and one walk is proof enough. Where offsets count rows, that is one row. Where they count
+// pages, each page is asked for with a limit one lower than that of the page before: page k of 100-k rows begins with row
+// k(100-k), and the one before ended with row k(101-k)-1. In every other case the walk is repeated until two agree, unless
+// the window can be narrowed. The rows of all of them stay collected.
 func (r *Reader) walk(c *collector, page smartassist.Page, narrows bool) (ending, error) {
 	if err := r.learnUnit(c, page); err != nil {
 		return unsteady, err
 	}
 	met := -1
-	for range maxPasses {
+	for passes := range maxPasses {
 		p := pass{reader: r, collector: c, met: map[rowKey]bool{}, chained: true, narrows: narrows}
+		p.shrinks = passes == 0 && c.settled() && r.Paging.Unit == UnitPages && !r.Paging.ShortUnsafe
 		end, err := p.run(page)
 		if err != nil || end != ended {
 			return end, err
@@ -50,7 +53,7 @@ func (r *Reader) learnUnit(c *collector, page0 smartassist.Page) error {
 	if r.Paging.Unit != UnitUnknown || len(page0.Rows) < 3 {
 		return nil
 	}
-	page1, none, err := c.behind(1)
+	page1, none, err := c.behind(c.limit, 1)
 	if none || err != nil {
 		return err // where there is none, it cannot be found out
 	}
@@ -83,40 +86,55 @@ type pass struct {
 	reader    *Reader
 	collector *collector
 	met       map[rowKey]bool
-	chained   bool // every page so far began with the row that the page before ended with
+	chained   bool // every page so far began with the rows that the page before ended with
 	narrows   bool // the window can be narrowed instead
+	shrinks   bool // each page is asked for with a lower limit than the one before; it ends where that does not hang together
+	reach     int  // the row up to which the pages go, counted from the first, where they are chained
+	limit     int  // of the page at hand
 }
 
-// mostPages is how many pages a window is walked for that can be narrowed: twice as many as it was meant to hold.
-const mostPages = 2 * walkRows / 100
+// step is the next page to ask for.
+type step struct {
+	offset, limit int
+	start         int // the row it begins with, counted from the first; -1 where that is not known
+}
+
+// mostPages is how many pages a window is walked for that can be narrowed. A window that holds more rows than it was meant to
+// is walked to its end all the same: to begin anew would cost as much again.
+const mostPages = 10 * walkRows / 100
 
 func (p *pass) run(page smartassist.Page) (ending, error) {
 	p.add(page)
-	for offset, pages := 0, 1; ; pages++ {
-		offset += p.step(page)
-		next, none, err := p.collector.behind(offset)
+	p.reach, p.limit = len(page.Rows), p.collector.limit
+	for at, pages := (step{}), 1; ; pages++ {
+		at = p.step(at, page, pages)
+		next, none, err := p.collector.behind(at.limit, at.offset)
 		switch {
 		case err != nil:
 			return unsteady, err
 		case none && p.mayBeLast(page):
 			return ended, nil
 		case none:
-			return p.upToTheCap(offset)
+			return p.upToTheCap(at.offset)
 		}
-		linked := p.linked(page, next)
+		linked := p.linked(at, page, next)
 		p.chained = p.chained && linked
+		p.reach, p.limit = at.start+len(next.Rows), at.limit
 		brought := p.add(next)
+		if p.shrinks && !linked {
+			return ended, nil
+		}
 		if brought == 0 {
-			if !p.cut(offset, page, next) {
+			if !p.cut(at.offset, page, next) {
 				return ended, nil
 			}
 			return p.asFarAsServed(page)
 		}
 		// A page that is repeated because of a cap can bring a few new rows too, if it has shifted meanwhile.
-		if offset > offsetCap && (linked || p.reader.Paging.Unit == UnitPages && 2*brought > len(next.Rows)) {
+		if at.offset > offsetCap && (linked || p.reader.Paging.Unit == UnitPages && 2*brought > len(next.Rows)) {
 			p.reader.Paging.BeyondCap = true
 		}
-		if linked && p.last(next) {
+		if linked && p.last(next) || !p.collector.settled() && p.mayBeLast(next) {
 			return ended, nil
 		}
 		if p.narrows && (pages >= mostPages || !p.chained && p.collector.settled()) {
@@ -130,7 +148,7 @@ func (p *pass) run(page smartassist.Page) (ending, error) {
 // last reports whether a page is the last one by its shortness, as page 0 is that of a window of one page.
 func (p *pass) last(page smartassist.Page) bool {
 	n := len(page.Rows)
-	if p.reader.Paging.ShortUnsafe || n >= p.collector.limit || page.NumResults > max(n, len(p.met)) || !p.collector.trusted(n) {
+	if p.reader.Paging.ShortUnsafe || n >= p.limit || page.NumResults > max(n, len(p.met)) || !p.collector.trusted(n) {
 		return false
 	}
 	p.reader.Paging.Leaves++
@@ -140,7 +158,7 @@ func (p *pass) last(page smartassist.Page) bool {
 // mayBeLast reports whether nothing need stand behind a page, where the service has no page there: it is short, and as many rows
 // as the service counts were met.
 func (p *pass) mayBeLast(page smartassist.Page) bool {
-	return len(page.Rows) < p.collector.limit && !p.reader.Paging.ShortUnsafe && page.NumResults <= max(len(page.Rows), len(p.met))
+	return len(page.Rows) < p.limit && !p.reader.Paging.ShortUnsafe && page.NumResults <= max(len(page.Rows), len(p.met))
 }
 
 // upToTheCap asks for what the service still gives where it refuses an offset: where offsets count rows, the page at the
@@ -152,7 +170,7 @@ func (p *pass) upToTheCap(offset int) (ending, error) {
 	if p.reader.Paging.Unit != UnitRows || offset <= offsetCap || p.narrows {
 		return capped, nil
 	}
-	last, _, err := p.collector.behind(offsetCap)
+	last, _, err := p.collector.behind(p.collector.limit, offsetCap)
 	p.add(last)
 	return capped, err
 }
@@ -168,7 +186,7 @@ func (p *pass) asFarAsServed(page smartassist.Page) (ending, error) {
 	if p.reader.Paging.Unit != UnitRows || p.narrows {
 		return capped, nil
 	}
-	last, none, err := p.collector.behind(offsetCap)
+	last, none, err := p.collector.behind(p.collector.limit, offsetCap)
 	if none || err != nil || p.add(last) > 0 || !few {
 		return capped, err
 	}
@@ -184,21 +202,32 @@ func (p *pass) add(page smartassist.Page) int {
 	return len(p.met) - before
 }
 
-// step is how far to go from this page to the next. A page can be shorter than the limit (cut, or thinned) or longer (two
-// sources in one answer): the smaller number never leaves a row out. An unknown unit steps by one, which is right
-// for both readings.
-func (p *pass) step(page smartassist.Page) int {
-	if p.reader.Paging.Unit != UnitRows {
-		return 1
+// step is the step from this page to the next. A page can be shorter than the limit (cut, or thinned) or longer (two sources in
+// one answer): the smaller number never leaves a row out. An unknown unit steps by one, which is right for both readings.
+func (p *pass) step(at step, page smartassist.Page, pages int) step {
+	limit := p.collector.limit
+	switch {
+	case p.reader.Paging.Unit == UnitRows:
+		offset := at.offset + max(1, min(len(page.Rows), limit)-1)
+		return step{offset, limit, offset}
+	case p.shrinks && pages < limit/2:
+		return step{pages, limit - pages, pages * (limit - pages)}
 	}
-	return max(1, min(len(page.Rows), p.collector.limit)-1)
+	return step{at.offset + 1, limit, -1}
 }
 
-// linked reports whether the next page begins with the row at which this one ended: nothing shifted between the two.
-func (p *pass) linked(page, next smartassist.Page) bool {
-	n, m := len(page.Rows), len(next.Rows)
-	return p.reader.Paging.Unit == UnitRows && n > 1 && n <= p.collector.limit && m > 0 &&
-		keyOfRow(page.Rows[n-1]) == keyOfRow(next.Rows[0])
+// linked reports whether the next page begins with the rows at which this one ended: nothing shifted between the two.
+func (p *pass) linked(at step, page, next smartassist.Page) bool {
+	overlap, n := p.reach-at.start, len(page.Rows)
+	if at.start < 0 || n > p.limit || overlap < 1 || overlap > min(n, len(next.Rows)) || n < 2 {
+		return false
+	}
+	for i := range overlap {
+		if keyOfRow(page.Rows[n-overlap+i]) != keyOfRow(next.Rows[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // cut reports whether a page that brought nothing new was the work of a cap on the offset rather than the end. Where offsets
@@ -212,6 +241,6 @@ func (p *pass) cut(offset int, page, last smartassist.Page) bool {
 		honest := len(last.Rows) > 0 && len(last.Rows) < len(page.Rows) && without(last, page) == 0
 		return !honest && len(page.Rows) > 1
 	}
-	short := len(page.Rows) < p.collector.limit && !p.reader.Paging.ShortUnsafe
+	short := len(page.Rows) < p.limit && !p.reader.Paging.ShortUnsafe
 	return !short && !p.reader.Paging.BeyondCap
 }

@@ -66,7 +66,7 @@ func (t trial) config() poller.Config {
 			{Age: 48 * time.Hour, Every: 6 * time.Hour}, {Age: 168 * time.Hour, Every: 24 * time.Hour},
 		},
 		Deduplicate: poller.ByRevision, Log: zerolog.Nop(),
-		// REREAD_SPARE belongs here: Spare: true, its default.
+		Spare: true, // the default
 	}
 }
 
