@@ -112,7 +112,7 @@ func (l *Learned) Appeared(after time.Duration) { l.Late[ageBucket(max(0, after.
 // none; what was not watched yet is thought to change as often as rows do that halve their changes with each doubling of age.
 func (l *Learned) rate(i int) float64 {
 	guess := 0.2 / min(ageBounds[i], 90*24*3600)
-	return (l.Changed[i] + 1) / (l.Watched[i] + 1/guess)
+	return (l.Changed[i] + 0.5) / (l.Watched[i] + 0.5/guess)
 }
 
 // law is what Learned says about the future, as integrals over the age: how often a row has changed up to an age, and the

@@ -10,11 +10,17 @@ func (a Agenda) reread(now time.Time) (Task, time.Duration) {
 	if wait <= 0 {
 		return Task{Window: a.narrowed(w, 1), Why: Reread}, 0
 	}
-	if w, ok := a.likely(at); a.Spare && ok {
+	if !a.Spare {
+		return Task{}, wait
+	}
+	if w, ok := a.likely(at); ok {
 		return Task{Window: a.narrowed(w, 1), Why: Reread, Spare: true}, 0
 	}
-	return Task{}, wait
+	return Task{}, min(wait, spareIdle)
 }
+
+// spareIdle is how soon it is looked again for something worth a spare request.
+const spareIdle = 5 * time.Second
 
 // overdue returns the piece whose re-reading is most overdue, in units of its tier's cadence, and with it the neighbours that
 // are on their way to it, as far as one read is likely to hold: they cost next to nothing then. Else it tells how long it is
@@ -101,12 +107,16 @@ type cell struct {
 	rows    float64 // that are to be expected
 	changes float64 // of these, those that have changed since they were last read
 	waiting float64 // for how long these have been waiting, in seconds together
+	left    bool    // it is not worth a request
 }
 
 const (
 	// leastChanges is how many changes a spare request must be expected to find. Fewer are not worth it: whoever shares the
 	// account's quota would have no use of what is left either, but a row that never changes is not worth looking at.
-	leastChanges = 0.02
+	leastChanges = 0.004
+
+	// mostRuns is how many windows are weighed for one request.
+	mostRuns = 8
 
 	// cellAge is how much older than its youngest row the oldest of a cell may be, as a share of the age.
 	cellAge = 0.25
@@ -117,26 +127,32 @@ const (
 // as short as the budget allows; to go by the number of changes alone would leave old rows waiting for too long.
 func (a Agenda) likely(at time.Time) (Window, bool) {
 	cells := a.cells(at)
-	best, most := -1, 0.0
-	for i, c := range cells {
-		if value := c.waiting / max(c.rows, 1); value > most {
-			best, most = i, value
+	for range mostRuns {
+		best, most := -1, 0.0
+		for i, c := range cells {
+			if value := c.waiting / max(c.rows, 1); value > most && !c.left {
+				best, most = i, value
+			}
+		}
+		if best < 0 {
+			break
+		}
+		run, from, to := a.extend(cells, best)
+		if run.changes >= leastChanges*a.Paging.requests(run.rows) {
+			return run.Window, true
+		}
+		for i := from; i <= to; i++ {
+			cells[i].left = true
 		}
 	}
-	if best < 0 {
-		return Window{}, false
-	}
-	run := a.extend(cells, best)
-	if run.changes < leastChanges*a.Paging.requests(run.rows) {
-		return Window{}, false
-	}
-	return run.Window, true
+	return Window{}, false
 }
 
 // extend joins the cell with its neighbours, the better one first, until a page is full; where windows are walked, also with
 // those that are about as good.
-func (a Agenda) extend(cells []cell, i int) cell {
-	run, from, to, full := cells[i], i, i, a.Paging.rows()
+func (a Agenda) extend(cells []cell, i int) (run cell, from, to int) {
+	run, from, to = cells[i], i, i
+	full := a.Paging.rows()
 	for run.rows < full {
 		next := -1
 		if from > 0 && cells[from-1].End.Equal(run.Start) {
@@ -151,7 +167,7 @@ func (a Agenda) extend(cells []cell, i int) cell {
 		run = run.with(cells[next])
 		from, to = min(from, next), max(to, next)
 	}
-	return run
+	return run, from, to
 }
 
 // worth is what there is to gain with a row of the cell.
@@ -159,7 +175,7 @@ func (c cell) worth() float64 { return c.waiting / max(c.rows, 0.01) }
 
 // with joins two neighbours.
 func (c cell) with(o cell) cell {
-	return cell{Window{earlier(c.Start, o.Start), later(c.End, o.End)}, c.rows + o.rows, c.changes + o.changes, c.waiting + o.waiting}
+	return cell{Window{earlier(c.Start, o.Start), later(c.End, o.End)}, c.rows + o.rows, c.changes + o.changes, c.waiting + o.waiting, false}
 }
 
 // cells cuts what is covered, within the horizon, so that the rows of each cell are about equally old and were read at once.
