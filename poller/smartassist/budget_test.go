@@ -223,3 +223,24 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+// A budget of the vendor's making is many times the documented one; the pace must then still be a time, and keep the minute.
+func TestLargeBudgets(t *testing.T) {
+	for _, perMinute := range []int{1, 49, 60, 61, 600, 6_000, 99_999, 100_000} {
+		pace := NewBudget(perMinute).Status().Pace
+		if most := int(time.Minute/pace) + 1; pace <= 0 || most > perMinute { // the minute with both its ends
+			t.Errorf("%d: a pace of %v allows %d", perMinute, pace, most)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(100_000)
+		start := time.Now()
+		for range 1000 {
+			b.Wait(t.Context())
+			b.Sent()
+		}
+		if took, want := time.Since(start), 612*time.Millisecond; took != want {
+			t.Errorf("1000 requests took %v, want %v", took, want)
+		}
+	})
+}

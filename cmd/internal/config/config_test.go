@@ -97,7 +97,7 @@ func everyVariable(t *testing.T) []variable {
 		{name: "SMARTASSIST_CLIENT_SECRET_FILE", get: func(c *Config) any { return c.ClientSecretFile }, unset: "", good: secret, want: secret,
 			bad: []string{missing, empty, folder}, with: []string{"SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_ID", "me"}},
 		{name: "SMARTASSIST_REQUESTS_PER_MINUTE", get: func(c *Config) any { return c.RequestsPerMinute }, unset: 30, good: "060", want: 60,
-			bad: []string{"0", "61", "-1", "0x10", "1_0", "3.5", "many", "99999999999999999999"}},
+			bad: []string{"0", "100001", "-1", "0x10", "1_0", "3.5", "many", "99999999999999999999"}},
 		{name: "SMARTASSIST_PAGE_LIMIT", get: func(c *Config) any { return c.PageLimit }, unset: 100, good: "010", want: 10, bad: []string{"0", "101", "ten"}},
 		{name: "SMARTASSIST_CHANNELS", get: func(c *Config) any { return c.Channels }, unset: none, good: "voice, rtm", want: []string{"voice", "rtm"}, bad: []string{",", "a,", "a,,b"}},
 		{name: "SMARTASSIST_QUEUES", get: func(c *Config) any { return c.Queues }, unset: none, good: "q", want: []string{"q"}, bad: []string{" , "}},

@@ -67,7 +67,7 @@ var documentation = map[string]about{
 	"SMARTASSIST_CLIENT_ID":           {"", "login, the other way: with this and the client secret the worker signs its own short-lived HS256 tokens"},
 	"SMARTASSIST_CLIENT_SECRET":       {"", "the secret that belongs to the client id"},
 	"SMARTASSIST_CLIENT_SECRET_FILE":  {"", "a file that holds the client secret instead; read again when it changes or a login is refused"},
-	"SMARTASSIST_REQUESTS_PER_MINUTE": {"", "the whole request budget, live reading and re-reading together; 1 to 60"},
+	"SMARTASSIST_REQUESTS_PER_MINUTE": {"", "the whole request budget, live reading and re-reading together; 1 to 100000. Above 60 there is a warning at start: the documented quota is 60, the vendor raises it on request"},
 	"SMARTASSIST_PAGE_LIMIT":          {"", "rows asked for in one page; 1 to 100"},
 	"SMARTASSIST_CHANNELS":            {"all", "comma-separated filter, passed to the service"},
 	"SMARTASSIST_QUEUES":              {"all", "comma-separated filter, passed to the service"},
