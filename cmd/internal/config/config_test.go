@@ -130,6 +130,7 @@ func everyVariable(t *testing.T) []variable {
 		{name: "REREAD", get: func(c *Config) any { return c.Reread }, unset: []Tier{{time.Hour, 5 * time.Minute}, {6 * time.Hour, 30 * time.Minute}, {48 * time.Hour, 6 * time.Hour}, {168 * time.Hour, 24 * time.Hour}},
 			good: "1h:5m, 2h : 10m", want: []Tier{{time.Hour, 5 * time.Minute}, {2 * time.Hour, 10 * time.Minute}},
 			bad: []string{"1h", "1h:", "1h:5m,1h:5m", "2h:5m,1h:5m", "0s:0s", "1h:0s", "1h:-5m", "1h:2h", "-1h:5m", "7d:1h", "1m:5s"}},
+		{name: "REREAD_SPARE", get: func(c *Config) any { return c.RereadSpare }, unset: true, good: "False", want: false, bad: []string{"off", "0", "1h:5m"}},
 		{name: "DEDUPLICATE", get: func(c *Config) any { return c.Deduplicate }, unset: ByRevision, good: "conversation", want: ByConversation, bad: []string{"never"}},
 		{name: "DEDUPLICATE_IGNORE", get: func(c *Config) any { return c.DeduplicateIgnore }, unset: none, good: "/a/*/b~0~1, /c",
 			want: []string{"/a/*/b~0~1", "/c"}, bad: []string{"a", "a/b", "/a~", "/a~2", "/a,"}},
