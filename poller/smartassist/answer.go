@@ -20,21 +20,24 @@ const maxErrorBody = 64 << 10
 // knownMessage is a text of the service that may appear in our errors. All else
 // that it says stays unsaid: it may quote what it was asked, or anything.
 type knownMessage struct {
-	part string // found in the body, whatever its form
-	kind ErrorKind
-	hint string
+	part     string // found in the body, whatever its form
+	kind     ErrorKind
+	category string
+	hint     string
 }
 
 var knownMessages = []knownMessage{
-	{"Invalid SDK credentials", Login, "look at SMARTASSIST_CLIENT_ID and SMARTASSIST_CLIENT_SECRET, or at SMARTASSIST_JWT, and at SMARTASSIST_ACCOUNT_ID"},
-	{"Invalid JWT token", Login, "SMARTASSIST_JWT must hold a JWT, without Bearer"},
-	{"Permission denied. Scope is incorrect!", Login, "give the app the scope \"SmartAssist Analytics\""},
-	{"exceeded the per-minute rate limit", Throttled, throttledHint},
+	{"Invalid SDK credentials", Login, CategoryLogin, "look at SMARTASSIST_CLIENT_ID and SMARTASSIST_CLIENT_SECRET, or at SMARTASSIST_JWT, and at SMARTASSIST_ACCOUNT_ID"},
+	{"Invalid JWT token", Login, CategoryLogin, "SMARTASSIST_JWT must hold a JWT, without Bearer"},
+	{"Permission denied. Scope is incorrect!", Login, CategoryLogin, "give the app the scope \"SmartAssist Analytics\""},
+	{"exceeded the per-minute rate limit", Throttled, CategoryThrottled, throttledHint},
+	{"exceeded the hourly rate limit", Throttled, CategoryThrottledHourly, hourlyHint},
 }
 
 const (
 	loginHint     = "look at SMARTASSIST_JWT, or SMARTASSIST_CLIENT_ID and SMARTASSIST_CLIENT_SECRET"
 	throttledHint = "other integrations use the account's 60 requests a minute too: lower SMARTASSIST_REQUESTS_PER_MINUTE if this goes on"
+	hourlyHint    = "nothing is answered until the hour has passed; ask the vendor which hourly limit the account has, and lower SMARTASSIST_REQUESTS_PER_MINUTE to a sixtieth of it"
 )
 
 // statusError reads an answer whose status is not 200.
@@ -58,11 +61,7 @@ func (c *Client) statusError(resp *http.Response) *Error {
 
 // is makes the error what a known message says that it is.
 func (e *Error) is(m knownMessage) {
-	e.Kind, e.Hint = m.kind, m.hint
-	e.Category = CategoryLogin
-	if m.kind == Throttled {
-		e.Category = CategoryThrottled
-	}
+	e.Kind, e.Category, e.Hint = m.kind, m.category, m.hint
 }
 
 // meaning is what a status says by itself.

@@ -185,11 +185,15 @@ func (c *Client) learn(err error) {
 		return
 	}
 	switch {
+	case e.Category == CategoryThrottledHourly:
+		c.cfg.Budget.ThrottleHourly(e.RetryAfter)
 	case e.Kind == Throttled:
 		c.cfg.Budget.Throttle(e.RetryAfter)
 	case e.Kind == Login && e.Category == CategoryLogin:
 		c.cfg.Budget.RefuseLogin()
 		c.cfg.Token.Refused()
+	case e.Kind == Temporary:
+		c.cfg.Budget.HoldBack(e.RetryAfter)
 	}
 }
 

@@ -144,6 +144,32 @@ func TestRefusedLoginUntilTheSecretIsRight(t *testing.T) {
 	})
 }
 
+// A service that is down may say until when; only what it says for longer than ten minutes is not believed.
+func TestRetryAfterOfAServiceThatIsDown(t *testing.T) {
+	for retryAfter, want := range map[string]time.Duration{"": 0, "120": 2 * time.Minute, "7200": 10 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Retry-After", retryAfter)
+				w.WriteHeader(503)
+			})
+			var asked []time.Time
+			for range 3 {
+				_, err := c.Page(t.Context(), aQuery)
+				asked = append(asked, time.Now())
+				var e *Error
+				if !errors.As(err, &e) || e.Kind != Temporary {
+					t.Errorf("error %v", err)
+				}
+			}
+			s := c.cfg.Budget.Status()
+			want := max(want, s.Pace)
+			if first, second := asked[1].Sub(asked[0]), asked[2].Sub(asked[1]); first != want || second != want || s.Throttled != 0 {
+				t.Errorf("Retry-After %q: asked again after %v and %v, want %v; %d throttled", retryAfter, first, second, want, s.Throttled)
+			}
+		})
+	}
+}
+
 func TestSecretThatCannotBeReadMakesNoRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was made") },

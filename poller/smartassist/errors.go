@@ -14,8 +14,8 @@ const (
 	// Login: the token, or the secret it is made of, is not accepted or cannot be read. The [Budget]
 	// then allows one request a minute; the operator has to do something.
 	Login ErrorKind = "login"
-	// Throttled: the account's requests a minute are used up, by us or by others. The [Budget] holds
-	// the next request back by itself.
+	// Throttled: the account's requests a minute, or an hour, are used up, by us or by others. The
+	// [Budget] holds the next request back by itself.
 	Throttled ErrorKind = "throttled"
 	// BadAnswer: there was an answer that is no page. Nothing of it was used.
 	BadAnswer ErrorKind = "bad answer"
@@ -32,7 +32,8 @@ type Error struct {
 	Category string
 	// Status is the HTTP status, 0 when there was no answer.
 	Status int
-	// RetryAfter is how long the service asked to be left alone; 0 when it did not say.
+	// RetryAfter is how long the service asked to be left alone; 0 when it did not say. The [Budget]
+	// sees to it.
 	RetryAfter time.Duration
 	// Hint tells the operator what to do, naming the setting; "" when there is nothing to do but wait.
 	Hint string
@@ -42,25 +43,26 @@ type Error struct {
 
 // The values of [Error.Category]. They are label values of a metric.
 const (
-	CategoryQuery      = "query"      // the question is not one that may be asked
-	CategorySecret     = "secret"     // a secret could not be read
-	CategoryTimeout    = "timeout"    // no answer, or no whole answer, in time
-	CategoryDNS        = "dns"        // the host's name was not found
-	CategoryConnect    = "connect"    // no connection
-	CategoryTLS        = "tls"        // a connection, but no trust
-	CategoryConnection = "connection" // the connection ended without an answer
-	CategoryRedirect   = "redirect"   // 3xx
-	CategoryLogin      = "login"      // 401, 403
-	CategoryThrottled  = "throttled"  // 429
-	CategoryStatus4xx  = "status_4xx" // any other 4xx
-	CategoryStatus5xx  = "status_5xx" // 5xx, 408, 425
-	CategoryStatus     = "status"     // any other status but 200
-	CategoryCut        = "cut"        // the answer ended too early
-	CategoryTooLarge   = "too_large"  // the answer is larger than Config.MaxBody
-	CategoryHTML       = "html"       // a web page
-	CategoryNotJSON    = "not_json"   // something else that is no JSON object
-	CategoryStructure  = "structure"  // JSON so broken that the rows cannot be told apart
-	CategoryNoData     = "no_data"    // an object without the data array
+	CategoryQuery           = "query"            // the question is not one that may be asked
+	CategorySecret          = "secret"           // a secret could not be read
+	CategoryTimeout         = "timeout"          // no answer, or no whole answer, in time
+	CategoryDNS             = "dns"              // the host's name was not found
+	CategoryConnect         = "connect"          // no connection
+	CategoryTLS             = "tls"              // a connection, but no trust
+	CategoryConnection      = "connection"       // the connection ended without an answer
+	CategoryRedirect        = "redirect"         // 3xx
+	CategoryLogin           = "login"            // 401, 403
+	CategoryThrottled       = "throttled"        // 429
+	CategoryThrottledHourly = "throttled_hourly" // 429 that speaks of the hour
+	CategoryStatus4xx       = "status_4xx"       // any other 4xx
+	CategoryStatus5xx       = "status_5xx"       // 5xx, 408, 425
+	CategoryStatus          = "status"           // any other status but 200
+	CategoryCut             = "cut"              // the answer ended too early
+	CategoryTooLarge        = "too_large"        // the answer is larger than Config.MaxBody
+	CategoryHTML            = "html"             // a web page
+	CategoryNotJSON         = "not_json"         // something else that is no JSON object
+	CategoryStructure       = "structure"        // JSON so broken that the rows cannot be told apart
+	CategoryNoData          = "no_data"          // an object without the data array
 )
 
 // Error is the status, if there was one, and the reason; the hint is not in it.
