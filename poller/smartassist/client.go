@@ -1,12 +1,10 @@
 package smartassist
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -73,6 +71,10 @@ type Page struct {
 	Sent time.Time
 	// Date is the service's clock, from the header of this answer; zero when absent.
 	Date time.Time
+	// Rest is the text that could not be split into rows, from the first row whose end is not certain to
+	// the end of the answer; it is there only beside an error, and never empty. See [Client.Page] and
+	// [Unsplittable].
+	Rest []byte
 }
 
 // Client reads pages from the service. It is safe for concurrent use.
@@ -146,6 +148,12 @@ func (c *Client) Ready() bool { return c.cfg.Budget.Status().Login == LoginAccep
 // reads the whole answer. A row that is broken does not fail the page (see
 // [Row.Err]). The error is that of ctx when ctx is done, else an [*Error].
 // Nothing is retried here.
+//
+// Beside an error of category cut or structure the page holds what could be saved:
+// the rows before the break, Sent, Date and, where the answer arrived whole, Rest.
+// Rest is nil where the answer ended early, be it that the network cut it or that
+// only its end is missing: more rows may then have been meant. Beside any other
+// error the page is empty.
 func (c *Client) Page(ctx context.Context, q Query) (Page, error) {
 	if err := q.check(); err != nil {
 		return Page{}, &Error{Kind: Refused, Category: CategoryQuery, Err: err}
@@ -161,10 +169,7 @@ func (c *Client) Page(ctx context.Context, q Query) (Page, error) {
 		return Page{}, ctx.Err()
 	}
 	c.learn(err)
-	if err != nil {
-		return Page{}, err
-	}
-	return page, nil
+	return page, err
 }
 
 func (c *Client) permitted(ctx context.Context) error {
@@ -218,43 +223,7 @@ func (c *Client) ask(ctx context.Context, q Query) (Page, error) {
 	if resp.StatusCode != http.StatusOK {
 		return Page{}, c.statusError(resp)
 	}
-	body, err := c.readBody(resp)
-	if err != nil {
-		return Page{}, err
-	}
-	page, err := readPage(resp.Header, body)
-	page.Sent = sent
-	return page, err
-}
-
-// readBody reads the answer up to the cap.
-func (c *Client) readBody(resp *http.Response) ([]byte, error) {
-	var b bytes.Buffer
-	b.Grow(int(c.room(resp)))
-	_, err := b.ReadFrom(io.LimitReader(resp.Body, c.cfg.MaxBody+1))
-	body := b.Bytes()
-	c.before.Store(int64(len(body)))
-	switch {
-	case int64(len(body)) > c.cfg.MaxBody:
-		return nil, &Error{Kind: BadAnswer, Category: CategoryTooLarge, Status: resp.StatusCode,
-			Hint: "lower SMARTASSIST_PAGE_LIMIT", Err: fmt.Errorf("answer is larger than %d bytes", c.cfg.MaxBody)}
-	case err != nil && isTimeout(err):
-		return nil, c.transportError(err)
-	case err != nil:
-		return nil, &Error{Kind: BadAnswer, Category: CategoryCut, Status: resp.StatusCode,
-			Err: &quiet{fmt.Sprintf("answer cut off after %d bytes", len(body)), err}}
-	}
-	return body, nil
-}
-
-// room is for an answer of the length that it says, else of that of the one before. Answers are large and alike: a buffer
-// that grows on the way costs several times as much memory.
-func (c *Client) room(resp *http.Response) int64 {
-	length := resp.ContentLength
-	if length < 0 {
-		length = c.before.Load() * 9 / 8
-	}
-	return min(length, c.cfg.MaxBody) + bytes.MinRead
+	return c.readPage(resp, sent)
 }
 
 // request builds the request as documented. The service's own header names are

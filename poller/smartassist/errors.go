@@ -17,7 +17,8 @@ const (
 	// Throttled: the account's requests a minute, or an hour, are used up, by us or by others. The
 	// [Budget] holds the next request back by itself.
 	Throttled ErrorKind = "throttled"
-	// BadAnswer: there was an answer that is no page. Nothing of it was used.
+	// BadAnswer: there was an answer that is no page, or no whole one. What could be saved of it stands
+	// in the Page beside the error.
 	BadAnswer ErrorKind = "bad answer"
 	// Refused: the service, or this client before asking, does not take the question. The same
 	// question will be refused again.

@@ -2,29 +2,46 @@ package smartassist
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"strconv"
+	"strings"
 
 	"github.com/convstream/convstream/poller/smartassist/rawjson"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
+// pieces are what an answer was taken apart into.
+type pieces struct {
+	rows       []Row
+	numResults int // -1 when absent or no whole number
+	// rest is the text from the break on, where the page could not be split; nil where there is no
+	// break, or where the text only ended too early.
+	rest []byte
+}
+
 // splitPage takes {"numResults":N,"data":[row, ...]} apart into its rows. The
-// category says why it could not, "" when it could.
+// category says why it could not, "" when it could; of a page that is cut or of
+// no structure the rows before the break are there.
 //
 // The page is not decoded as a whole: one row that is no JSON (NaN, a control
 // character, a bad escape) must not cost the others. A value's end is found by
 // its brackets and quotes, which is exact for valid JSON and holds for nearly
 // everything a broken serialiser writes; only then is each row checked by
-// itself. Where brackets and quotes do not fit either, the page is refused:
+// itself. Where brackets and quotes do not fit either, the page is broken off:
 // guessing on could silently join or cut rows.
-func splitPage(body []byte) (rows []Row, numResults int, category string) {
+func splitPage(body []byte) (p pieces, category string) {
 	s := splitter{text: bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), numResults: -1}
-	if category := s.object(); category != "" {
-		return nil, -1, category
+	category = s.object()
+	switch {
+	case category == "" && !s.hasData:
+		return pieces{numResults: -1}, CategoryNoData
+	case category == "":
+		return pieces{rows: s.rows, numResults: s.numResults}, ""
+	case category == CategoryCut, category == CategoryStructure:
+		return pieces{rows: s.rows[:s.safe:s.safe], numResults: s.numResults, rest: s.rest()}, category
 	}
-	if !s.hasData {
-		return nil, -1, CategoryNoData
-	}
-	return s.rows, s.numResults, ""
+	return pieces{numResults: -1}, category
 }
 
 type splitter struct {
@@ -33,6 +50,37 @@ type splitter struct {
 	rows       []Row
 	hasData    bool
 	numResults int
+
+	// Everything before from was split beyond doubt, safe rows among it; the member or row that is
+	// being read begins at start, within the object or array that opening opens.
+	from, safe, start int
+	opening           string
+}
+
+// begin notes that a member or row begins here.
+func (s *splitter) begin(opening string) { s.start, s.opening = s.i, opening }
+
+// done notes that what was read up to here is split beyond doubt.
+func (s *splitter) done(opening string) {
+	s.from, s.safe = s.i, len(s.rows)
+	s.begin(opening)
+}
+
+// rest is what a break leaves of a page, nil if that may only be a page whose
+// end is missing: where all that there is goes on as JSON until it ends. Text in
+// which data has not begun is not known to be a page.
+func (s *splitter) rest() []byte {
+	if !s.hasData {
+		return nil
+	}
+	if s.i >= len(s.text) {
+		left := io.MultiReader(strings.NewReader(s.opening), bytes.NewReader(s.text[s.start:]))
+		err := jsontext.NewDecoder(left, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)).SkipValue()
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		}
+	}
+	return s.text[s.from:len(s.text):len(s.text)]
 }
 
 // at is the byte at hand, 0 at the end.
@@ -69,13 +117,16 @@ func (s *splitter) object() (category string) {
 		if category := s.member(); category != "" {
 			return category
 		}
+		s.done("{")
 		if s.at() == ',' {
 			s.skip(1)
+			s.done("{")
 		} else if s.at() != '}' {
 			return s.broken()
 		}
 	}
 	s.skip(1)
+	s.done("")
 	if s.i < len(s.text) {
 		return CategoryStructure
 	}
@@ -126,18 +177,26 @@ func (s *splitter) value() (value []byte, ok bool) {
 func (s *splitter) data() (category string) {
 	s.hasData = true
 	s.skip(1)
+	s.done("[")
 	for s.at() != ']' {
-		row, ok := s.element()
+		s.begin("[")
+		element, ok := s.element()
 		if !ok {
 			return s.broken()
 		}
-		s.rows = append(s.rows, ParseRow(row))
-		if s.at() == ',' {
+		row := ParseRow(element)
+		s.rows = append(s.rows, row)
+		comma := s.at() == ','
+		if comma {
 			s.skip(1)
-			if s.at() == ']' {
-				return CategoryStructure
-			}
-		} else if s.at() != ']' {
+		}
+		if row.Err == nil { // the end of one that is broken, and so the beginning of the next, may be a guess
+			s.done("[")
+		}
+		switch last := s.at() == ']'; {
+		case comma && last:
+			return CategoryStructure
+		case !comma && !last:
 			return s.broken()
 		}
 	}

@@ -1,0 +1,101 @@
+package smartassist
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// readPage reads the body of a 200. Where that could not be split, the page
+// beside the error holds what could be saved.
+func (c *Client) readPage(resp *http.Response, sent time.Time) (Page, error) {
+	body, cut := c.readBody(resp)
+	if cut != nil && cut.Category != CategoryCut {
+		return Page{}, cut
+	}
+	p, category := splitPage(body)
+	page := Page{Rows: p.rows, NumResults: p.numResults, Sent: sent}
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		page.Date = date
+	}
+	switch {
+	case cut != nil:
+		return page, cut
+	case category == "":
+		return page, nil
+	case category != CategoryCut && category != CategoryStructure:
+		return Page{}, noPage(resp.Header, body, category)
+	case arrivedWhole(resp):
+		page.Rest = p.rest
+	}
+	return page, noPage(resp.Header, body, category)
+}
+
+// arrivedWhole tells that what was read without an error is all that was sent. A
+// body without a length or chunks ends where the connection does, which is also
+// how the network cuts it; a packed one has an end of its own.
+func arrivedWhole(resp *http.Response) bool {
+	return resp.ContentLength >= 0 || resp.Uncompressed || slices.Contains(resp.TransferEncoding, "chunked")
+}
+
+// noPage is the error for a 200 that is no page.
+func noPage(h http.Header, body []byte, category string) *Error {
+	e := &Error{Kind: BadAnswer, Category: category, Status: http.StatusOK}
+	e.Err = fmt.Errorf("%s: %w", whyNoPage[category], form(h, body))
+	if category == CategoryCut || category == CategoryStructure {
+		return e // these hold rows, in which any text may stand
+	}
+	e.Hint = "is SMARTASSIST_URL the service's address, and is there a proxy or a login page before it?"
+	if category != CategoryNoData {
+		return e
+	}
+	body = body[:min(len(body), maxErrorBody)]
+	e.Err = fmt.Errorf("%s: %w", whyNoPage[category], said(h, body))
+	if m, ok := findMessage(body); ok { // some gateways say it with a 200
+		e.is(m)
+		e.RetryAfter = retryAfter(h, time.Now())
+	}
+	return e
+}
+
+var whyNoPage = map[string]string{
+	CategoryCut:       "answer ends early",
+	CategoryStructure: "rows of the answer cannot be told apart",
+	CategoryHTML:      "answer is a web page",
+	CategoryNotJSON:   "answer is no JSON object",
+	CategoryNoData:    "answer has no data array",
+}
+
+// readBody reads the answer up to the cap; beside an error of category cut it
+// returns what came.
+func (c *Client) readBody(resp *http.Response) ([]byte, *Error) {
+	var b bytes.Buffer
+	b.Grow(int(c.room(resp)))
+	_, err := b.ReadFrom(io.LimitReader(resp.Body, c.cfg.MaxBody+1))
+	body := b.Bytes()
+	c.before.Store(int64(len(body)))
+	switch {
+	case int64(len(body)) > c.cfg.MaxBody:
+		return nil, &Error{Kind: BadAnswer, Category: CategoryTooLarge, Status: resp.StatusCode,
+			Hint: "lower SMARTASSIST_PAGE_LIMIT", Err: fmt.Errorf("answer is larger than %d bytes", c.cfg.MaxBody)}
+	case err != nil && isTimeout(err):
+		return nil, c.transportError(err)
+	case err != nil:
+		return body, &Error{Kind: BadAnswer, Category: CategoryCut, Status: resp.StatusCode,
+			Err: &quiet{fmt.Sprintf("answer cut off after %d bytes", len(body)), err}}
+	}
+	return body, nil
+}
+
+// room is for an answer of the length that it says, else of that of the one before. Answers are large and alike: a buffer
+// that grows on the way costs several times as much memory.
+func (c *Client) room(resp *http.Response) int64 {
+	length := resp.ContentLength
+	if length < 0 {
+		length = c.before.Load() * 9 / 8
+	}
+	return min(length, c.cfg.MaxBody) + bytes.MinRead
+}
