@@ -2,6 +2,7 @@ package smartassist
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,12 +12,12 @@ import (
 
 // readPage reads the body of a 200. Where that could not be split, the page
 // beside the error holds what could be saved.
-func (c *Client) readPage(resp *http.Response, sent time.Time) (Page, error) {
+func (c *Client) readPage(resp *http.Response, q Query, sent time.Time) (Page, error) {
 	body, cut := c.readBody(resp)
 	if cut != nil && cut.Category != CategoryCut {
 		return Page{}, cut
 	}
-	p, category := splitPage(body)
+	p, category := splitPage(body, q.mostRows())
 	page := Page{Rows: p.rows, NumResults: p.numResults, Sent: sent}
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		page.Date = date
@@ -26,6 +27,8 @@ func (c *Client) readPage(resp *http.Response, sent time.Time) (Page, error) {
 		return page, cut
 	case category == "":
 		return page, nil
+	case category == CategoryTooLarge:
+		return Page{}, tooLarge(fmt.Sprintf("answer has more than %d rows, where %d were asked for", q.mostRows(), q.Limit))
 	case category != CategoryCut && category != CategoryStructure:
 		return Page{}, noPage(resp.Header, body, category)
 	case arrivedWhole(resp):
@@ -79,8 +82,7 @@ func (c *Client) readBody(resp *http.Response) ([]byte, *Error) {
 	c.before.Store(int64(len(body)))
 	switch {
 	case int64(len(body)) > c.cfg.MaxBody:
-		return nil, &Error{Kind: BadAnswer, Category: CategoryTooLarge, Status: resp.StatusCode,
-			Hint: "lower SMARTASSIST_PAGE_LIMIT", Err: fmt.Errorf("answer is larger than %d bytes", c.cfg.MaxBody)}
+		return nil, tooLarge(fmt.Sprintf("answer is larger than %d bytes", c.cfg.MaxBody))
 	case err != nil && isTimeout(err):
 		return nil, c.transportError(err)
 	case err != nil:
@@ -88,6 +90,11 @@ func (c *Client) readBody(resp *http.Response) ([]byte, *Error) {
 			Err: &quiet{fmt.Sprintf("answer cut off after %d bytes", len(body)), err}}
 	}
 	return body, nil
+}
+
+func tooLarge(text string) *Error {
+	return &Error{Kind: BadAnswer, Category: CategoryTooLarge, Status: http.StatusOK, Err: errors.New(text),
+		Hint: "lower SMARTASSIST_PAGE_LIMIT, and see whether the service heeds it"}
 }
 
 // room is for an answer of the length that it says, else of that of the one before. Answers are large and alike: a buffer

@@ -40,13 +40,13 @@ type Config struct {
 	Now func() time.Time
 	// Timeout is for a whole request, from the connection to the last byte; 0: a minute.
 	Timeout time.Duration
-	// MaxBody is how large an answer may be, in bytes after decompression; 0: 64 MiB.
+	// MaxBody is how large an answer may be, in bytes after decompression; 0: 16 MiB.
 	MaxBody int64
 }
 
 const (
 	defaultTimeout = time.Minute
-	defaultMaxBody = 64 << 20
+	defaultMaxBody = 16 << 20
 )
 
 // LongestRange is the widest range of time that the service answers for.
@@ -58,6 +58,10 @@ type Query struct {
 	Start, End    time.Time // whole seconds, sent in UTC as they are; at most LongestRange apart
 	Limit, Offset int       // sent as they are; Limit at least 1
 }
+
+// mostRows is how many rows an answer may have: more than were asked for come at
+// times, but not that many.
+func (q Query) mostRows() int { return max(10*q.Limit, 1000) }
 
 // Page is one answer.
 type Page struct {
@@ -223,7 +227,7 @@ func (c *Client) ask(ctx context.Context, q Query) (Page, error) {
 	if resp.StatusCode != http.StatusOK {
 		return Page{}, c.statusError(resp)
 	}
-	return c.readPage(resp, sent)
+	return c.readPage(resp, q, sent)
 }
 
 // request builds the request as documented. The service's own header names are

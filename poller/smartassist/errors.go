@@ -59,7 +59,7 @@ const (
 	CategoryStatus5xx       = "status_5xx"       // 5xx, 408, 425
 	CategoryStatus          = "status"           // any other status but 200
 	CategoryCut             = "cut"              // the answer ended too early
-	CategoryTooLarge        = "too_large"        // the answer is larger than Config.MaxBody
+	CategoryTooLarge        = "too_large"        // the answer has more bytes than Config.MaxBody, or many times the rows asked for
 	CategoryHTML            = "html"             // a web page
 	CategoryNotJSON         = "not_json"         // something else that is no JSON object
 	CategoryStructure       = "structure"        // JSON so broken that the rows cannot be told apart

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +88,7 @@ func TestConnectionsThatEnd(t *testing.T) {
 	}{
 		"reset":        {hijack(t, ""), Temporary, CategoryConnection},
 		"half a head":  {hijack(t, "HTTP/1.1 200"), Temporary, CategoryConnection},
-		"no HTTP":      {hijack(t, person + "\r\n\r\n"), Temporary, CategoryConnection},
+		"no HTTP":      {hijack(t, person+"\r\n\r\n"), Temporary, CategoryConnection},
 		"bad header":   {hijack(t, "HTTP/1.1 200 OK\r\n"+person+"\r\n\r\n"), Temporary, CategoryConnection},
 		"cut body":     {hijack(t, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"+emptyPage), BadAnswer, CategoryCut},
 		"cut chunk":    {hijack(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1a\r\n"+emptyPage), BadAnswer, CategoryCut},
@@ -136,6 +137,33 @@ func TestPageThatBreaks(t *testing.T) {
 		if page.Sent.Before(before) || page.Date.Year() != 2024 {
 			t.Errorf("%s: sent %v, date %v", name, page.Sent, page.Date)
 		}
+	}
+}
+
+// An answer of the largest size allowed, and one beyond it, cost a few times that size, whatever they are made of.
+func TestHugeAnswers(t *testing.T) {
+	huge := `{"data":[` + strings.Repeat("1,", 8<<20-10) + "1]}"
+	for name, c := range map[string]struct{ body, text string }{
+		"within the size": {huge, "more than 1000 rows, where 100 were asked for"},
+		"beyond it":       {huge + strings.Repeat(" ", 1<<20), "larger than 16777216 bytes"},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, c.body) }))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		page, err := fetch(t, server.URL)
+		runtime.ReadMemStats(&after)
+		server.Close()
+		if err == nil || err.Kind != BadAnswer || err.Category != CategoryTooLarge || !strings.Contains(err.Error(), c.text) || !strings.Contains(err.Hint, "SMARTASSIST_PAGE_LIMIT") || page.Rows != nil {
+			t.Errorf("%s: %d rows, %v", name, len(page.Rows), err)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 100<<20 {
+			t.Errorf("%s: %d MiB allocated for an answer of %d", name, n>>20, len(c.body)>>20)
+		}
+	}
+	query := aQuery
+	query.Limit = 500
+	if most := query.mostRows(); most != 5000 {
+		t.Errorf("%d rows where 500 were asked for", most)
 	}
 }
 

@@ -30,8 +30,11 @@ type pieces struct {
 // everything a broken serialiser writes; only then is each row checked by
 // itself. Where brackets and quotes do not fit either, the page is broken off:
 // guessing on could silently join or cut rows.
-func splitPage(body []byte) (p pieces, category string) {
-	s := splitter{text: bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), numResults: -1}
+//
+// A page of more than most elements is refused as too large: a row takes many
+// times the memory of the shortest element.
+func splitPage(body []byte, most int) (p pieces, category string) {
+	s := splitter{text: bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), numResults: -1, most: most}
 	category = s.object()
 	switch {
 	case category == "" && !s.hasData:
@@ -47,6 +50,7 @@ func splitPage(body []byte) (p pieces, category string) {
 type splitter struct {
 	text       []byte
 	i          int // where it stands; space is skipped after each step
+	most       int
 	rows       []Row
 	hasData    bool
 	numResults int
@@ -179,6 +183,9 @@ func (s *splitter) data() (category string) {
 	s.skip(1)
 	s.done("[")
 	for s.at() != ']' {
+		if len(s.rows) == s.most {
+			return CategoryTooLarge
+		}
 		s.begin("[")
 		element, ok := s.element()
 		if !ok {

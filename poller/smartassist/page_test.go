@@ -2,6 +2,7 @@ package smartassist
 
 import (
 	"bytes"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -34,7 +35,7 @@ func TestPoisonRows(t *testing.T) {
 		for _, pad := range []string{"", " ", "\n\t"} {
 			rows := []string{`{"sessionId":"before"}`, poison, `{"sessionId":"after"}`}
 			body := `{"numResults":3,"data":[` + pad + strings.Join(rows, pad+","+pad) + pad + `]` + pad + `}`
-			p, category := splitPage([]byte(body))
+			p, category := splitPage([]byte(body), 1000)
 			got := p.rows
 			if category != "" || len(got) != 3 {
 				t.Errorf("%q: %d rows, %q", body, len(got), category)
@@ -48,7 +49,7 @@ func TestPoisonRows(t *testing.T) {
 }
 
 func TestRowsThatAreNoConversation(t *testing.T) {
-	p, category := splitPage([]byte(`{"data":[null,1,"a",[],{},{"sessionId":"s"}]}`))
+	p, category := splitPage([]byte(`{"data":[null,1,"a",[],{},{"sessionId":"s"}]}`), 1000)
 	var errs []error
 	for _, r := range p.rows {
 		errs = append(errs, r.Err)
@@ -63,7 +64,7 @@ func TestNumResults(t *testing.T) {
 		`"numResults":12,`: 12, `"numResults":"12",`: 12, `"numResults":null,`: -1, ``: -1, `"numResults":-1,`: -1, `"numResults":1.5,`: -1,
 		`"numResults":NaN,`: -1, `"numResults":[],`: -1, `"numResults":1,"numResults":2,`: 2, `"numResults":99999999999999999999,`: -1,
 	} {
-		p, category := splitPage([]byte(`{` + text + `"data":[]}`))
+		p, category := splitPage([]byte(`{`+text+`"data":[]}`), 1000)
 		if got := p.numResults; got != want || category != "" {
 			t.Errorf("%s: %d, %q", text, got, category)
 		}
@@ -81,7 +82,7 @@ func TestUnusualPages(t *testing.T) {
 		`{"data":null,"data":[{}]}`:                                                  1,
 		`{"data":[` + strings.Repeat(`[`, 20000) + strings.Repeat(`]`, 20000) + `]}`: 1,
 	} {
-		if p, category := splitPage([]byte(body)); len(p.rows) != want || category != "" {
+		if p, category := splitPage([]byte(body), 1000); len(p.rows) != want || category != "" {
 			t.Errorf("%.60q: %d rows, %q", body, len(p.rows), category)
 		}
 	}
@@ -92,7 +93,7 @@ func TestUnusualPages(t *testing.T) {
 func TestEveryCutIsNoticed(t *testing.T) {
 	rows := []string{`{"sessionId":"a","x":[1,"]}"]}`, `{"sessionId":"b"}`, `{"sessionId":"c","x":[{"y":"{"}]}`}
 	body := `{"numResults":2,"data":[` + strings.Join(rows, ",") + `],"more":{"a":null}}`
-	if _, category := splitPage([]byte(body)); category != "" {
+	if _, category := splitPage([]byte(body), 1000); category != "" {
 		t.Fatal(category)
 	}
 	for n := range len(body) {
@@ -102,7 +103,7 @@ func TestEveryCutIsNoticed(t *testing.T) {
 				want++
 			}
 		}
-		if p, category := splitPage([]byte(body[:n])); category == "" || len(p.rows) != want || p.rest != nil {
+		if p, category := splitPage([]byte(body[:n]), 1000); category == "" || len(p.rows) != want || p.rest != nil {
 			t.Errorf("%q: %q, %d rows, want %d; rest %q", body[:n], category, len(p.rows), want, p.rest)
 		}
 	}
@@ -134,7 +135,7 @@ func TestBreaks(t *testing.T) {
 		"another answer":                      {a + "]}", `{"data":[]}`, 1, CategoryStructure},
 		"bytes that are no text":              {a + ",", "{\"\xff\x00\": \"5\" pipe\"}]}", 1, CategoryCut},
 	} {
-		p, category := splitPage([]byte(`{"numResults":7,"data":[` + test.before + test.rest))
+		p, category := splitPage([]byte(`{"numResults":7,"data":[`+test.before+test.rest), 1000)
 		if len(p.rows) != test.rows || p.numResults != 7 || string(p.rest) != test.rest || category != test.category {
 			t.Errorf("%s: %q, %d rows of %d, rest %q", name, category, len(p.rows), p.numResults, p.rest)
 		}
@@ -146,8 +147,29 @@ func TestBreaks(t *testing.T) {
 	}
 	// Of what never came to its data it is not known that it is a page.
 	for _, body := range []string{`{"note":"5" pipe","data":[` + a + `]}`, `{"data" [` + a + `]}`, `{"note":"5" pipe"}`} {
-		if p, category := splitPage([]byte(body)); p.rows != nil || p.rest != nil || category == "" {
+		if p, category := splitPage([]byte(body), 1000); p.rows != nil || p.rest != nil || category == "" {
 			t.Errorf("%s: %q, %d rows, rest %q", body, category, len(p.rows), p.rest)
+		}
+	}
+}
+
+// A row takes a hundred times the memory of the shortest element: what is not a page must not become millions of them.
+func TestPageOfTooManyRows(t *testing.T) {
+	body := []byte(`{"data":[` + strings.Repeat("1,", 1<<20) + `1]}`)
+	allocated := func(f func()) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	var category string
+	if n := allocated(func() { _, category = splitPage(body, 1000) }); category != CategoryTooLarge || n > 2<<20 {
+		t.Errorf("%q, %d bytes for an answer of %d", category, n, len(body))
+	}
+	for n, want := range map[int]string{1000: "", 1001: CategoryTooLarge} {
+		if p, category := splitPage([]byte(`{"data":[`+strings.Repeat("{},", n-1)+`{}]}`), 1000); category != want || p.rest != nil || (len(p.rows) == n) != (want == "") {
+			t.Errorf("%d rows: %q, %d of them", n, category, len(p.rows))
 		}
 	}
 }
@@ -161,8 +183,11 @@ func FuzzPage(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		p, category := splitPage(bytes.Clone(body))
+		p, category := splitPage(bytes.Clone(body), 1000)
 		rows, numResults := p.rows, p.numResults
+		if category == CategoryTooLarge {
+			return
+		}
 		broken := category == CategoryCut || category == CategoryStructure
 		if category != "" && (len(rows) > 0 && !broken || whyNoPage[category] == "") {
 			t.Fatalf("%d rows, category %q", len(rows), category)
