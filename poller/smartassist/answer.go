@@ -46,6 +46,9 @@ func (c *Client) statusError(resp *http.Response) *Error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	e := &Error{Status: resp.StatusCode, Err: said(resp.Header, body)}
 	e.RetryAfter = retryAfter(resp.Header, time.Now())
+	if resp.StatusCode == http.StatusNoContent {
+		return noData(resp.StatusCode, "answer without a body", "status 204 without a body")
+	}
 	e.Kind, e.Category, e.Hint = meaning(resp.StatusCode)
 	if m, ok := findMessage(body); ok {
 		e.is(m)

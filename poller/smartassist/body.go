@@ -17,6 +17,9 @@ func (c *Client) readPage(resp *http.Response, q Query, sent time.Time) (Page, e
 	if cut != nil && cut.Category != CategoryCut {
 		return Page{}, cut
 	}
+	if cut == nil && len(bytes.TrimSpace(body)) == 0 {
+		return Page{}, noData(http.StatusOK, "answer has no body", "status 200 without a body")
+	}
 	p, category := splitPage(body, q.mostRows())
 	page := Page{Rows: p.rows, NumResults: p.numResults, Sent: sent}
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
@@ -30,11 +33,11 @@ func (c *Client) readPage(resp *http.Response, q Query, sent time.Time) (Page, e
 	case category == CategoryTooLarge:
 		return Page{}, tooLarge(fmt.Sprintf("answer has more than %d rows, where %d were asked for", q.mostRows(), q.Limit))
 	case category != CategoryCut && category != CategoryStructure:
-		return Page{}, noPage(resp.Header, body, category)
+		return Page{}, noPage(resp.Header, body, category, p.came)
 	case arrivedWhole(resp):
 		page.Rest = p.rest
 	}
-	return page, noPage(resp.Header, body, category)
+	return page, noPage(resp.Header, body, category, "")
 }
 
 // arrivedWhole tells that what was read without an error is all that was sent. A
@@ -44,22 +47,16 @@ func arrivedWhole(resp *http.Response) bool {
 	return resp.ContentLength >= 0 || resp.Uncompressed || slices.Contains(resp.TransferEncoding, "chunked")
 }
 
-// noPage is the error for a 200 that is no page.
-func noPage(h http.Header, body []byte, category string) *Error {
+// noPage is the error for a 200 that is no page; came says what there was in the
+// place of data.
+func noPage(h http.Header, body []byte, category, came string) *Error {
+	if category == CategoryNoData {
+		return noDataArray(h, body, came)
+	}
 	e := &Error{Kind: BadAnswer, Category: category, Status: http.StatusOK}
 	e.Err = fmt.Errorf("%s: %w", whyNoPage[category], form(h, body))
-	if category == CategoryCut || category == CategoryStructure {
-		return e // these hold rows, in which any text may stand
-	}
-	e.Hint = "is SMARTASSIST_URL the service's address, and is there a proxy or a login page before it?"
-	if category != CategoryNoData {
-		return e
-	}
-	body = body[:min(len(body), maxErrorBody)]
-	e.Err = fmt.Errorf("%s: %w", whyNoPage[category], said(h, body))
-	if m, ok := findMessage(body); ok { // some gateways say it with a 200
-		e.is(m)
-		e.RetryAfter = retryAfter(h, time.Now())
+	if category != CategoryCut && category != CategoryStructure { // these hold rows
+		e.Hint = "is SMARTASSIST_URL the service's address, and is there a proxy or a login page before it?"
 	}
 	return e
 }
@@ -69,7 +66,27 @@ var whyNoPage = map[string]string{
 	CategoryStructure: "rows of the answer cannot be told apart",
 	CategoryHTML:      "answer is a web page",
 	CategoryNotJSON:   "answer is no JSON object",
-	CategoryNoData:    "answer has no data array",
+}
+
+// noDataArray is the error for an object that is no page.
+func noDataArray(h http.Header, body []byte, came string) *Error {
+	body = body[:min(len(body), maxErrorBody)]
+	e := noData(http.StatusOK, "", came)
+	e.Err = fmt.Errorf("answer has no data array, %s: %w", came, said(h, body))
+	if m, ok := findMessage(body); ok { // some gateways say it with a 200
+		e.is(m)
+		e.RetryAfter = retryAfter(h, time.Now())
+	}
+	return e
+}
+
+// noData is the error for an answer without rows that does not say that there are
+// none. The operator is asked to tell of it: it may be how the service shows an
+// empty window, which its documents leave open.
+func noData(status int, text, came string) *Error {
+	return &Error{Kind: BadAnswer, Category: CategoryNoData, Status: status, Err: errors.New(text),
+		Hint: "what came: " + came + ". If a proxy or a wrong SMARTASSIST_URL does not explain it, report it to the makers of convstream: " +
+			"an empty window is known by numResults 0, or by an empty data array"}
 }
 
 // readBody reads the answer up to the cap; beside an error of category cut it

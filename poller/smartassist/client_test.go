@@ -112,6 +112,19 @@ func TestPageIsRead(t *testing.T) {
 	})
 }
 
+// A service that counts no rows need not send an empty array.
+func TestEmptyWindow(t *testing.T) {
+	for _, body := range []string{emptyPage, `{"numResults":0,"data":null}`, `{"numResults":0}`} {
+		synctest.Test(t, func(t *testing.T) {
+			c := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) })
+			page, err := c.Page(t.Context(), aQuery)
+			if err != nil || len(page.Rows) != 0 || page.NumResults != 0 || !c.Ready() {
+				t.Errorf("%s: %+v, %v", body, page, err)
+			}
+		})
+	}
+}
+
 func TestRefusedLoginUntilTheSecretIsRight(t *testing.T) {
 	path := t.TempDir() + "/jwt"
 	at := time.Now().Add(-time.Hour)

@@ -63,7 +63,7 @@ const (
 	CategoryHTML            = "html"             // a web page
 	CategoryNotJSON         = "not_json"         // something else that is no JSON object
 	CategoryStructure       = "structure"        // JSON so broken that the rows cannot be told apart
-	CategoryNoData          = "no_data"          // an object without the data array
+	CategoryNoData          = "no_data"          // an answer without the data array, or without a body
 )
 
 // Error is the status, if there was one, and the reason; the hint is not in it.

@@ -2,6 +2,7 @@ package smartassist
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"strconv"
@@ -18,6 +19,8 @@ type pieces struct {
 	// rest is the text from the break on, where the page could not be split; nil where there is no
 	// break, or where the text only ended too early.
 	rest []byte
+	// came tells, where there are no data, what there was instead, naming no value but numResults.
+	came string
 }
 
 // splitPage takes {"numResults":N,"data":[row, ...]} apart into its rows. The
@@ -37,8 +40,8 @@ func splitPage(body []byte, most int) (p pieces, category string) {
 	s := splitter{text: bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), numResults: -1, most: most}
 	category = s.object()
 	switch {
-	case category == "" && !s.hasData:
-		return pieces{numResults: -1}, CategoryNoData
+	case category == "" && !s.hasData && !s.saysEmpty():
+		return pieces{numResults: -1, came: s.came()}, CategoryNoData
 	case category == "":
 		return pieces{rows: s.rows, numResults: s.numResults}, ""
 	case category == CategoryCut, category == CategoryStructure:
@@ -52,13 +55,54 @@ type splitter struct {
 	i          int // where it stands; space is skipped after each step
 	most       int
 	rows       []Row
-	hasData    bool
+	hasData    bool          // in an array
+	noData     jsontext.Kind // of a data member that is something else; 0 when absent
+	counted    bool          // there is a numResults
 	numResults int
+	errors     bool // there are errors
 
 	// Everything before from was split beyond doubt, safe rows among it; the member or row that is
 	// being read begins at start, within the object or array that opening opens.
 	from, safe, start int
 	opening           string
+}
+
+// saysEmpty tells that the answer is the page of an empty window, though it has
+// no array: the service counts no rows, and complains of nothing.
+func (s *splitter) saysEmpty() bool {
+	return s.numResults == 0 && (s.noData == 0 || s.noData == 'n') && !s.errors
+}
+
+// came is what there was in the place of data.
+func (s *splitter) came() string {
+	numResults := "no number"
+	switch {
+	case !s.counted:
+		numResults = "absent"
+	case s.numResults >= 0:
+		numResults = strconv.Itoa(s.numResults)
+	}
+	came := "data is " + kindName(s.noData) + " and numResults is " + numResults
+	if s.errors {
+		came += ", beside errors"
+	}
+	return came
+}
+
+func kindName(k jsontext.Kind) string {
+	switch k {
+	case 0:
+		return "absent"
+	case 'n':
+		return "null"
+	case '{':
+		return "an object"
+	case '"':
+		return "a string"
+	case '0':
+		return "a number"
+	}
+	return "no array"
 }
 
 // begin notes that a member or row begins here.
@@ -153,13 +197,23 @@ func (s *splitter) member() (category string) {
 	if !ok {
 		return s.broken()
 	}
-	if string(name) == `"numResults"` {
-		s.numResults = -1
+	s.note(string(name), value)
+	return ""
+}
+
+// note takes what a member beside the rows says.
+func (s *splitter) note(name string, value []byte) {
+	switch name {
+	case `"numResults"`:
+		s.counted, s.numResults = true, -1
 		if n, err := strconv.Atoi(text(value)); err == nil && n >= 0 {
 			s.numResults = n
 		}
+	case `"data"`:
+		s.noData = cmp.Or(rawjson.KindOf(value), 'x')
+	case `"errors"`, `"error"`:
+		s.errors = s.errors || string(value) != "null" && string(value) != "[]"
 	}
-	return ""
 }
 
 // value takes the value at hand; false, standing at the end, when it has none.

@@ -79,6 +79,9 @@ func TestUnusualPages(t *testing.T) {
 		`{"meta":{"data":[1,2]},"data":[{"sessionId":"a"}]}`:                         1,
 		`{"data":[{"sessionId":"a"}],"data":[],"x":[{}]}`:                            1,
 		`{"data":[{}],"data":[{}]}`:                                                  2,
+		`{"numResults":0,"data":null}`:                                               0,
+		`{"numResults":0}`:                                                           0,
+		`{"data":null,"x":{},"numResults":"0","errors":[],"error":null}`:             0,
 		`{"data":null,"data":[{}]}`:                                                  1,
 		`{"data":[` + strings.Repeat(`[`, 20000) + strings.Repeat(`]`, 20000) + `]}`: 1,
 	} {
@@ -189,7 +192,7 @@ func FuzzPage(f *testing.F) {
 			return
 		}
 		broken := category == CategoryCut || category == CategoryStructure
-		if category != "" && (len(rows) > 0 && !broken || whyNoPage[category] == "") {
+		if category != "" && (len(rows) > 0 && !broken || whyNoPage[category] == "" && p.came == "") {
 			t.Fatalf("%d rows, category %q", len(rows), category)
 		}
 		if p.rest != nil && (!broken || len(p.rest) == 0 || !bytes.HasSuffix(body, p.rest)) {
