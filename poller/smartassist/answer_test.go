@@ -101,6 +101,9 @@ func TestAnswersThatAreNoPage(t *testing.T) {
 				if !strings.Contains(e.Error(), a.text) || !strings.Contains(e.Hint, a.hint) {
 					t.Errorf("error %q, hint %q", e, e.Hint)
 				}
+				if everywhere := a.kind == Login || a.kind == Throttled; e.Everywhere() != everywhere {
+					t.Errorf("everywhere %t", !everywhere)
+				}
 				checkQuiet(t, e)
 				checkBudget(t, c, e)
 			})

@@ -44,7 +44,7 @@ func (c *Client) readPage(resp *http.Response, q Query, sent time.Time) (Page, e
 // body without a length or chunks ends where the connection does, which is also
 // how the network cuts it; a packed one has an end of its own.
 func arrivedWhole(resp *http.Response) bool {
-	return resp.ContentLength >= 0 || resp.Uncompressed || slices.Contains(resp.TransferEncoding, "chunked")
+	return resp.ContentLength >= 0 || packed(resp) || slices.Contains(resp.TransferEncoding, "chunked")
 }
 
 // noPage is the error for a 200 that is no page; came says what there was in the
@@ -101,7 +101,7 @@ func (c *Client) readBody(resp *http.Response) ([]byte, *Error) {
 	case int64(len(body)) > c.cfg.MaxBody:
 		return nil, tooLarge(fmt.Sprintf("answer is larger than %d bytes", c.cfg.MaxBody))
 	case err != nil && isTimeout(err):
-		return nil, c.transportError(err)
+		return nil, c.bodyTimeout(err, len(body))
 	case err != nil:
 		return body, &Error{Kind: BadAnswer, Category: CategoryCut, Status: resp.StatusCode,
 			Err: &quiet{fmt.Sprintf("answer cut off after %d bytes", len(body)), err}}
@@ -118,7 +118,7 @@ func tooLarge(text string) *Error {
 // that grows on the way costs several times as much memory.
 func (c *Client) room(resp *http.Response) int64 {
 	length := resp.ContentLength
-	if length < 0 {
+	if length < 0 || packed(resp) {
 		length = c.before.Load() * 9 / 8
 	}
 	return min(length, c.cfg.MaxBody) + bytes.MinRead

@@ -38,7 +38,8 @@ type Config struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Now is this machine's clock; nil: time.Now. How long something takes is not measured by it.
 	Now func() time.Time
-	// Timeout is for a whole request, from the connection to the last byte; 0: a minute.
+	// Timeout is for a whole request, from the connection to the last byte; 0: a minute. Within it the
+	// answer has to begin 20 s after the request was sent, and no pause in it may last longer than 10 s.
 	Timeout time.Duration
 	// MaxBody is how large an answer may be, in bytes after decompression; 0: 16 MiB.
 	MaxBody int64
@@ -214,29 +215,42 @@ func (c *Client) ask(ctx context.Context, q Query) (Page, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	sent := c.cfg.Now() // the budget has let us go; connecting only makes it later
-	req, err := c.request(ctx, q, token)
+	connected := new(atomic.Bool)
+	req, err := c.request(c.traced(ctx, connected), q, token)
 	if err != nil {
 		return Page{}, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return Page{}, c.transportError(err)
+		return Page{}, c.transportError(err, connected.Load())
 	}
 	defer resp.Body.Close()
+	body := watch(resp, giveUp)
+	defer body.stop()
 	if resp.StatusCode != http.StatusOK {
 		return Page{}, c.statusError(resp)
 	}
 	return c.readPage(resp, q, sent)
 }
 
+// traced tells the budget when the request goes out, and notes when there is a
+// connection.
+func (c *Client) traced(ctx context.Context, connected *atomic.Bool) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) {
+			connected.Store(true)
+			c.cfg.Budget.Sent()
+		},
+		WroteRequest: func(httptrace.WroteRequestInfo) { c.cfg.Budget.Sent() }, // the process, or the network, may have stood still
+	})
+}
+
 // request builds the request as documented. The service's own header names are
 // sent in its spelling, which net/http leaves alone when they are set directly.
 func (c *Client) request(ctx context.Context, q Query, token string) (*http.Request, error) {
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn:      func(httptrace.GotConnInfo) { c.cfg.Budget.Sent() },
-		WroteRequest: func(httptrace.WroteRequestInfo) { c.cfg.Budget.Sent() }, // the process, or the network, may have stood still
-	})
 	u := *c.endpoint
 	u.RawQuery = fmt.Sprintf("limit=%d&offset=%d", q.Limit, q.Offset)
 	body, err := c.requestBody(q)
@@ -248,11 +262,12 @@ func (c *Client) request(ctx context.Context, q Query, token string) (*http.Requ
 		return nil, &Error{Kind: Refused, Category: CategoryQuery, Err: &quiet{"request cannot be made", err}}
 	}
 	req.Header = http.Header{
-		"auth":         {token},
-		"accountId":    {c.cfg.AccountID},
-		"Accept":       {"application/json"},
-		"Content-Type": {"application/json;charset=UTF-8"},
-		"User-Agent":   {"convstream"},
+		"auth":            {token},
+		"accountId":       {c.cfg.AccountID},
+		"Accept":          {"application/json"},
+		"Accept-Encoding": {"gzip"}, // see watched
+		"Content-Type":    {"application/json;charset=UTF-8"},
+		"User-Agent":      {"convstream"},
 	}
 	if c.cfg.StreamID != "" {
 		req.Header["iId"] = []string{c.cfg.StreamID}

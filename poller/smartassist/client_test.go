@@ -189,52 +189,13 @@ func TestSecretThatCannotBeReadMakesNoRequest(t *testing.T) {
 			func(c *Config) { c.Token = StaticJWT(SecretFile("SMARTASSIST_JWT_FILE", "/nonexistent/jwt")) })
 		_, err := c.Page(t.Context(), aQuery)
 		var e *Error
-		if !errors.As(err, &e) || e.Kind != Login || e.Category != CategorySecret || !strings.Contains(e.Error(), "SMARTASSIST_JWT_FILE") {
+		if !errors.As(err, &e) || e.Kind != Login || e.Category != CategorySecret || !strings.Contains(e.Error(), "SMARTASSIST_JWT_FILE") || !e.Everywhere() {
 			t.Errorf("error %v", err)
 		}
 		if s := c.cfg.Budget.Status(); s.Login != LoginUnknown {
 			t.Errorf("login %s: the service said nothing", s.Login)
 		}
 	})
-}
-
-func TestTimeout(t *testing.T) {
-	for name, h := range map[string]http.HandlerFunc{
-		"no answer": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
-		"half a body": func(w http.ResponseWriter, r *http.Request) {
-			io.WriteString(w, `{"data":[`)
-			w.(http.Flusher).Flush()
-			<-r.Context().Done()
-		},
-		"drop by drop": func(w http.ResponseWriter, r *http.Request) {
-			for r.Context().Err() == nil {
-				io.WriteString(w, " ")
-				w.(http.Flusher).Flush()
-				select {
-				case <-r.Context().Done():
-				case <-time.After(time.Second):
-				}
-			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				c := serve(t, func(w http.ResponseWriter, r *http.Request) {
-					io.Copy(io.Discard, r.Body) // else the server does not notice that we left
-					h(w, r)
-				})
-				start := time.Now()
-				_, err := c.Page(t.Context(), aQuery)
-				var e *Error
-				if !errors.As(err, &e) || e.Kind != Temporary || e.Category != CategoryTimeout || errors.Is(err, context.Canceled) {
-					t.Errorf("error %v", err)
-				}
-				if took := time.Since(start); took < time.Minute || took > 63*time.Second {
-					t.Errorf("took %v", took)
-				}
-			})
-		})
-	}
 }
 
 func TestCancelledContextIsTheError(t *testing.T) {

@@ -38,6 +38,8 @@ type Error struct {
 	RetryAfter time.Duration
 	// Hint tells the operator what to do, naming the setting; "" when there is nothing to do but wait.
 	Hint string
+	// NoConnection says that it failed before there was a connection on which to ask.
+	NoConnection bool
 	// Err is the reason. What it wraps may say more than its text does: print it, not its parts.
 	Err error
 }
@@ -76,6 +78,19 @@ func (e *Error) Error() string {
 
 // Unwrap gives the reason.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Everywhere reports whether the failure concerns every question alike: the way
+// to the service, the login, the account's requests. Any other may lie in the
+// window that was asked for, and another window may be answered: a status, a
+// broken or too large answer, and silence or an end of the connection after the
+// question had been put.
+func (e *Error) Everywhere() bool {
+	switch e.Category {
+	case CategoryDNS, CategoryConnect, CategoryTLS:
+		return true
+	}
+	return e.Kind == Login || e.Kind == Throttled || e.NoConnection
+}
 
 // quiet is an error whose own text stands in for that of its cause, because the
 // cause may quote what the other side sent.

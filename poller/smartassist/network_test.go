@@ -96,7 +96,7 @@ func TestConnectionsThatEnd(t *testing.T) {
 		"endless head": {hijack(t, "HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 1<<20)+"\r\n\r\n"), Temporary, CategoryConnection},
 	} {
 		server := httptest.NewServer(c.handler)
-		if _, err := fetch(t, server.URL); err == nil || err.Kind != c.kind || err.Category != c.category {
+		if _, err := fetch(t, server.URL); err == nil || err.Kind != c.kind || err.Category != c.category || err.Everywhere() {
 			t.Errorf("%s: %v (%+v)", name, err, err)
 		}
 		server.Close()
@@ -187,13 +187,13 @@ func TestNobodyThere(t *testing.T) {
 	server := httptest.NewServer(nil)
 	server.Close()
 	_, err := fetch(t, server.URL)
-	if err == nil || err.Kind != Temporary || err.Category != CategoryConnect || !strings.Contains(err.Error(), "connection refused") {
+	if err == nil || err.Kind != Temporary || err.Category != CategoryConnect || !strings.Contains(err.Error(), "connection refused") || !err.Everywhere() {
 		t.Errorf("closed port: %v", err)
 	}
 	_, err = fetch(t, "https://smartassist.test", func(c *Config) {
 		c.Dial = (&net.Dialer{Resolver: &net.Resolver{}}).DialContext
 	})
-	if err == nil || err.Kind != Temporary || err.Category != CategoryDNS && err.Category != CategoryTimeout {
+	if err == nil || err.Kind != Temporary || err.Category != CategoryDNS && err.Category != CategoryTimeout || !err.Everywhere() {
 		t.Errorf("unknown host: %v", err)
 	}
 }
@@ -203,7 +203,7 @@ func TestTLS(t *testing.T) {
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	defer server.Close()
-	if _, err := fetch(t, server.URL); err == nil || err.Category != CategoryTLS || !strings.Contains(err.Hint, "SMARTASSIST_CA_FILE") {
+	if _, err := fetch(t, server.URL); err == nil || err.Category != CategoryTLS || !strings.Contains(err.Hint, "SMARTASSIST_CA_FILE") || !err.Everywhere() {
 		t.Errorf("unknown authority: %v", err)
 	}
 	pool := x509.NewCertPool()
@@ -211,9 +211,22 @@ func TestTLS(t *testing.T) {
 	if _, err := fetch(t, server.URL, func(c *Config) { c.RootCAs = pool }); err != nil {
 		t.Errorf("known authority: %v", err)
 	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for conn, err := listener.Accept(); err == nil; conn, err = listener.Accept() {
+			conn.Close()
+		}
+	}()
+	if _, err := fetch(t, "https://"+listener.Addr().String()); err == nil || err.Kind != Temporary || !err.Everywhere() {
+		t.Errorf("no handshake: %v", err)
+	}
 	plain := httptest.NewServer(nil)
 	defer plain.Close()
-	if _, err := fetch(t, strings.Replace(plain.URL, "http", "https", 1)); err == nil || err.Category != CategoryTLS || !strings.Contains(err.Hint, "scheme") {
+	if _, err := fetch(t, strings.Replace(plain.URL, "http", "https", 1)); err == nil || err.Category != CategoryTLS || !strings.Contains(err.Hint, "scheme") || !err.Everywhere() {
 		t.Errorf("no TLS there: %v", err)
 	}
 }
