@@ -156,7 +156,7 @@ func TestHugeAnswers(t *testing.T) {
 		if err == nil || err.Kind != BadAnswer || err.Category != CategoryTooLarge || !strings.Contains(err.Error(), c.text) || !strings.Contains(err.Hint, "SMARTASSIST_PAGE_LIMIT") || page.Rows != nil {
 			t.Errorf("%s: %d rows, %v", name, len(page.Rows), err)
 		}
-		if n := after.TotalAlloc - before.TotalAlloc; n > 100<<20 {
+		if n := after.TotalAlloc - before.TotalAlloc; n > 256<<20 {
 			t.Errorf("%s: %d MiB allocated for an answer of %d", name, n>>20, len(c.body)>>20)
 		}
 	}

@@ -167,7 +167,7 @@ func TestPageOfTooManyRows(t *testing.T) {
 		return after.TotalAlloc - before.TotalAlloc
 	}
 	var category string
-	if n := allocated(func() { _, category = splitPage(body, 1000) }); category != CategoryTooLarge || n > 2<<20 {
+	if n := allocated(func() { _, category = splitPage(body, 1000) }); category != CategoryTooLarge || n > 32<<20 {
 		t.Errorf("%q, %d bytes for an answer of %d", category, n, len(body))
 	}
 	for n, want := range map[int]string{1000: "", 1001: CategoryTooLarge} {

@@ -64,12 +64,11 @@ func TestTimeout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var sent time.Time
 				client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-					sent = time.Now()
 					io.Copy(io.Discard, r.Body) // else the server does not notice that we left
 					c.handler(w, r)
 				})
+				sent := client.cfg.Budget.Status().NextAt
 				_, err := client.Page(t.Context(), aQuery)
 				if took := time.Since(sent); c.after > 0 && took != c.after || took > time.Minute {
 					t.Errorf("took %v, want %v", took, c.after)
