@@ -222,6 +222,25 @@ func TestDeadLetter(t *testing.T) {
 	}
 }
 
+// What is left of a page that could not be split is a dead letter of any bytes, in parts where it is large.
+func TestDeadLetterOfAnyBytes(t *testing.T) {
+	rest := []byte("{\"note\":\"5\" pipe\"},\x00\xff\xfe" + strings.Repeat("\xc3", 5000) + "]}")
+	row := smartassist.Unsplittable(rest)
+	for maxBytes, most := range map[int]int{0: 1, 1 << 20: 1, 2000: 10} {
+		messages := testEncoder(t).DeadLetter(DeadLetter{Row: row, Error: row.Err.Error(), WindowStart: observed, WindowEnd: observed, ObservedAt: observed, MaxBytes: maxBytes})
+		var joined []byte
+		for _, m := range messages {
+			joined = append(joined, m.Value...)
+			if m.Key != nil || headerMap(m)["error"] != "the rest of a page that could not be split into rows" {
+				t.Errorf("at most %d: key %q, error %q", maxBytes, m.Key, headerMap(m)["error"])
+			}
+		}
+		if !bytes.Equal(joined, rest) || len(messages) > most || (len(messages) > 1) != (most > 1) {
+			t.Errorf("at most %d: %d parts, joined %d of %d bytes", maxBytes, len(messages), len(joined), len(rest))
+		}
+	}
+}
+
 // A large row is cut so that each part is small enough, and joined gives the row.
 func TestDeadLetterInParts(t *testing.T) {
 	raw := []byte(`{"sessionId":"s-1","x":"` + strings.Repeat("0123456789", 5000) + `"}`)

@@ -21,6 +21,9 @@ func run(ctx context.Context, args []string, t terminal) error {
 	log := logging.New(cfg, t.err)
 	log.Info().Str("version", version).Str("commit", commit).Str("account", cfg.AccountID).Str("service", cfg.URL).
 		Strs("brokers", cfg.Kafka.Brokers).Str("prefix", cfg.TopicPrefix).Msg("convstream starts")
+	for _, text := range cfg.Warnings() {
+		log.Warn().Msg(text)
+	}
 	host, err := os.Hostname() // in Kubernetes the pod's name
 	if err != nil {
 		host = "unknown host"

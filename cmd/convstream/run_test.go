@@ -79,3 +79,22 @@ func TestSignalsBeforeAnythingAnswers(t *testing.T) {
 		t.Errorf("took %v although nothing was under way", took)
 	}
 }
+
+// TestSettingsThatWarn: a budget above the documented quota is allowed, and said once. The port is taken so that the worker ends.
+func TestSettingsThatWarn(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	env := map[string]string{"ADMIN_ADDR": taken.Addr().String(), "SMARTASSIST_REQUESTS_PER_MINUTE": "120"}
+	for name, value := range valid {
+		env[name] = value
+	}
+	_, _, stderr := convstream(t, env, "run")
+	const text = "the documented quota is 60"
+	if line := lineOf(stderr, text); !strings.Contains(line, `"level":"warn"`) || strings.Count(stderr, text) != 1 {
+		t.Errorf("said %q", stderr)
+	}
+}

@@ -70,13 +70,13 @@ func TestWrongSettings(t *testing.T) {
 	env := map[string]string{
 		"SMARTASSIST_URL": "https://user:hunter2@service.example", "SMARTASSIST_ACCOUNT_ID": "a/b",
 		"SMARTASSIST_JWT": "hunter2 in two words", "SMARTASSIST_CLIENT_SECRET_FILE": path, "SMARTASSIST_JWT_FILE": "hunter2",
-		"SMARTASSIST_REQUESTS_PER_MINUTE": "61", "KAFKA_BROKERS": "kafka", "KAFKA_SASL_PASSWORD": "hunter2", "POLL_INTERVAL": "30",
+		"SMARTASSIST_REQUESTS_PER_MINUTE": "100001", "KAFKA_BROKERS": "kafka", "KAFKA_SASL_PASSWORD": "hunter2", "POLL_INTERVAL": "30",
 		"REREAD": "1h", "TOPIC_PARTITION": "3", "ADMIN_ADDR": "8080", "LOG_LEVEL": "loud",
 	}
 	expected := map[string]string{
 		"SMARTASSIST_URL": "user or password in it", "SMARTASSIST_ACCOUNT_ID": "expected up to 100 letters",
 		"SMARTASSIST_JWT": "expected one of them", "SMARTASSIST_CLIENT_SECRET_FILE": "empty", "SMARTASSIST_JWT_FILE": "expected the path",
-		"SMARTASSIST_REQUESTS_PER_MINUTE": "expected 1 to 60", "KAFKA_BROKERS": "host:port", "KAFKA_SASL_PASSWORD": "not yet supported",
+		"SMARTASSIST_REQUESTS_PER_MINUTE": "expected 1 to 100000", "KAFKA_BROKERS": "host:port", "KAFKA_SASL_PASSWORD": "not yet supported",
 		"POLL_INTERVAL": "expected one like 30s", "REREAD": "like 1h:5m", "TOPIC_PARTITION": "TOPIC_PARTITIONS is meant",
 		"ADMIN_ADDR": "expected one like :8080", "LOG_LEVEL": "expected trace, debug, info",
 	}

@@ -20,21 +20,24 @@ const maxErrorBody = 64 << 10
 // knownMessage is a text of the service that may appear in our errors. All else
 // that it says stays unsaid: it may quote what it was asked, or anything.
 type knownMessage struct {
-	part string // found in the body, whatever its form
-	kind ErrorKind
-	hint string
+	part     string // found in the body, whatever its form
+	kind     ErrorKind
+	category string
+	hint     string
 }
 
 var knownMessages = []knownMessage{
-	{"Invalid SDK credentials", Login, "look at SMARTASSIST_CLIENT_ID and SMARTASSIST_CLIENT_SECRET, or at SMARTASSIST_JWT, and at SMARTASSIST_ACCOUNT_ID"},
-	{"Invalid JWT token", Login, "SMARTASSIST_JWT must hold a JWT, without Bearer"},
-	{"Permission denied. Scope is incorrect!", Login, "give the app the scope \"SmartAssist Analytics\""},
-	{"exceeded the per-minute rate limit", Throttled, throttledHint},
+	{"Invalid SDK credentials", Login, CategoryLogin, "look at SMARTASSIST_CLIENT_ID and SMARTASSIST_CLIENT_SECRET, or at SMARTASSIST_JWT, and at SMARTASSIST_ACCOUNT_ID"},
+	{"Invalid JWT token", Login, CategoryLogin, "SMARTASSIST_JWT must hold a JWT, without Bearer"},
+	{"Permission denied. Scope is incorrect!", Login, CategoryLogin, "give the app the scope \"SmartAssist Analytics\""},
+	{"exceeded the per-minute rate limit", Throttled, CategoryThrottled, throttledHint},
+	{"exceeded the hourly rate limit", Throttled, CategoryThrottledHourly, hourlyHint},
 }
 
 const (
 	loginHint     = "look at SMARTASSIST_JWT, or SMARTASSIST_CLIENT_ID and SMARTASSIST_CLIENT_SECRET"
 	throttledHint = "other integrations use the account's 60 requests a minute too: lower SMARTASSIST_REQUESTS_PER_MINUTE if this goes on"
+	hourlyHint    = "nothing is answered until the hour has passed; ask the vendor which hourly limit the account has, and lower SMARTASSIST_REQUESTS_PER_MINUTE to a sixtieth of it"
 )
 
 // statusError reads an answer whose status is not 200.
@@ -43,6 +46,9 @@ func (c *Client) statusError(resp *http.Response) *Error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	e := &Error{Status: resp.StatusCode, Err: said(resp.Header, body)}
 	e.RetryAfter = retryAfter(resp.Header, time.Now())
+	if resp.StatusCode == http.StatusNoContent {
+		return noData(resp.StatusCode, "answer without a body", "status 204 without a body")
+	}
 	e.Kind, e.Category, e.Hint = meaning(resp.StatusCode)
 	if m, ok := findMessage(body); ok {
 		e.is(m)
@@ -58,11 +64,7 @@ func (c *Client) statusError(resp *http.Response) *Error {
 
 // is makes the error what a known message says that it is.
 func (e *Error) is(m knownMessage) {
-	e.Kind, e.Hint = m.kind, m.hint
-	e.Category = CategoryLogin
-	if m.kind == Throttled {
-		e.Category = CategoryThrottled
-	}
+	e.Kind, e.Category, e.Hint = m.kind, m.category, m.hint
 }
 
 // meaning is what a status says by itself.
@@ -178,46 +180,4 @@ func clockHint(h http.Header, now time.Time) string {
 		return fmt.Sprintf("; this machine's clock differs from the service's by %v", diff)
 	}
 	return ""
-}
-
-// readPage reads the body of a 200.
-func readPage(h http.Header, body []byte) (Page, error) {
-	page := Page{NumResults: -1}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		page.Date = date
-	}
-	rows, numResults, category := splitPage(body)
-	if category == "" {
-		page.Rows, page.NumResults = rows, numResults
-		return page, nil
-	}
-	return Page{}, noPage(h, body, category)
-}
-
-// noPage is the error for a 200 that is no page.
-func noPage(h http.Header, body []byte, category string) *Error {
-	e := &Error{Kind: BadAnswer, Category: category, Status: http.StatusOK}
-	e.Err = fmt.Errorf("%s: %w", whyNoPage[category], form(h, body))
-	if category == CategoryCut || category == CategoryStructure {
-		return e // these hold rows, in which any text may stand
-	}
-	e.Hint = "is SMARTASSIST_URL the service's address, and is there a proxy or a login page before it?"
-	if category != CategoryNoData {
-		return e
-	}
-	body = body[:min(len(body), maxErrorBody)]
-	e.Err = fmt.Errorf("%s: %w", whyNoPage[category], said(h, body))
-	if m, ok := findMessage(body); ok { // some gateways say it with a 200
-		e.is(m)
-		e.RetryAfter = retryAfter(h, time.Now())
-	}
-	return e
-}
-
-var whyNoPage = map[string]string{
-	CategoryCut:       "answer ends early",
-	CategoryStructure: "rows of the answer cannot be told apart",
-	CategoryHTML:      "answer is a web page",
-	CategoryNotJSON:   "answer is no JSON object",
-	CategoryNoData:    "answer has no data array",
 }

@@ -25,8 +25,9 @@ type Budget struct {
 	mu        sync.Mutex
 	changed   chan struct{} // closed and replaced when a wait got shorter or longer
 	last      time.Time     // the last request, or the start
-	notBefore time.Time     // throttled until
+	notBefore time.Time     // held back until
 	throttles int           // 429 in a row
+	hourly    int           // 429 of the hour in a row
 	status    BudgetStatus  // the counters and Login; the rest is filled in by Status
 }
 
@@ -45,7 +46,7 @@ type BudgetStatus struct {
 	PerMinute      int           // as configured
 	Pace           time.Duration // least time between requests, as long as nothing is wrong
 	Requests       uint64        // given so far
-	Throttled      uint64        // 429 so far
+	Throttled      uint64        // 429 so far, those of the hour included
 	NextAt         time.Time     // the next request is not possible before
 	ThrottledUntil time.Time     // zero when the service does not hold us back
 	Login          LoginState
@@ -56,6 +57,10 @@ const (
 	firstBackoff     = 5 * time.Second
 	longestBackoff   = time.Minute
 	longestRetryWait = 10 * time.Minute // more is taken for a mistake
+
+	firstHourlyBackoff   = 5 * time.Minute
+	longestHourlyBackoff = 15 * time.Minute
+	longestHourlyWait    = time.Hour
 )
 
 // NewBudget allows this many requests a minute (at least 1); the first one is
@@ -134,17 +139,42 @@ func (b *Budget) Restart() { b.Sent() }
 // each further 429 in a row, up to a minute. retryAfter is 0 when it did not say.
 func (b *Budget) Throttle(retryAfter time.Duration) {
 	b.change(func() {
-		wait := longestBackoff
-		if b.throttles < 4 {
-			wait = firstBackoff << b.throttles
-		}
+		wait := backoff(firstBackoff, longestBackoff, b.throttles)
 		b.throttles++
 		b.status.Throttled++
-		until := time.Now().Add(max(wait, min(retryAfter, longestRetryWait)))
-		if until.After(b.notBefore) {
-			b.notBefore = until
-		}
+		b.holdBack(max(wait, min(retryAfter, longestRetryWait)))
 	})
+}
+
+// ThrottleHourly is Throttle for a 429 that speaks of the hour: the service then
+// refuses everything until the hour has passed, and it is not known when that is.
+// It waits for at least 5 minutes, twice that after each further one, up to 15,
+// and for as long as the service asked, up to an hour.
+func (b *Budget) ThrottleHourly(retryAfter time.Duration) {
+	b.change(func() {
+		wait := backoff(firstHourlyBackoff, longestHourlyBackoff, b.hourly)
+		b.hourly++
+		b.status.Throttled++
+		b.holdBack(max(wait, min(retryAfter, longestHourlyWait)))
+	})
+}
+
+// HoldBack puts the next request off for as long as the service asked (up to ten
+// minutes) with something else than a 429: it is down, and says until when. That
+// is not counted as throttled, and makes no later wait longer.
+func (b *Budget) HoldBack(retryAfter time.Duration) {
+	b.change(func() { b.holdBack(min(retryAfter, longestRetryWait)) })
+}
+
+func (b *Budget) holdBack(wait time.Duration) {
+	if until := time.Now().Add(wait); until.After(b.notBefore) {
+		b.notBefore = until
+	}
+}
+
+// backoff returns first, doubled for each time before, up to longest.
+func backoff(first, longest time.Duration, before int) time.Duration {
+	return min(first<<min(before, 10), longest)
 }
 
 // RefuseLogin allows one request a minute from now until [Budget.AcceptLogin].
@@ -157,7 +187,7 @@ func (b *Budget) RefuseLogin() {
 func (b *Budget) AcceptLogin() {
 	b.change(func() {
 		b.status.Login = LoginAccepted
-		b.throttles = 0
+		b.throttles, b.hourly = 0, 0
 		b.notBefore = time.Time{}
 	})
 }

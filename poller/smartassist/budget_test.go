@@ -170,6 +170,58 @@ func TestThrottleBacksOff(t *testing.T) {
 	})
 }
 
+func TestThrottledForTheHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(30)
+		b.Wait(t.Context())
+		var got []string
+		for _, retryAfter := range []time.Duration{0, 0, 0, time.Second, 40 * time.Minute, 48 * time.Hour} {
+			start := time.Now()
+			b.Throttle(0) // a 429 of the minute does not count in the hour's row, nor shorten its wait
+			b.ThrottleHourly(retryAfter)
+			if s := b.Status(); s.ThrottledUntil != s.NextAt || !s.ThrottledUntil.After(start) {
+				t.Errorf("throttled until %v, next at %v", s.ThrottledUntil, s.NextAt)
+			}
+			b.Wait(t.Context())
+			got = append(got, time.Since(start).String())
+		}
+		if want := "[5m0s 10m0s 15m0s 15m0s 40m0s 1h0m0s]"; fmt.Sprint(got) != want {
+			t.Errorf("waits %v, want %s", got, want)
+		}
+		if n := b.Status().Throttled; n != 12 {
+			t.Errorf("throttled %d times", n)
+		}
+		b.AcceptLogin()
+		b.ThrottleHourly(0)
+		if s := b.Status(); time.Until(s.NextAt) != 5*time.Minute {
+			t.Errorf("%v after a page was answered, want 5m again", time.Until(s.NextAt))
+		}
+	})
+}
+
+func TestHoldBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(30)
+		b.Wait(t.Context())
+		for retryAfter, want := range map[time.Duration]time.Duration{0: b.Status().Pace, time.Second: b.Status().Pace, 90 * time.Second: 90 * time.Second, time.Hour: 10 * time.Minute} {
+			start := time.Now()
+			b.HoldBack(retryAfter)
+			b.Wait(t.Context())
+			if took := time.Since(start); took != want {
+				t.Errorf("asked for %v, waited %v, want %v", retryAfter, took, want)
+			}
+		}
+		b.Throttle(0)
+		if s := b.Status(); s.Throttled != 1 || time.Until(s.NextAt) != 5*time.Second {
+			t.Errorf("throttled %d times, next in %v: it has counted as a 429", s.Throttled, time.Until(s.NextAt))
+		}
+		b.HoldBack(time.Second)
+		if next := time.Until(b.Status().NextAt); next != 5*time.Second {
+			t.Errorf("next in %v: it has shortened the wait of a 429", next)
+		}
+	})
+}
+
 func TestAWaitThatHasBegunIsHeldBackToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBudget(30)
@@ -220,6 +272,27 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		}
 		if n := b.Status().Requests; n != 0 {
 			t.Errorf("%d requests counted", n)
+		}
+	})
+}
+
+// A budget of the vendor's making is many times the documented one; the pace must then still be a time, and keep the minute.
+func TestLargeBudgets(t *testing.T) {
+	for _, perMinute := range []int{1, 49, 60, 61, 600, 6_000, 99_999, 100_000} {
+		pace := NewBudget(perMinute).Status().Pace
+		if most := int(time.Minute/pace) + 1; pace <= 0 || most > perMinute { // the minute with both its ends
+			t.Errorf("%d: a pace of %v allows %d", perMinute, pace, most)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(100_000)
+		start := time.Now()
+		for range 1000 {
+			b.Wait(t.Context())
+			b.Sent()
+		}
+		if took, want := time.Since(start), 612*time.Millisecond; took != want {
+			t.Errorf("1000 requests took %v, want %v", took, want)
 		}
 	})
 }

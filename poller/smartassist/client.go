@@ -1,12 +1,10 @@
 package smartassist
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -40,15 +38,16 @@ type Config struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Now is this machine's clock; nil: time.Now. How long something takes is not measured by it.
 	Now func() time.Time
-	// Timeout is for a whole request, from the connection to the last byte; 0: a minute.
+	// Timeout is for a whole request, from the connection to the last byte; 0: a minute. Within it the
+	// answer has to begin 20 s after the request was sent, and no pause in it may last longer than 10 s.
 	Timeout time.Duration
-	// MaxBody is how large an answer may be, in bytes after decompression; 0: 64 MiB.
+	// MaxBody is how large an answer may be, in bytes after decompression; 0: 16 MiB.
 	MaxBody int64
 }
 
 const (
 	defaultTimeout = time.Minute
-	defaultMaxBody = 64 << 20
+	defaultMaxBody = 16 << 20
 )
 
 // LongestRange is the widest range of time that the service answers for.
@@ -60,6 +59,10 @@ type Query struct {
 	Start, End    time.Time // whole seconds, sent in UTC as they are; at most LongestRange apart
 	Limit, Offset int       // sent as they are; Limit at least 1
 }
+
+// mostRows is how many rows an answer may have: more than were asked for come at
+// times, but not that many.
+func (q Query) mostRows() int { return max(10*q.Limit, 1000) }
 
 // Page is one answer.
 type Page struct {
@@ -73,7 +76,9 @@ type Page struct {
 	Sent time.Time
 	// Date is the service's clock, from the header of this answer; zero when absent.
 	Date time.Time
-	// Rest is stub.
+	// Rest is the text that could not be split into rows, from the first row whose end is not certain to
+	// the end of the answer; it is there only beside an error, and never empty. See [Client.Page] and
+	// [Unsplittable].
 	Rest []byte
 }
 
@@ -148,6 +153,12 @@ func (c *Client) Ready() bool { return c.cfg.Budget.Status().Login == LoginAccep
 // reads the whole answer. A row that is broken does not fail the page (see
 // [Row.Err]). The error is that of ctx when ctx is done, else an [*Error].
 // Nothing is retried here.
+//
+// Beside an error of category cut or structure the page holds what could be saved:
+// the rows before the break, Sent, Date and, where the answer arrived whole, Rest.
+// Rest is nil where the answer ended early, be it that the network cut it or that
+// only its end is missing: more rows may then have been meant. Beside any other
+// error the page is empty.
 func (c *Client) Page(ctx context.Context, q Query) (Page, error) {
 	if err := q.check(); err != nil {
 		return Page{}, &Error{Kind: Refused, Category: CategoryQuery, Err: err}
@@ -163,10 +174,7 @@ func (c *Client) Page(ctx context.Context, q Query) (Page, error) {
 		return Page{}, ctx.Err()
 	}
 	c.learn(err)
-	if err != nil {
-		return Page{}, err
-	}
-	return page, nil
+	return page, err
 }
 
 func (c *Client) permitted(ctx context.Context) error {
@@ -187,11 +195,15 @@ func (c *Client) learn(err error) {
 		return
 	}
 	switch {
+	case e.Category == CategoryThrottledHourly:
+		c.cfg.Budget.ThrottleHourly(e.RetryAfter)
 	case e.Kind == Throttled:
 		c.cfg.Budget.Throttle(e.RetryAfter)
 	case e.Kind == Login && e.Category == CategoryLogin:
 		c.cfg.Budget.RefuseLogin()
 		c.cfg.Token.Refused()
+	case e.Kind == Temporary:
+		c.cfg.Budget.HoldBack(e.RetryAfter)
 	}
 }
 
@@ -203,65 +215,42 @@ func (c *Client) ask(ctx context.Context, q Query) (Page, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	sent := c.cfg.Now() // the budget has let us go; connecting only makes it later
-	req, err := c.request(ctx, q, token)
+	connected := new(atomic.Bool)
+	req, err := c.request(c.traced(ctx, connected), q, token)
 	if err != nil {
 		return Page{}, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return Page{}, c.transportError(err)
+		return Page{}, c.transportError(err, connected.Load())
 	}
 	defer resp.Body.Close()
+	body := watch(resp, giveUp)
+	defer body.stop()
 	if resp.StatusCode != http.StatusOK {
 		return Page{}, c.statusError(resp)
 	}
-	body, err := c.readBody(resp)
-	if err != nil {
-		return Page{}, err
-	}
-	page, err := readPage(resp.Header, body)
-	page.Sent = sent
-	return page, err
+	return c.readPage(resp, q, sent)
 }
 
-// readBody reads the answer up to the cap.
-func (c *Client) readBody(resp *http.Response) ([]byte, error) {
-	var b bytes.Buffer
-	b.Grow(int(c.room(resp)))
-	_, err := b.ReadFrom(io.LimitReader(resp.Body, c.cfg.MaxBody+1))
-	body := b.Bytes()
-	c.before.Store(int64(len(body)))
-	switch {
-	case int64(len(body)) > c.cfg.MaxBody:
-		return nil, &Error{Kind: BadAnswer, Category: CategoryTooLarge, Status: resp.StatusCode,
-			Hint: "lower SMARTASSIST_PAGE_LIMIT", Err: fmt.Errorf("answer is larger than %d bytes", c.cfg.MaxBody)}
-	case err != nil && isTimeout(err):
-		return nil, c.transportError(err)
-	case err != nil:
-		return nil, &Error{Kind: BadAnswer, Category: CategoryCut, Status: resp.StatusCode,
-			Err: &quiet{fmt.Sprintf("answer cut off after %d bytes", len(body)), err}}
-	}
-	return body, nil
-}
-
-// room is for an answer of the length that it says, else of that of the one before. Answers are large and alike: a buffer
-// that grows on the way costs several times as much memory.
-func (c *Client) room(resp *http.Response) int64 {
-	length := resp.ContentLength
-	if length < 0 {
-		length = c.before.Load() * 9 / 8
-	}
-	return min(length, c.cfg.MaxBody) + bytes.MinRead
+// traced tells the budget when the request goes out, and notes when there is a
+// connection.
+func (c *Client) traced(ctx context.Context, connected *atomic.Bool) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) {
+			connected.Store(true)
+			c.cfg.Budget.Sent()
+		},
+		WroteRequest: func(httptrace.WroteRequestInfo) { c.cfg.Budget.Sent() }, // the process, or the network, may have stood still
+	})
 }
 
 // request builds the request as documented. The service's own header names are
 // sent in its spelling, which net/http leaves alone when they are set directly.
 func (c *Client) request(ctx context.Context, q Query, token string) (*http.Request, error) {
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn:      func(httptrace.GotConnInfo) { c.cfg.Budget.Sent() },
-		WroteRequest: func(httptrace.WroteRequestInfo) { c.cfg.Budget.Sent() }, // the process, or the network, may have stood still
-	})
 	u := *c.endpoint
 	u.RawQuery = fmt.Sprintf("limit=%d&offset=%d", q.Limit, q.Offset)
 	body, err := c.requestBody(q)
@@ -273,11 +262,12 @@ func (c *Client) request(ctx context.Context, q Query, token string) (*http.Requ
 		return nil, &Error{Kind: Refused, Category: CategoryQuery, Err: &quiet{"request cannot be made", err}}
 	}
 	req.Header = http.Header{
-		"auth":         {token},
-		"accountId":    {c.cfg.AccountID},
-		"Accept":       {"application/json"},
-		"Content-Type": {"application/json;charset=UTF-8"},
-		"User-Agent":   {"convstream"},
+		"auth":            {token},
+		"accountId":       {c.cfg.AccountID},
+		"Accept":          {"application/json"},
+		"Accept-Encoding": {"gzip"}, // see watched
+		"Content-Type":    {"application/json;charset=UTF-8"},
+		"User-Agent":      {"convstream"},
 	}
 	if c.cfg.StreamID != "" {
 		req.Header["iId"] = []string{c.cfg.StreamID}

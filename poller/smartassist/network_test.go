@@ -4,13 +4,16 @@ import (
 	"compress/gzip"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // fetch asks a real server for a page, without the wait of a real budget.
@@ -78,38 +81,105 @@ func TestGzip(t *testing.T) {
 }
 
 func TestConnectionsThatEnd(t *testing.T) {
-	hijack := func(text string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, err := w.(http.Hijacker).Hijack()
-			if err != nil {
-				t.Error(err)
-			}
-			io.WriteString(conn, text)
-			if tcp, ok := conn.(*net.TCPConn); ok && text == "" {
-				tcp.SetLinger(0) // a reset
-			}
-			conn.Close()
-		}
-	}
 	for name, c := range map[string]struct {
 		handler  http.HandlerFunc
 		kind     ErrorKind
 		category string
 	}{
-		"reset":        {hijack(""), Temporary, CategoryConnection},
-		"half a head":  {hijack("HTTP/1.1 200"), Temporary, CategoryConnection},
-		"no HTTP":      {hijack(person + "\r\n\r\n"), Temporary, CategoryConnection},
-		"bad header":   {hijack("HTTP/1.1 200 OK\r\n" + person + "\r\n\r\n"), Temporary, CategoryConnection},
-		"cut body":     {hijack("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + emptyPage), BadAnswer, CategoryCut},
-		"cut chunk":    {hijack("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1a\r\n" + emptyPage), BadAnswer, CategoryCut},
-		"bad chunk":    {hijack("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + person), BadAnswer, CategoryCut},
-		"endless head": {hijack("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n"), Temporary, CategoryConnection},
+		"reset":        {hijack(t, ""), Temporary, CategoryConnection},
+		"half a head":  {hijack(t, "HTTP/1.1 200"), Temporary, CategoryConnection},
+		"no HTTP":      {hijack(t, person+"\r\n\r\n"), Temporary, CategoryConnection},
+		"bad header":   {hijack(t, "HTTP/1.1 200 OK\r\n"+person+"\r\n\r\n"), Temporary, CategoryConnection},
+		"cut body":     {hijack(t, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"+emptyPage), BadAnswer, CategoryCut},
+		"cut chunk":    {hijack(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1a\r\n"+emptyPage), BadAnswer, CategoryCut},
+		"bad chunk":    {hijack(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"+person), BadAnswer, CategoryCut},
+		"endless head": {hijack(t, "HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 1<<20)+"\r\n\r\n"), Temporary, CategoryConnection},
 	} {
 		server := httptest.NewServer(c.handler)
-		if _, err := fetch(t, server.URL); err == nil || err.Kind != c.kind || err.Category != c.category {
+		if _, err := fetch(t, server.URL); err == nil || err.Kind != c.kind || err.Category != c.category || err.Everywhere() {
 			t.Errorf("%s: %v (%+v)", name, err, err)
 		}
 		server.Close()
+	}
+}
+
+// A page that breaks gives what came before the break, and what is left of it only if nothing else can have been sent.
+func TestPageThatBreaks(t *testing.T) {
+	rows := `{"numResults":3,"data":[{"sessionId":"a"},{"sessionId":"b","x":NaN},{"sessionId":"c"},`
+	rest := `{"sessionId":"d","note":"5" pipe"},{"sessionId":"e"}]}`
+	head := "HTTP/1.1 200 OK\r\nDate: Tue, 24 Sep 2024 08:00:01 GMT\r\n"
+	chunk := func(s string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(s), s) }
+	for name, c := range map[string]struct {
+		answer, category, rest string
+	}{
+		"a length":                  {head + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(rows+rest)) + rows + rest, CategoryCut, rest},
+		"chunks":                    {head + "Transfer-Encoding: chunked\r\n\r\n" + chunk(rows) + chunk(rest) + "0\r\n\r\n", CategoryCut, rest},
+		"no structure":              {head + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(rows)+2) + rows + "]}", CategoryStructure, "]}"},
+		"the end of the connection": {head + "\r\n" + rows + rest, CategoryCut, ""},
+		"cut within a length":       {head + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(rows+rest)+1) + rows + rest, CategoryCut, ""},
+		"cut between chunks":        {head + "Transfer-Encoding: chunked\r\n\r\n" + chunk(rows) + chunk(rest), CategoryCut, ""},
+		"only its end is missing":   {head + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(rows)) + rows, CategoryCut, ""},
+		"cut, but whole as a page":  {head + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(rows)+20) + rows + "{}]}", CategoryCut, ""},
+	} {
+		server := httptest.NewServer(hijack(t, c.answer))
+		before := time.Now()
+		page, err := fetch(t, server.URL)
+		server.Close()
+		if err == nil || err.Kind != BadAnswer || err.Category != c.category {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if len(page.Rows) < 3 || page.Rows[0].SessionID != "a" || page.Rows[1].Err != ErrBrokenJSON || page.Rows[2].SessionID != "c" || page.NumResults != 3 {
+			t.Errorf("%s: rows %+v", name, page.Rows)
+		}
+		if string(page.Rest) != c.rest || page.Rest != nil && c.rest == "" {
+			t.Errorf("%s: rest %q, want %q", name, page.Rest, c.rest)
+		}
+		if page.Sent.Before(before) || page.Date.Year() != 2024 {
+			t.Errorf("%s: sent %v, date %v", name, page.Sent, page.Date)
+		}
+	}
+}
+
+// An answer of the largest size allowed, and one beyond it, cost a few times that size, whatever they are made of.
+func TestHugeAnswers(t *testing.T) {
+	huge := `{"data":[` + strings.Repeat("1,", 8<<20-10) + "1]}"
+	for name, c := range map[string]struct{ body, text string }{
+		"within the size": {huge, "more than 1000 rows, where 100 were asked for"},
+		"beyond it":       {huge + strings.Repeat(" ", 1<<20), "larger than 16777216 bytes"},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, c.body) }))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		page, err := fetch(t, server.URL)
+		runtime.ReadMemStats(&after)
+		server.Close()
+		if err == nil || err.Kind != BadAnswer || err.Category != CategoryTooLarge || !strings.Contains(err.Error(), c.text) || !strings.Contains(err.Hint, "SMARTASSIST_PAGE_LIMIT") || page.Rows != nil {
+			t.Errorf("%s: %d rows, %v", name, len(page.Rows), err)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 256<<20 {
+			t.Errorf("%s: %d MiB allocated for an answer of %d", name, n>>20, len(c.body)>>20)
+		}
+	}
+	query := aQuery
+	query.Limit = 500
+	if most := query.mostRows(); most != 5000 {
+		t.Errorf("%d rows where 500 were asked for", most)
+	}
+}
+
+// hijack writes the text onto the connection and closes it; "" is a reset.
+func hijack(t *testing.T, text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body) // else closing resets
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+		}
+		io.WriteString(conn, text)
+		if tcp, ok := conn.(*net.TCPConn); ok && text == "" {
+			tcp.SetLinger(0)
+		}
+		conn.Close()
 	}
 }
 
@@ -117,13 +187,13 @@ func TestNobodyThere(t *testing.T) {
 	server := httptest.NewServer(nil)
 	server.Close()
 	_, err := fetch(t, server.URL)
-	if err == nil || err.Kind != Temporary || err.Category != CategoryConnect || !strings.Contains(err.Error(), "connection refused") {
+	if err == nil || err.Kind != Temporary || err.Category != CategoryConnect || !strings.Contains(err.Error(), "connection refused") || !err.Everywhere() {
 		t.Errorf("closed port: %v", err)
 	}
 	_, err = fetch(t, "https://smartassist.test", func(c *Config) {
 		c.Dial = (&net.Dialer{Resolver: &net.Resolver{}}).DialContext
 	})
-	if err == nil || err.Kind != Temporary || err.Category != CategoryDNS && err.Category != CategoryTimeout {
+	if err == nil || err.Kind != Temporary || err.Category != CategoryDNS && err.Category != CategoryTimeout || !err.Everywhere() {
 		t.Errorf("unknown host: %v", err)
 	}
 }
@@ -133,7 +203,7 @@ func TestTLS(t *testing.T) {
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	defer server.Close()
-	if _, err := fetch(t, server.URL); err == nil || err.Category != CategoryTLS || !strings.Contains(err.Hint, "SMARTASSIST_CA_FILE") {
+	if _, err := fetch(t, server.URL); err == nil || err.Category != CategoryTLS || !strings.Contains(err.Hint, "SMARTASSIST_CA_FILE") || !err.Everywhere() {
 		t.Errorf("unknown authority: %v", err)
 	}
 	pool := x509.NewCertPool()
@@ -141,9 +211,22 @@ func TestTLS(t *testing.T) {
 	if _, err := fetch(t, server.URL, func(c *Config) { c.RootCAs = pool }); err != nil {
 		t.Errorf("known authority: %v", err)
 	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for conn, err := listener.Accept(); err == nil; conn, err = listener.Accept() {
+			conn.Close()
+		}
+	}()
+	if _, err := fetch(t, "https://"+listener.Addr().String()); err == nil || err.Kind != Temporary || !err.Everywhere() {
+		t.Errorf("no handshake: %v", err)
+	}
 	plain := httptest.NewServer(nil)
 	defer plain.Close()
-	if _, err := fetch(t, strings.Replace(plain.URL, "http", "https", 1)); err == nil || err.Category != CategoryTLS || !strings.Contains(err.Hint, "scheme") {
+	if _, err := fetch(t, strings.Replace(plain.URL, "http", "https", 1)); err == nil || err.Category != CategoryTLS || !strings.Contains(err.Hint, "scheme") || !err.Everywhere() {
 		t.Errorf("no TLS there: %v", err)
 	}
 }

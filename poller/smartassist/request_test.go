@@ -13,8 +13,8 @@ import (
 
 func TestRequestIsExact(t *testing.T) {
 	const head = "POST /agentassist/api/public/analytics/account/65269fe0dd9c622245c10001/v2/interactionDetails?limit=50&offset=99 HTTP/1.1\r\n" +
-		"Host: smartassist.test\r\nUser-Agent: convstream\r\nContent-Length: %d\r\nAccept: application/json\r\nContent-Type: application/json;charset=UTF-8\r\n" +
-		"accountId: 65269fe0dd9c622245c10001\r\nauth: " + token + "\r\n%sAccept-Encoding: gzip\r\n\r\n%s"
+		"Host: smartassist.test\r\nUser-Agent: convstream\r\nContent-Length: %d\r\nAccept: application/json\r\nAccept-Encoding: gzip\r\nContent-Type: application/json;charset=UTF-8\r\n" +
+		"accountId: 65269fe0dd9c622245c10001\r\nauth: " + token + "\r\n%s\r\n%s"
 	q := aQuery
 	q.Start = q.Start.In(time.FixedZone("India", 19800)) // is sent in UTC
 	q.Limit, q.Offset = 50, 99

@@ -30,6 +30,8 @@ var (
 	ErrBrokenJSON = errors.New("row is not valid JSON")
 	ErrNoObject   = errors.New("row is not a JSON object")
 	ErrNoIdentity = errors.New("row has neither conversationId nor sessionId")
+	// ErrUnsplittable is the Err of what is no single row: see [Unsplittable].
+	ErrUnsplittable = errors.New("the rest of a page that could not be split into rows")
 )
 
 // finalOpen is the finalStatus of a conversation that is still going on.
@@ -60,7 +62,7 @@ type Row struct {
 	Start time.Time
 
 	// Err is not nil when the row cannot be a conversation: [ErrBrokenJSON], [ErrNoObject],
-	// [ErrNoIdentity]. Such a row goes to the dead letters whole.
+	// [ErrNoIdentity], [ErrUnsplittable]. Such a row goes to the dead letters whole.
 	Err error
 
 	hash uint64 // of the content, nothing ignored; 0 when ParseRow did not make the row
@@ -68,7 +70,7 @@ type Row struct {
 
 // ParseRow reads a row. It never fails; see [Row.Err]. The row keeps raw.
 func ParseRow(raw []byte) Row {
-	r := Row{Raw: bytes.Trim(raw, " \t\r\n")}
+	r := Row{Raw: trimmed(raw)}
 	s := scanners.Get().(*scanner)
 	defer s.free()
 	hash, ok := s.scan(r.Raw, Ignore{})
@@ -83,6 +85,16 @@ func ParseRow(raw []byte) Row {
 	}
 	return r
 }
+
+// Unsplittable returns [Page.Rest] as a Row for the dead letters: any bytes, kept
+// as they are but for white space around them.
+func Unsplittable(rest []byte) Row {
+	return Row{Raw: trimmed(rest), Err: ErrUnsplittable}
+}
+
+// trimmed is raw without the white space around it. A row read back from the dead
+// letters is trimmed again, and must be the same.
+func trimmed(raw []byte) []byte { return bytes.Trim(raw, " \t\r\n") }
 
 // topMembers are the values, as source text, of the row's own members that the
 // worker must know; nil when absent, of a repeated one the last.

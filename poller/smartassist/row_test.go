@@ -1,6 +1,8 @@
 package smartassist
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,5 +81,24 @@ func TestOpen(t *testing.T) {
 	}
 	if ParseRow([]byte(`{"sessionId":"s","finalStatus":"CLOSED"}`)).Open() {
 		t.Error("CLOSED is open")
+	}
+}
+
+// What could not be split is a row of any bytes. Read back from the dead letters, as a row that is broken, it is the same.
+func TestUnsplittable(t *testing.T) {
+	ignored, err := ParseIgnore([]string{"/note", "/*/x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rest := range []string{`{"note":"5" pipe"},{"sessionId":"e"}]}`, "\x00\xff\xfe", "]}", "{\"a\":\"\xc3\x28", strings.Repeat("[", 50_000)} {
+		row := Unsplittable([]byte(" \n" + rest + "\t"))
+		if row.Err != ErrUnsplittable || string(row.Raw) != rest || row.Identity() != "" || row.Open() || row.Kind != "" || !row.Start.IsZero() {
+			t.Errorf("row %+v", row)
+		}
+		for _, ig := range []Ignore{{}, ignored} {
+			if got, back, other := row.Fingerprint(ig), ParseRow(bytes.Clone(row.Raw)).Fingerprint(ig), Unsplittable([]byte(rest+"x")).Fingerprint(ig); got != back || got == other {
+				t.Errorf("%.40q: fingerprint %x, read back %x, of another %x", rest, got, back, other)
+			}
+		}
 	}
 }

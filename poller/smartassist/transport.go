@@ -16,6 +16,10 @@ import (
 const (
 	dialTimeout = 10 * time.Second
 	tlsTimeout  = 10 * time.Second
+	// headTimeout is how long the service may think about a request, pauseTimeout how long a pause in its
+	// answer may be: one that hangs is then asked again long before Timeout, which a slow one may need.
+	headTimeout  = 20 * time.Second
+	pauseTimeout = 10 * time.Second
 	// idleTimeout is shorter than the keep-alive of common servers (Node: 5 s), so that we, not they,
 	// close a connection between two requests.
 	idleTimeout = 4 * time.Second
@@ -35,6 +39,7 @@ func newTransport(cfg Config) (*http.Transport, error) {
 		DialContext:            cfg.Dial,
 		Protocols:              new(http.Protocols),
 		TLSHandshakeTimeout:    tlsTimeout,
+		ResponseHeaderTimeout:  headTimeout,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs},
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConnsPerHost:    1,
@@ -65,8 +70,8 @@ func checkProxy(target string) error {
 }
 
 // transportError says why there was no answer. Texts of net/http that may quote
-// the other side are replaced.
-func (c *Client) transportError(err error) *Error {
+// the other side are replaced. connected tells whether there was a connection.
+func (c *Client) transportError(err error, connected bool) *Error {
 	var (
 		dns      *net.DNSError
 		op       *net.OpError
@@ -78,8 +83,10 @@ func (c *Client) transportError(err error) *Error {
 		hint     string
 	)
 	switch {
+	case isTimeout(err) && !connected:
+		category, text = CategoryTimeout, "no connection to "+c.endpoint.Host+" in time"
 	case isTimeout(err):
-		category, text = CategoryTimeout, fmt.Sprintf("no whole answer from %s in time (%v at most)", c.endpoint.Host, c.cfg.Timeout)
+		category, text = CategoryTimeout, fmt.Sprintf("no answer from %s within %v", c.endpoint.Host, min(headTimeout, c.cfg.Timeout))
 	case errors.As(err, &dns):
 		category, text = CategoryDNS, "host "+dns.Name+" was not found"
 		hint = "look at SMARTASSIST_URL, the proxy and the name server"
@@ -96,7 +103,16 @@ func (c *Client) transportError(err error) *Error {
 		errors.Is(err, syscall.EPIPE), strings.Contains(err.Error(), "server closed idle connection"):
 		text = "connection ended before an answer came"
 	}
-	return &Error{Kind: Temporary, Category: category, Hint: hint, Err: &quiet{text, err}}
+	return &Error{Kind: Temporary, Category: category, Hint: hint, NoConnection: !connected, Err: &quiet{text, err}}
+}
+
+// bodyTimeout is the error for an answer that began and did not end.
+func (c *Client) bodyTimeout(err error, n int) *Error {
+	text := fmt.Sprintf("no whole answer from %s within %v, but %d bytes", c.endpoint.Host, c.cfg.Timeout, n)
+	if errors.Is(err, errPaused) {
+		text = fmt.Sprintf("answer from %s stopped after %d bytes, for %v", c.endpoint.Host, n, pauseTimeout)
+	}
+	return &Error{Kind: Temporary, Category: CategoryTimeout, Err: &quiet{text, err}}
 }
 
 // reason is the operating system's word for why a dial did not work.

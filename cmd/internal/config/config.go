@@ -51,6 +51,7 @@ type Config struct {
 	PollInterval      time.Duration
 	Settle            time.Duration
 	Reread            []Tier // ages ascending; the last age is the horizon of deduplication
+	RereadSpare       bool   // read again beyond what Reread asks for, as far as the budget allows
 	Deduplicate       Deduplicate
 	DeduplicateIgnore []string // RFC 6901 JSON Pointers, "*" stands for any name or index
 	RecordTimestamp   RecordTimestamp

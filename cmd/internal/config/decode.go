@@ -52,6 +52,7 @@ func (v *variables) decode(p *problems) *Config {
 		PollInterval:      field(p, "POLL_INTERVAL", v.PollInterval, duration),
 		Settle:            field(p, "SETTLE", v.Settle, duration),
 		Reread:            field(p, "REREAD", v.Reread, tiers),
+		RereadSpare:       field(p, "REREAD_SPARE", v.RereadSpare, boolean),
 		Deduplicate:       Deduplicate(strings.ToLower(v.Deduplicate)),
 		DeduplicateIgnore: field(p, "DEDUPLICATE_IGNORE", v.DeduplicateIgnore, list),
 		RecordTimestamp:   RecordTimestamp(strings.ToLower(v.RecordTimestamp)),

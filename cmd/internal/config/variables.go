@@ -36,6 +36,7 @@ type variables struct {
 	PollInterval      string     `env:"POLL_INTERVAL, default=30s"`
 	Settle            string     `env:"SETTLE, default=2m"`
 	Reread            string     `env:"REREAD, default=1h:5m,6h:30m,48h:6h,168h:24h"`
+	RereadSpare       string     `env:"REREAD_SPARE, default=true"`
 	Deduplicate       string     `env:"DEDUPLICATE, default=revision"`
 	DeduplicateIgnore string     `env:"DEDUPLICATE_IGNORE"`
 	RecordTimestamp   string     `env:"RECORD_TIMESTAMP, default=publish"`
@@ -67,7 +68,7 @@ var documentation = map[string]about{
 	"SMARTASSIST_CLIENT_ID":           {"", "login, the other way: with this and the client secret the worker signs its own short-lived HS256 tokens"},
 	"SMARTASSIST_CLIENT_SECRET":       {"", "the secret that belongs to the client id"},
 	"SMARTASSIST_CLIENT_SECRET_FILE":  {"", "a file that holds the client secret instead; read again when it changes or a login is refused"},
-	"SMARTASSIST_REQUESTS_PER_MINUTE": {"", "the whole request budget, live reading and re-reading together; 1 to 60"},
+	"SMARTASSIST_REQUESTS_PER_MINUTE": {"", "the whole request budget, live reading and re-reading together; 1 to 100000. Above 60 there is a warning at start: the documented quota is 60, the vendor raises it on request"},
 	"SMARTASSIST_PAGE_LIMIT":          {"", "rows asked for in one page; 1 to 100"},
 	"SMARTASSIST_CHANNELS":            {"all", "comma-separated filter, passed to the service"},
 	"SMARTASSIST_QUEUES":              {"all", "comma-separated filter, passed to the service"},
@@ -92,6 +93,7 @@ var documentation = map[string]about{
 	"POLL_INTERVAL":                   {"", "how often the head of the window is read; 1s to 1h"},
 	"SETTLE":                          {"", "how long after its end a range must be read to count as covered"},
 	"REREAD":                          {"", "`age:cadence` tiers: ranges younger than the age are read again at the cadence, as the budget allows; the largest age is the horizon of deduplication"},
+	"REREAD_SPARE":                    {"", "spend what is left of the budget on re-reading where changes are most likely, as learned from the account's own changes; `false`: only what the tiers ask for"},
 	"DEDUPLICATE":                     {"", "`revision`: publish again when the content changed; `conversation`: each id once, when it is first seen closed or 24 h old"},
 	"DEDUPLICATE_IGNORE":              {"", "comma-separated JSON Pointers (`*` for any index or name) left out when contents are compared: values that change by themselves"},
 	"RECORD_TIMESTAMP":                {"", "Kafka record time: `publish`, or `start` (the conversation's start, where it is not in the future and within half the topic's retention)"},
