@@ -212,6 +212,9 @@ type Answered struct {
 	Offset   int
 	At       time.Time // by the service's clock
 	Rows     []AnsweredRow
+	// Rest are the rows behind the place where brackets and quotes do not fit any more (see BadSecond): the last of Rows then
+	// stands for all of them, as dead as a row of the bytes from the beginning of the broken row to the end of the body.
+	Rest []Key
 }
 
 // AnsweredRow is a row of such a page: what it is, and the ContentHash of what it said.

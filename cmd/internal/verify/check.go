@@ -42,6 +42,7 @@ type Report struct {
 	contents map[simulator.Key][]published
 	dead     map[string]int         // 16 hex digits of the row's hash -> dead letters
 	broken   map[simulator.Key]bool // rows that came broken in a committed read, and are dead letters like that
+	unread   map[int64]bool         // commits by their number: of windows that could not be read at all
 	progress []*encoder.Progress
 }
 
@@ -68,7 +69,7 @@ func (r *Report) problem(format string, args ...any) {
 func Check(records []*kgo.Record, topics Topics, j *Journal) *Report {
 	r := &Report{
 		decoder: cmp.Or(topics.Decoder, encoder.NewDecoder(nil)), ByTopic: map[string]int64{},
-		contents: map[simulator.Key][]published{}, dead: map[string]int{}, broken: map[simulator.Key]bool{},
+		contents: map[simulator.Key][]published{}, dead: map[string]int{}, broken: map[simulator.Key]bool{}, unread: map[int64]bool{},
 	}
 	served := j.served()
 	identities := map[string][]int32{}
@@ -205,14 +206,14 @@ func (r *Report) checkProgress(topics Topics) {
 	}
 }
 
-func (r *Report) checkNewest(newest map[simulator.Key][]uint64) {
-	for key, hashes := range newest {
+func (r *Report) checkNewest(newest newest) {
+	for key, latest := range newest {
 		list := r.contents[key]
 		switch {
 		case len(list) == 0:
 			r.Lost++
 			r.problem("%s (session %s) was read and committed, and is not in the topics", key.Identity, key.Session)
-		case !slices.Contains(hashes, list[len(list)-1].hash):
+		case !slices.Contains(latest.hashes, list[len(list)-1].hash):
 			r.Lost++
 			r.problem("%s (session %s): the newest revision in the topics is not the newest content committed", key.Identity, key.Session)
 		}

@@ -5,6 +5,7 @@
 package verify
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -15,22 +16,41 @@ import (
 type Journal struct {
 	mu      sync.Mutex
 	answers []answer
+	behind  []time.Duration
 }
 
 type answer struct {
 	simulator.Answered
-	at time.Time // the earlier of our clock and the Date header
+	at time.Time // by our clock
 }
 
 // Observe notes a page; it is for simulator.Config.Observe.
 func (j *Journal) Observe(a simulator.Answered) {
 	at := time.Now()
-	if date := a.At.Truncate(time.Second); date.Before(at) {
-		at = date
-	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.answers = append(j.answers, answer{a, at})
+}
+
+// ClockBehind says that the clock of a worker was so far behind ours for a while.
+func (j *Journal) ClockBehind(d time.Duration) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if d > 0 && !slices.Contains(j.behind, d) {
+		j.behind = append(j.behind, d)
+	}
+}
+
+// clocks are how far the clocks of workers may have been behind ours. Those that were ahead say nothing: the Date header counts.
+func (j *Journal) clocks() []time.Duration { return append([]time.Duration{0}, j.behind...) }
+
+// said is when a worker whose clock was so far behind ours says that it was answered: the earlier of its clock and the Date header.
+func (a answer) said(behind time.Duration) time.Time {
+	at := a.at.Add(-behind)
+	if date := a.At.Truncate(time.Second); !a.At.IsZero() && date.Before(at) {
+		return date
+	}
+	return at
 }
 
 func (j *Journal) served() map[simulator.AnsweredRow]bool {
