@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,24 +179,26 @@ func TestRetryAfterOf503(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := &gateway{}
-			var refused time.Time
+			var refused atomic.Pointer[time.Time]
 			g.answers = func(w http.ResponseWriter, _ *http.Request, q pageRequest) bool {
-				if q.at.Sub(bubble) < 10*time.Minute || !refused.IsZero() {
+				if q.at.Sub(bubble) < 10*time.Minute || !refused.CompareAndSwap(nil, &q.at) {
 					return false
 				}
-				refused = q.at
 				w.Header().Set("Retry-After", value())
 				w.WriteHeader(http.StatusServiceUnavailable)
 				return true
 			}
 			inWorldBehind(t, g, simulator.Config{History: time.Hour, PerMinute: 0.5}, frugal(map[string]string{"START_FROM": "1h"}), func(w *world) {
 				w.run(20 * time.Minute)
-				again, met := g.firstAfter(refused)
-				if refused.IsZero() || !met {
-					t.Fatal("no request was refused, or none came after it: the test shows nothing")
+				if refused.Load() == nil {
+					t.Fatal("no request was met: the test shows nothing")
+				}
+				again, met := g.firstAfter(*refused.Load())
+				if !met {
+					t.Fatal("no request came after it")
 				}
 				// A date has no fractions of a second.
-				if after := again.Sub(refused); after < wait-time.Second || after > wait+time.Minute {
+				if after := again.Sub(*refused.Load()); after < wait-time.Second || after > wait+time.Minute {
 					t.Errorf("asked again after %v, the service wished for %v", after, wait)
 				}
 				w.fresh(w.verify(w.complete))
@@ -221,22 +224,24 @@ func TestASlowAnswerIsGivenUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := &gateway{}
-			var hung time.Time
+			var hung atomic.Pointer[time.Time]
 			g.answers = func(w http.ResponseWriter, r *http.Request, q pageRequest) bool {
-				if q.at.Sub(bubble) < 10*time.Minute || !hung.IsZero() {
+				if q.at.Sub(bubble) < 10*time.Minute || !hung.CompareAndSwap(nil, &q.at) {
 					return false
 				}
-				hung = q.at
 				c.hang(w, r)
 				return true
 			}
 			inWorldBehind(t, g, simulator.Config{History: time.Hour, PerMinute: 0.5}, frugal(map[string]string{"START_FROM": "1h"}), func(w *world) {
 				w.run(20 * time.Minute)
-				again, met := g.firstAfter(hung)
-				if hung.IsZero() || !met {
-					t.Fatal("no request hung, or none came after it: the test shows nothing")
+				if hung.Load() == nil {
+					t.Fatal("no request was met: the test shows nothing")
 				}
-				if after := again.Sub(hung); after > c.most+10*time.Second { // the next one is made with backoff, and within the budget
+				again, met := g.firstAfter(*hung.Load())
+				if !met {
+					t.Fatal("no request came after it")
+				}
+				if after := again.Sub(*hung.Load()); after > c.most+10*time.Second { // the next one is made with backoff, and within the budget
 					t.Errorf("asked again after %v, want it to be given up after %v", after, c.most)
 				}
 				w.fresh(w.verify(w.complete))
