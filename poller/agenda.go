@@ -117,7 +117,11 @@ func (a *Agenda) told(r Read) {
 	}
 	a.Clock = r.Clock
 	if a.From.IsZero() {
-		a.From = a.begin(r.Clock.Earlier(a.started))
+		at := r.Clock.Earlier(a.started)
+		if at.Before(noClock) {
+			at = a.started
+		}
+		a.From = a.begin(at)
 	}
 }
 
@@ -161,8 +165,8 @@ func (a *Agenda) cover(r Read) {
 	if !r.Proven && r.Partial == "" {
 		return
 	}
-	at := r.At.UTC().Truncate(time.Second)
-	covered := Window{later(r.Start, a.From), earlier(r.End, r.At.Add(-a.Settle).Truncate(time.Second))}
+	at := r.First.UTC().Truncate(time.Second)
+	covered := Window{later(r.Start, a.From), earlier(r.End, r.First.Add(-a.Settle).Truncate(time.Second))}
 	a.Coverage = a.Coverage.Add(Stretch{Window: covered, ReadAt: at, Partial: r.Partial, Withheld: r.Withheld})
 	a.Coverage = a.Coverage.Compact(a.tolerance(at)).MergePartial(at.Add(-Horizon(a.Tiers)), mostPartial)
 }

@@ -114,6 +114,7 @@ func (p *Poller) salvage(r *reading, read *Read, now time.Time) {
 	if read.At.IsZero() {
 		read.Clock = observe(broken.Sent, now, broken.Date)
 		read.At = read.Clock.Earlier(broken.Sent)
+		read.First = read.At
 	}
 }
 
@@ -181,6 +182,7 @@ func (p *Poller) commit(ctx context.Context) error {
 		p.tell(b)
 	}
 	p.quiet.tell(p, p.agenda.Clock.Earlier(now))
+	p.tellClock()
 	p.pending = p.newPending()
 	p.publishStatus(now)
 	return nil
@@ -225,8 +227,11 @@ func (p *Poller) tell(b Batch) {
 }
 
 func (p *Poller) tellPartial(w Window, why Reason, rows int) {
-	if p.told[w] {
-		return
+	for near := range p.told {
+		if !near.Start.Add(-3*time.Second).After(w.End) && !w.Start.After(near.End.Add(3*time.Second)) {
+			p.told[w] = true // what is asked for around it fails with it
+			return
+		}
 	}
 	p.told[w] = true
 	p.cfg.Log.Error().Stringer("window", w).Int("rows", rows).Str("reason", why.Explain()).

@@ -25,7 +25,7 @@ var noClock = epoch
 // A slow answer is no clock that is ahead, and the header leaves fractions of a second out.
 func observe(sent, received, date time.Time) Clock {
 	switch {
-	case date.Before(noClock):
+	case date.IsZero():
 		return Clock{}
 	case date.Before(sent):
 		return Clock{date.Sub(sent), true}
@@ -48,4 +48,19 @@ func since(at, now time.Time) time.Duration {
 		return d
 	}
 	return 1<<63 - 1
+}
+
+// tellClock logs once that the clocks differ, and that they do no more.
+func (p *Poller) tellClock() {
+	c := p.agenda.Clock
+	apart := c.Known && c.Ahead.Abs() > sameClock
+	if apart == p.clockTold {
+		return
+	}
+	if p.clockTold = apart; !apart {
+		p.cfg.Log.Info().Msg("the service's clock and this machine's agree again")
+		return
+	}
+	p.cfg.Log.Warn().Stringer("behind", Seconds(-c.Ahead)).Msg("the service's clock, as the Date header of its answers has it, differs from this machine's by more than a minute: " +
+		"completeThrough goes by the earlier of the two, rows are read up to the later. Look at the time synchronisation of this machine, and at a gateway before the service")
 }

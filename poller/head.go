@@ -35,7 +35,7 @@ func (a Agenda) newest(now time.Time) (Task, time.Duration) {
 	if a.apart() {
 		return a.otherHead(now)
 	}
-	if d := a.Interval - since(a.headTried, now); d > 0 && !a.passing && !a.manyNew(now) {
+	if d := a.headEvery() - since(a.headTried, now); d > 0 && !a.passing && !a.manyNew(now) {
 		return Task{}, d
 	}
 	w := a.headWindow(now)
@@ -106,6 +106,16 @@ func (a Agenda) tail(now time.Time) time.Time {
 	}
 	return later(end, floor)
 }
+
+// headEvery is how often the head is read. Where everything else fails, its answer tells whether the service does.
+func (a Agenda) headEvery() time.Duration {
+	if a.silent >= mostSilent {
+		return min(a.Interval, probeEvery)
+	}
+	return a.Interval
+}
+
+const probeEvery = 20 * time.Second
 
 // oneRead reports whether one page is likely to hold the window.
 func (a Agenda) oneRead(w Window) bool {

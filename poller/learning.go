@@ -31,7 +31,9 @@ func (a *Agenda) learn(read Read, j Judgement) {
 		l.Watch(row.Start, before, read.At, changed[row.Identity()])
 	}
 	a.Learned = l
-	a.LastRow = later(a.LastRow, read.At.UTC().Truncate(time.Second))
+	if j.New > 0 {
+		a.LastRow = later(a.LastRow, read.At.UTC().Truncate(time.Second))
+	}
 	if since(a.lawAt, read.At) >= lawEvery {
 		a.law, a.lawAt = l.law(), read.At
 	}

@@ -1,6 +1,10 @@
 package poller
 
-import "time"
+import (
+	"time"
+
+	"github.com/convstream/convstream/poller/smartassist"
+)
 
 const longestBackoff = time.Minute
 
@@ -14,10 +18,14 @@ type outage struct {
 	category   string
 	text, hint string // of the last failure
 	attempts   int
+	held       int // failures since it is an outage
 }
 
-// outageFrom is how many failures in a row are an outage: more than one window that fails has tries.
-const outageFrom = tries + 2
+// So many failures in a row, for so long, are an outage: the newest rows were asked for in between.
+const (
+	outageFrom  = tries + 2
+	outageAfter = 45 * time.Second
+)
 
 // failed notes a request that failed.
 func (o *outage) failed(p *Poller, t Task, err error, now time.Time) {
@@ -27,11 +35,12 @@ func (o *outage) failed(p *Poller, t Task, err error, now time.Time) {
 	o.failures++
 	category, hint := explain(err)
 	o.text, o.hint = err.Error(), hint
-	all := everywhere(err) || p.agenda.reads == 0
-	if !all && o.failures < outageFrom {
+	all := everywhere(err) && category != smartassist.CategoryThrottled || p.agenda.reads == 0
+	if !all && (o.failures < outageFrom || since(o.first, now) < outageAfter) {
 		return
 	}
-	o.until = now.Add(min(longestBackoff, time.Second<<min(o.failures-1, 10)))
+	o.held++
+	o.until = now.Add(min(longestBackoff, time.Second<<min(o.held-1, 10)))
 	o.attempts = o.failures
 	if o.began.IsZero() {
 		o.began = o.first
@@ -60,7 +69,7 @@ func (o *outage) answered(p *Poller, now time.Time) {
 
 func (o *outage) wait(now time.Time) time.Duration { return waitUntil(o.until, now, longestBackoff) }
 
-// quiet is a time in which there are no rows: an account that has none looks as healthy as one that is asked for with the wrong
+// quiet is a time in which there are no new rows: an account that has none looks as healthy as one that is asked for with the wrong
 // settings.
 type quiet struct{ told bool }
 
@@ -74,14 +83,14 @@ func (q *quiet) tell(p *Poller, at time.Time) {
 		return
 	}
 	if q.told = !q.told; !q.told {
-		p.cfg.Log.Info().Msg("the service shows conversations again")
+		p.cfg.Log.Info().Msg("the service shows new conversations again")
 		return
 	}
 	line := p.cfg.Log.Warn().Time("from", l.From)
 	if !l.LastRow.IsZero() {
 		line = line.Time("last_row", l.LastRow)
 	}
-	line.Msg("the service shows no conversations at all: it answers, and every window is empty. If there should be some, look at " +
+	line.Msg("no row is new: the service answers, and shows no conversation that was not known. If there should be some, look at " +
 		"SMARTASSIST_ACCOUNT_ID, SMARTASSIST_STREAM_ID, SMARTASSIST_CHANNELS and SMARTASSIST_QUEUES")
 }
 

@@ -62,12 +62,13 @@ type Poller struct {
 	current int         // the lane that asked last
 	turn    int         // requests made
 
-	outage  outage
-	quiet   quiet
-	prints  prints
-	sweptAt time.Time
-	told    map[Window]bool // partial windows that were logged
-	status  atomic.Pointer[Status]
+	outage    outage
+	quiet     quiet
+	clockTold bool // the log says that the clocks differ
+	prints    prints
+	sweptAt   time.Time
+	told      map[Window]bool // partial windows that were logged
+	status    atomic.Pointer[Status]
 }
 
 // New returns a Poller that goes on from the state, which it takes over. A state without a commit is a first start.

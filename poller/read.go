@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"slices"
@@ -13,7 +14,8 @@ import (
 type Read struct {
 	Window
 	Rows     []smartassist.Row // each row once, by identity and session; the newest content that was met
-	At       time.Time         // when it was read: the earlier of our clock and the service's, at the first page
+	At       time.Time         // when it was read: the earlier of our clock and the service's, at the first page; of a part, at its first
+	First    time.Time         // that of the whole read
 	Clock    Clock             // at the first page
 	Requests int
 	All      int           // requests of the whole read, where it was taken in parts
@@ -208,6 +210,7 @@ type collector struct {
 	met      map[rowKey]bool // rows of the whole read
 	rows     rowSet          // those that came since they were last taken
 	at       time.Time       // of the first page
+	partAt   time.Time       // of the first page since it was last taken
 	clock    Clock
 	began    int              // of those met
 	all      int              // requests
@@ -244,9 +247,12 @@ func (c *collector) pageOf(limit, offset int) (smartassist.Page, error) {
 		c.broken = page
 		return page, err
 	}
-	if c.at.IsZero() {
+	if c.partAt.IsZero() {
 		c.clock = observe(page.Sent, c.reader.Now(), page.Date)
-		c.at = c.clock.Earlier(page.Sent)
+		c.partAt = c.clock.Earlier(page.Sent)
+	}
+	if c.at.IsZero() {
+		c.at = c.partAt
 	}
 	for _, row := range page.Rows {
 		key := keyOfRow(row)
@@ -305,10 +311,10 @@ func (c *collector) mostlyOutside(page smartassist.Page) bool {
 func (c *collector) take() Read {
 	c.all += c.requests
 	r := Read{
-		Window: c.window, Rows: c.rows.list, At: c.at, Clock: c.clock, Requests: c.requests,
+		Window: c.window, Rows: c.rows.list, At: cmp.Or(c.partAt, c.at), First: c.at, Clock: c.clock, Requests: c.requests,
 		All: c.all, Met: c.known(), Began: c.began,
 	}
-	c.rows, c.requests = rowSet{}, 0
+	c.rows, c.requests, c.partAt = rowSet{}, 0, time.Time{}
 	return r
 }
 

@@ -58,23 +58,34 @@ func (g *reading) answered(page smartassist.Page, err error) {
 
 const (
 	// tries is how often a question is asked before its window counts as one that fails.
-	tries = 4
+	tries = 5
 	// triesAgain is that of a window that failed before.
 	triesAgain = 2
+	// timeout is what one counts for that took too long: nothing else is read meanwhile.
+	timeout = 3
 )
 
-// failed reports whether the question at hand is asked again, later, after it was answered with an error.
+// failed reports whether the question at hand is asked again, after it was answered with an error: at once the first time, then
+// after 1, 2 and 4 seconds.
 func (g *reading) failed(err error, now time.Time) (again bool) {
 	most := tries
 	if g.task.Retry {
 		most = triesAgain
 	}
-	if g.failures++; refused(err) || g.failures >= most {
+	if g.failures++; isTimeout(err) {
+		g.failures += timeout - 1
+	}
+	if refused(err) || g.failures >= most {
 		return false
 	}
 	g.collector.requests++
-	g.notBefore = now.Add(time.Second << min(g.failures-1, 3))
+	g.notBefore = now.Add((time.Second << (g.failures - 1)) / 2)
 	return true
+}
+
+func isTimeout(err error) bool {
+	category, _ := explain(err)
+	return category == smartassist.CategoryTimeout
 }
 
 // wait returns how long it is until the question at hand may be asked.

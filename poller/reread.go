@@ -115,6 +115,9 @@ const (
 	// account's quota would have no use of what is left either, but a row that never changes is not worth looking at.
 	leastChanges = 0.004
 
+	// spareRows is how many rows a spare read holds at most: what is next is weighed anew after it.
+	spareRows = 800
+
 	// mostRuns is how many windows are weighed for one request.
 	mostRuns = 8
 
@@ -152,7 +155,7 @@ func (a Agenda) likely(at time.Time) (Window, bool) {
 // those that are about as good.
 func (a Agenda) extend(cells []cell, i int) (run cell, from, to int) {
 	run, from, to = cells[i], i, i
-	full := a.Paging.rows()
+	full := min(a.Paging.rows(), spareRows)
 	for run.rows < full {
 		next := -1
 		if from > 0 && cells[from-1].End.Equal(run.Start) {

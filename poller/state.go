@@ -44,7 +44,7 @@ type Ledger struct {
 	Remembered int
 	Ignored    [][]string // the lists of pointers that fingerprints were made without
 	Learned    Learned
-	LastRow    time.Time // when a read last brought a row; zero while none has
+	LastRow    time.Time // when a read last brought a new conversation; zero while none has
 }
 
 // Kept is the horizon that forgetting goes by.

@@ -13,7 +13,7 @@ type Status struct {
 	CompleteThrough time.Time       `json:"completeThrough"`
 	HeadRead        time.Time       `json:"headRead"` // when the head was last read up to the present
 	Stretches       int             `json:"stretches"`
-	LastRow         time.Time       `json:"lastRow"` // when a read last brought a row
+	LastRow         time.Time       `json:"lastRow"` // when a read last brought a new conversation
 	Reach           time.Time       `json:"reach"`   // nothing before it is read again: the memory does not reach back further
 	Partial         []PartialWindow `json:"partial"` // could not be read whole; what touches is one
 	Failing         []FailingWindow `json:"failing"` // are tried again; everything else goes on

@@ -39,7 +39,7 @@ func (r *Report) checkReads(j *Journal) {
 				}
 			}
 		}
-		if n := len(reads[0].rows); int64(n) != p.Fetched {
+		if n := len(reads[0].rows); int64(n) != p.Fetched && !x.goesOn(p) {
 			r.problem("commit %d says %d rows, the service gave %d: %d requests, %s", p.Sequence, p.Fetched, n, p.Requests, x.tell(p))
 		}
 	}
@@ -205,20 +205,14 @@ func (x *index) around(p *encoder.Progress) []int {
 	return list[from:max(from, to)]
 }
 
-// beginnings are the places of the answers that may be the first of the commit's read, the nearest in time first. Where the first
-// page never came, it is a later one.
+// beginnings are the places of the answers that may be the first of the commit's read, or of its part of a read, the nearest in time
+// first.
 func (x *index) beginnings(p *encoder.Progress) []int {
 	var found []int
-	any := false
 	for _, i := range x.around(p) {
-		first := x.answers[i].Offset == 0
-		if _, may := x.way(i, p); !may || any && !first {
-			continue
+		if _, may := x.way(i, p); may {
+			found = append(found, i)
 		}
-		if first && !any {
-			found, any = nil, true
-		}
-		found = append(found, i)
 	}
 	slices.SortStableFunc(found, func(a, b int) int {
 		nearA, _ := x.way(a, p)
@@ -227,6 +221,16 @@ func (x *index) beginnings(p *encoder.Progress) []int {
 	})
 	return found
 }
+
+// goesOn reports whether the commit is the end of a read that was committed in parts, and says only that nothing more came.
+func (x *index) goesOn(p *encoder.Progress) bool {
+	return p.Fetched == 0 && slices.ContainsFunc(x.commits[askedFor(p)], func(o *encoder.Progress) bool {
+		return o.Sequence < p.Sequence && p.ReadAt.Sub(o.ReadAt).Abs() < longestRead
+	})
+}
+
+// longestRead is how long the parts of one read may lie apart.
+const longestRead = 10 * time.Minute
 
 // way is how far apart the answer and the commit's first page are, and whether they may be the same. The worker's clock
 // was read before the request, ours when it arrived: later by whatever held it up on the way.
@@ -249,7 +253,7 @@ func (x *index) reads(first int, p *encoder.Progress) func(yield func(read) bool
 		from, _ := slices.BinarySearch(list, first)
 		to := min(len(list), from+int(p.Requests))
 		for i := from + 1; i < to; i++ {
-			if x.answers[list[i]].Offset == 0 && x.beginsLater(list[i], p) {
+			if x.beginsLater(list[i], p) {
 				to = i
 			}
 		}

@@ -13,7 +13,7 @@ func TestCadenceBelowThePollInterval(t *testing.T) {
 	t.Parallel()
 	g := &gateway{}
 	c := simulator.Config{History: 2 * time.Hour, PerMinute: 1}
-	env := frugal(map[string]string{"START_FROM": "2h", "POLL_INTERVAL": "15m", "REREAD": "1h:5m"})
+	env := frugal(map[string]string{"START_FROM": "2h", "POLL_INTERVAL": "15m", "REREAD": "1h:5m", "REREAD_SPARE": "false"})
 	inWorldBehind(t, g, c, env, func(w *world) {
 		w.run(4 * time.Hour)
 		seen := bubble.Add(3 * time.Hour)

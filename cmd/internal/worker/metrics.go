@@ -21,6 +21,9 @@ type metrics struct {
 	rows            *prometheus.CounterVec
 	published       *prometheus.CounterVec
 	late            prometheus.Counter
+	twins           prometheus.Counter
+	changeAge       prometheus.Histogram
+	lateness        prometheus.Histogram
 	reads           *prometheus.CounterVec
 	commitSeconds   prometheus.Histogram
 	recoveries      prometheus.Counter
@@ -51,6 +54,9 @@ func newMetrics(w *Worker) *metrics {
 	m.rows = vector("rows_total", "Rows of committed reads: published, unchanged or dead_lettered.", "result")
 	m.published = vector("published_total", "Rows committed, by topic; the dead-letter topic included.", "topic")
 	m.late = counter("late_rows_total", "Rows first met in a window that was covered before.")
+	m.twins = counter("twin_rows_total", "Rows that differ from another row of the same identity and session on one page; each content is published once.")
+	m.changeAge = m.ages("change_age_seconds", "Age of a conversation, since its start, at the read that found it changed.")
+	m.lateness = m.ages("first_seen_seconds", "Time from the start of a conversation to the read of the newest rows that first showed it.")
 	m.reads = vector("reads_total", "Committed reads, by reason: head, settled, reread, gap or replay.", "why")
 	m.recoveries = counter("recoveries_total", "Times the state was recovered from its topic; 1 after a start without trouble.")
 	m.sessionFailures = vector("session_failures_total", "Times the Kafka side failed and the worker recovered, by category.", "category")
@@ -62,6 +68,15 @@ func newMetrics(w *Worker) *metrics {
 	m.gauges(w)
 	m.begin(w)
 	return m
+}
+
+// ages is a histogram from half a minute to a month.
+func (m *metrics) ages(name, help string) prometheus.Histogram {
+	h := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "convstream", Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(4, 2, 20),
+	})
+	m.registry.MustRegister(h)
+	return h
 }
 
 // begin shows the counts of rows as zero from the start: where a series comes into being with its first dead letter, an
@@ -102,6 +117,19 @@ func (m *metrics) gauges(w *Worker) {
 	status("remembered_entries", "Conversations and sessions in the memory of deduplication.",
 		func(s poller.Status) float64 { return float64(s.Remembered) })
 	status("partial_windows", "Windows that could not be read whole.", func(s poller.Status) float64 { return float64(len(s.Partial)) })
+	status("failing_windows", "Windows that could not be read and are tried again; everything else goes on.",
+		func(s poller.Status) float64 { return float64(len(s.Failing)) })
+	status("last_row_timestamp_seconds", "When a read last brought a new conversation; Unix time, 0 while none has.",
+		func(s poller.Status) float64 {
+			if s.LastRow.IsZero() {
+				return 0
+			}
+			return unixSeconds(s.LastRow)
+		})
+	status("service_clock_behind_seconds", "How far the service's clock, by the Date header of its answers, is behind this machine's.",
+		func(s poller.Status) float64 { return time.Duration(s.Behind).Seconds() })
+	status("service_clock_ahead_seconds", "How far it is ahead.",
+		func(s poller.Status) float64 { return time.Duration(s.Ahead).Seconds() })
 	status("short_page_unsafe", "1 once a short page was found not to be the last: every window is then walked.",
 		func(s poller.Status) float64 { return number(s.Paging.ShortUnsafe) })
 	status("sequence", "Number of the last commit.", func(s poller.Status) float64 { return float64(s.Sequence) })
@@ -141,12 +169,27 @@ func (m *metrics) committed(u poller.Bundle, d *draft, took time.Duration) {
 		m.rows.WithLabelValues("unchanged").Add(float64(p.Unchanged))
 		m.rows.WithLabelValues("dead_lettered").Add(float64(p.DeadLettered))
 		m.late.Add(float64(b.Late))
+		m.twins.Add(float64(b.Twins))
+		m.revisions(b)
 		for topic, n := range p.ByTopic {
 			m.published.WithLabelValues(topic).Add(float64(n))
 		}
 	}
 	for _, field := range d.unmapped {
 		m.unmapped.WithLabelValues(field).Inc()
+	}
+}
+
+// revisions notes how old conversations were when they first showed, and when they were found changed.
+func (m *metrics) revisions(b poller.Batch) {
+	for _, r := range b.Fresh {
+		switch age := b.Read.At.Sub(r.Row.Start).Seconds(); {
+		case r.Row.Start.IsZero() || b.Why == poller.Replay:
+		case r.Number > 1:
+			m.changeAge.Observe(age)
+		case b.Why == poller.Head:
+			m.lateness.Observe(age)
+		}
 	}
 }
 

@@ -105,9 +105,13 @@ func alwaysFails(t *testing.T, p poisoned, kind string, perMinute float64, lasts
 		if n := g.reads(end.Add(-45*time.Minute), end.Add(-35*time.Minute), end); n < 5 {
 			t.Errorf("what is 45 minutes old was read again %d times in 35 minutes, its cadence is 5 minutes", n)
 		}
-		w.partialAt(status, second)
 		through := status.Poller.CompleteThrough
-		if since.After(second) { // a promise is kept
+		if p.since < 0 {
+			w.tells(status.Poller.Partial, second)
+		} else {
+			w.tells(status.Poller.Failing, second)
+		}
+		if p.since > 0 { // a promise is kept
 			if end.Sub(through) > 10*time.Minute {
 				t.Errorf("complete through %v, %v ago", through, end.Sub(through))
 			}
@@ -144,13 +148,16 @@ func (w *world) saved(text string) {
 // stuckStatus is what /status tells of the coverage, and of what stops it.
 type stuckStatus struct {
 	Poller struct {
-		CompleteThrough time.Time `json:"completeThrough"`
-		Partial         []struct {
-			Start  time.Time `json:"start"`
-			End    time.Time `json:"end"`
-			Reason string    `json:"reason"`
-		} `json:"partial"`
+		CompleteThrough time.Time    `json:"completeThrough"`
+		Partial         []toldWindow `json:"partial"`
+		Failing         []toldWindow `json:"failing"`
 	} `json:"poller"`
+}
+
+type toldWindow struct {
+	Start  time.Time `json:"start"`
+	End    time.Time `json:"end"`
+	Reason string    `json:"reason"`
 }
 
 func (w *world) stuckStatus() (s stuckStatus) {
@@ -163,16 +170,16 @@ func (w *world) stuckStatus() (s stuckStatus) {
 	return s
 }
 
-// partialAt fails the test where the second is not told to be partial, without a reason, or more than five seconds are.
-func (w *world) partialAt(s stuckStatus, second time.Time) {
+// tells fails the test where the second is not among the windows, without a reason, or they are more than five seconds.
+func (w *world) tells(windows []toldWindow, second time.Time) {
 	w.t.Helper()
 	length, told := time.Duration(0), false
-	for _, p := range s.Poller.Partial {
+	for _, p := range windows {
 		length += p.End.Sub(p.Start)
 		told = told || !second.Before(p.Start) && second.Before(p.End) && p.Reason != ""
 	}
 	if !told || length > 5*time.Second {
-		w.t.Errorf("/status: partial %+v, want the second %v with a reason, and at most five seconds", s.Poller.Partial, second)
+		w.t.Errorf("/status: %+v, want the second %v with a reason, and at most five seconds", windows, second)
 	}
 }
 
