@@ -8,9 +8,18 @@
 //   - [Coverage]: which stretches of time have been read whole, and when each was last read;
 //   - [Seen]: what content each conversation had when it was last published, and under which revision.
 //
-// What to read next is a pure function of the coverage and the time ([Plan.Next]): the head of the window first, then the
-// re-read that is most overdue, then the oldest gap. A start, a restart, an outage and a backlog are all the same
-// case: coverage lacks something.
+// What to read next is a pure function of the coverage, of what fails, and of the time ([Agenda]): the head of the window
+// first, then what is due to be read again and the oldest gap in turns, and with what is left of the budget whatever is most
+// likely to have changed ([Learned]). A start, a restart, an outage and a backlog are all the same case: coverage lacks something.
+//
+// A read makes its requests one at a time, and so those of the newest rows come between those of a long walk. What it has brought by
+// then is judged and committed as a part of the read: contents are judged in the order in which they were read.
+//
+// # What fails
+//
+// A request that fails is made again inside its read. A window that fails all the same is [Failing]: it is tried again by itself, in
+// halves, down to the second that cannot be answered, and everything else passes over it meanwhile. A second that goes on
+// failing while others are read is partial after some minutes. Only when the newest rows cannot be read either is it an outage.
 //
 // # Why no row is lost
 //
@@ -21,10 +30,11 @@
 //  2. was answered at least the settle delay after b, on the earlier of our clock and the service's, so that rows
 //     which the service shows late have appeared;
 //  3. was whole. One page proves that only if it is short of the limit and short pages have been proven here: by
-//     asking for the page after it. Everything else is split by time until a page proves its window, and what time
-//     cannot split is walked page by page ([Reader]). What cannot be read whole even so is published as far as it came
-//     and recorded as partial: completeThrough stops there, and nothing is claimed that was not seen;
-//  4. is committed together with the coverage, in one transaction ([Sink]) that may hold other reads of gaps too ([Bundle]):
+//     asking for the page after it. Everything else is walked page by page where each page proves by the rows it shares with
+//     the one before that nothing has moved, or is asked for in narrower windows ([Reader]). What cannot be read whole even so
+//     is published as far as it came and recorded as partial: completeThrough stops there, and nothing is claimed that was
+//     not seen;
+//  4. is committed together with the coverage, in one transaction ([Sink]) that may hold other reads too ([Bundle]):
 //     memory moves only after that.
 //
 // Rows change after they were first read, so covered stretches are read again on a schedule ([Tier]); a row that a
@@ -35,5 +45,7 @@
 // Every row read is compared with what [Seen] remembers of it, and Seen is committed with the rows. An entry may be
 // forgotten only when no window that can still be asked for could return the row again: the end of the last window that
 // showed it, plus the horizon of re-reading, plus a day, and never before the oldest gap has passed it. The row's own
-// times play no part in that: it is not known which of them the service filters by.
+// times play no part in that: it is not known which of them the service filters by. How far back the memory reaches by that
+// stands in the ledger ([Ledger].Reach), and nothing before it is ever read again, whatever settings and clocks say. Forgetting
+// goes by the earlier of our clock and the service's, and by a horizon that was the same for a day.
 package poller

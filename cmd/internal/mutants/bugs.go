@@ -14,6 +14,7 @@ type edit struct{ file, old, new string }
 const (
 	worker   = "./cmd/internal/worker"
 	producer = "./producer"
+	poller   = "./poller"
 )
 
 var mutants = []mutant{
@@ -42,7 +43,7 @@ var mutants = []mutant{
 		{"producer/committed.go", "visible := !b.Attributes.Transactional() || !a.open[b.ProducerID]", "visible := true"},
 	}},
 	{"rows are forgotten two days too early", worker, "TestCrashes", []edit{
-		{"poller/bundle.go", "p.state.Seen.Expired(oldest.Add(-24*time.Hour), sweepMost)", "p.state.Seen.Expired(oldest.Add(24*time.Hour+Horizon(p.cfg.Tiers)), sweepMost)"},
+		{"poller/bundle.go", "p.state.Seen.Expired(a.Reach, sweepMost)", "p.state.Seen.Expired(a.Reach.Add(48*time.Hour+Horizon(p.cfg.Tiers)), sweepMost)"},
 	}},
 	{"the lease is ignored, every worker is active", worker, "TestStandby", []edit{
 		{"cmd/internal/worker/standby.go", "	if w.lease == nil {\n		return ctx,", "	if true {\n		return ctx,"},
@@ -61,6 +62,36 @@ var mutants = []mutant{
 		{"poller/state.go", "		b[1] |= flagAside\n", ""},
 	}},
 	{"progress is claimed for what has not settled", worker, "TestClocksApart", []edit{
-		{"poller/bundle.go", "settledUpTo := read.At.Add(-p.cfg.Settle)", "settledUpTo := read.At"},
+		{"poller/agenda.go", "earlier(r.End, r.First.Add(-a.Settle).Truncate(time.Second))", "earlier(r.End, r.First.Truncate(time.Second))"},
+	}},
+	{"gaps do not pass over what fails", worker, "TestASecondThatAlwaysFails/backlog/500$", []edit{
+		{"poller/agenda.go", "		covered = covered.Add(Stretch{Window: f.Window})\n", "		_ = f\n"},
+	}},
+	{"a window that fails is never partial", worker, "TestASecondThatAlwaysFails/backlog/500$", []edit{
+		{"poller/failing.go", "		f.partial = true\n", "		f.partial = false\n"},
+	}},
+	{"what could not be read of a page goes nowhere", worker, "TestASecondThatAlwaysFails/backlog/stray-quote", []edit{
+		{"poller/bundle.go", "rows.add(append(slices.Clone(broken.Rows), smartassist.Unsplittable(broken.Rest)))", "rows.add(broken.Rows)"},
+	}},
+	{"a request that failed is not made again", worker, "TestALongWalkOfAFlakyService", []edit{
+		{"poller/reading.go", "	tries = 5\n", "	tries = 1\n"},
+	}},
+	{"memory is forgotten by our clock alone", worker, "TestAClockNineDaysAhead$", []edit{
+		{"poller/bundle.go", "at := p.pending.batches[len(p.pending.batches)-1].Read.At", "at := now"},
+	}},
+	{"a horizon that was lowered counts at once", worker, "TestRereadLoweredForAMinute", []edit{
+		{"poller/state.go", "	case at.Sub(k.Lower) >= 24*time.Hour:\n", "	default:\n"},
+	}},
+	{"what memory does not reach back to is read again", worker, "TestRereadRaised", []edit{
+		{"poller/agenda.go", "	w.Start = later(w.Start, a.Reach)\n", ""},
+	}},
+	{"rows that are withheld do not keep their window in the schedule", worker, "TestWithheldConversationsAreNotForgotten", []edit{
+		{"poller/bundle.go", "	read.Withheld = r.withheld\n", ""},
+	}},
+	{"fingerprints of another list are not compared", worker, "TestIgnoredMembersChange", []edit{
+		{"poller/judge.go", "	return int(e.list) < len(d.prints.lists) && e.print() == row.Fingerprint(d.prints.lists[e.list])\n", "	return false\n"},
+	}},
+	{"rows are judged in the order in which reads end", poller, "TestWhatWasReadLaterIsNewer", []edit{
+		{"poller/poller.go", "				p.part(p.lanes[p.current]) // what it has read is older than what comes now\n", ""},
 	}},
 }
