@@ -235,11 +235,10 @@ const longestIdle = time.Minute
 
 // settled is the tail of the coverage where head reads do not cover it: they no longer reach back to it, or prove nothing.
 func (a Agenda) settled(now time.Time) (Task, bool) {
-	tail, end := a.tail(now), a.settledUpTo(now)
-	if a.oneRead(Span(tail, a.present(now))) && !a.unproven {
+	if a.oneRead(Span(a.tail(now), a.present(now))) && !a.unproven {
 		return Task{}, false
 	}
-	w := a.free(a.within(Span(tail, end)))
+	w := a.free(a.within(Span(a.settledFrom(now), a.settledUpTo(now))))
 	width := a.width(w.Start)
 	if w.Len() < min(width, max(a.Interval, settledEvery)) {
 		return Task{}, false
@@ -247,6 +246,15 @@ func (a Agenda) settled(now time.Time) (Task, bool) {
 	w.End = earlier(w.End, w.Start.Add(width))
 	return Task{Window: a.narrowed(w, 1), Why: Settled}, true
 }
+
+// settledFrom is where the tail begins; what is older and not covered is a gap.
+func (a Agenda) settledFrom(now time.Time) time.Time {
+	floor := a.settledUpTo(now).Add(-max(2*a.Interval, longestTail))
+	return later(later(a.Coverage.End(), a.From), floor)
+}
+
+// longestTail is how much that has settled meanwhile a long walk through other windows may leave to the tail.
+const longestTail = 10 * time.Minute
 
 // settledEvery is how much is to have settled for it to be read by itself.
 const settledEvery = 30 * time.Second
@@ -260,7 +268,7 @@ func (a Agenda) gap(now time.Time) (Task, bool) {
 	for _, f := range a.Failing {
 		covered = covered.Add(Stretch{Window: f.Window})
 	}
-	w, ok := covered.Gap(a.within(Span(a.From, earlier(a.settledUpTo(now), a.tail(now)))))
+	w, ok := covered.Gap(a.within(Span(a.From, earlier(a.settledUpTo(now), a.settledFrom(now)))))
 	if !ok {
 		return Task{}, false
 	}

@@ -41,22 +41,29 @@ func (a Agenda) overdue(pieces []piece) (Window, time.Duration) {
 		return Window{}, wait
 	}
 	w := pieces[best].Window
-	width := a.width(w.Start)
+	page, width := a.Density.Width(w.Start, pageRows), a.width(w.Start)
+	along := func(p piece) bool {
+		return w.Len() < page && p.overdue >= alongFree || w.Len() < width && p.overdue >= alongWith
+	}
 	for _, next := range pieces[best+1:] {
-		if !next.Start.Equal(w.End) || next.overdue < alongWith || w.Len() >= width {
+		if !next.Start.Equal(w.End) || !along(next) {
 			break
 		}
 		w.End = next.End
 	}
-	for i := best - 1; i >= 0 && w.Len() < width && pieces[i].End.Equal(w.Start) && pieces[i].overdue >= alongWith; i-- {
+	for i := best - 1; i >= 0 && pieces[i].End.Equal(w.Start) && along(pieces[i]); i-- {
 		w.Start = later(pieces[i].Start, w.End.Add(-width))
 	}
 	w.End = earlier(w.End, w.Start.Add(width))
 	return w, 0
 }
 
-// alongWith is how overdue a neighbour must be to be read along with a piece that is due.
-const alongWith = 0.5
+// How overdue a neighbour must be to be read along with a piece that is due: on the same page, which costs nothing, and on pages
+// of its own.
+const (
+	alongFree = 0.3
+	alongWith = 0.85
+)
 
 // piece is a part of the coverage that lies in one tier.
 type piece struct {
