@@ -149,7 +149,9 @@ func (a Agenda) likely(at time.Time) (Window, bool) {
 		}
 		run, from, to := a.extend(cells, best)
 		if run.changes >= leastChanges*a.Paging.requests(run.rows) {
-			return run.Window, true
+			w := run.Window // one cell may hold more rows than a read is to
+			w.End = earlier(w.End, w.Start.Add(a.Density.Width(w.Start, spareRows)))
+			return w, true
 		}
 		for i := from; i <= to; i++ {
 			cells[i].left = true
