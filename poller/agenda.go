@@ -62,14 +62,14 @@ type Agenda struct {
 	Clock   Clock
 	Failing []Failing // in order of time
 
-	started   time.Time        // by our clock
-	headTried time.Time        // when the head was last asked for up to the present
-	headRead  time.Time        // and when it was answered
-	peeked    time.Time        // everything up to here was asked for at least once
-	passing   bool             // the last head read ended before the present: the rest of it comes next
-	unproven  bool             // the last head read proved nothing: what has settled is read by itself
-	other     bool             // the clocks lie far apart, and the head was last read at the service's
-	narrow    [2]time.Duration // how wide the next head and the next other read may be, after one that overflowed; 0 is as usual
+	started   time.Time // by our clock
+	headTried time.Time // when the head was last asked for up to the present
+	headRead  time.Time // and when it was answered
+	peeked    time.Time // everything up to here was asked for at least once
+	passing   bool      // the last head read ended before the present: the rest of it comes next
+	unproven  bool      // the last head read proved nothing: what has settled is read by itself
+	other     bool      // the clocks lie far apart, and the head was last read at the service's
+	narrow    widths    // after a window that held too much
 	lastWidth time.Duration
 	reads     int // that were answered
 	silent    int // windows that failed since one was answered
@@ -97,7 +97,7 @@ func (a Agenda) After(t Task, r Read, now time.Time) Agenda {
 	a.answers(t.Window)
 	a.Density = r.observed(a.Density, a.Rows, a.Paging.IgnoresTime)
 	a.cover(r)
-	a.narrow[t.lane()] = r.Narrow
+	a.narrow = a.narrow.with(t.Why, a.narrower(t.Why, r))
 	a.spent(t, r)
 	if t.Why == Head && !t.Retry {
 		a.afterHead(t, r)
@@ -125,6 +125,42 @@ func (a *Agenda) told(r Read) {
 	}
 }
 
+// widths is how wide the next window may be, by why it is read; none is as usual.
+type widths [4]struct {
+	why  Why
+	most time.Duration
+}
+
+func (w widths) of(why Why) time.Duration {
+	for _, e := range w {
+		if e.why == why {
+			return e.most
+		}
+	}
+	return 0
+}
+
+func (w widths) with(why Why, most time.Duration) widths {
+	for i, e := range w {
+		if e.why == why || e.why == "" {
+			w[i].why, w[i].most = why, most
+			return w
+		}
+	}
+	return w
+}
+
+// narrower is how wide the next window of the kind may be: windows grow at most twofold after one that held too much.
+func (a *Agenda) narrower(why Why, r Read) time.Duration {
+	if r.Narrow > 0 || a.narrow.of(why) == 0 {
+		return r.Narrow
+	}
+	if next := 2 * r.Len(); next < a.width(r.End) {
+		return next
+	}
+	return 0
+}
+
 // lane is 0 for the newest rows, 1 for all else.
 func (t Task) lane() int {
 	if t.Why == Head {
@@ -135,7 +171,7 @@ func (t Task) lane() int {
 
 // failed notes a failure. What of the window can be covered is what it was before; the head goes on behind it.
 func (a *Agenda) failed(t Task, r Read, now time.Time) {
-	a.narrow[t.lane()] = 0
+	a.narrow = a.narrow.with(t.Why, 0)
 	if a.headRead.IsZero() { // nothing has been answered yet, and the next first head is another window
 		a.headTried = now
 		a.silent++
@@ -244,7 +280,7 @@ func (a Agenda) settled(now time.Time) (Task, bool) {
 		return Task{}, false
 	}
 	w.End = earlier(w.End, w.Start.Add(width))
-	return Task{Window: a.narrowed(w, 1), Why: Settled}, true
+	return Task{Window: a.narrowed(w, Settled), Why: Settled}, true
 }
 
 // settledFrom is where the tail begins; what is older and not covered is a gap.
@@ -274,12 +310,12 @@ func (a Agenda) gap(now time.Time) (Task, bool) {
 	}
 	// Nothing is known of how many rows there are: windows grow at most twofold from one to the next.
 	w.End = earlier(w.End, w.Start.Add(max(time.Second, min(a.width(w.Start), 2*a.lastWidth))))
-	return Task{Window: a.narrowed(w, 1), Why: Gap}, true
+	return Task{Window: a.narrowed(w, Gap), Why: Gap}, true
 }
 
 // narrowed is the window, or its beginning where one before it was too much.
-func (a Agenda) narrowed(w Window, lane int) Window {
-	if most := a.narrow[lane]; most > 0 {
+func (a Agenda) narrowed(w Window, why Why) Window {
+	if most := a.narrow.of(why); most > 0 {
 		w.End = earlier(w.End, w.Start.Add(most))
 	}
 	return w

@@ -193,7 +193,7 @@ func TestAnOutageBlamesNoWindow(t *testing.T) {
 	i.run(20*time.Minute, func(Task) {})
 	i.fails = func(Window) bool { return true }
 	i.run(40*time.Minute, func(Task) {})
-	if len(i.Failing) > 4 {
+	if len(i.Failing) > 10 {
 		t.Errorf("%d windows fail: %v", len(i.Failing), i.Failing)
 	}
 	i.fails = nil

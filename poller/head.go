@@ -42,7 +42,7 @@ func (a Agenda) newest(now time.Time) (Task, time.Duration) {
 	if w.Empty() {
 		return Task{}, time.Second
 	}
-	return a.headTask(a.narrowed(w, 0), now), 0
+	return a.headTask(a.narrowed(w, Head), now), 0
 }
 
 func (a Agenda) headTask(w Window, now time.Time) Task {
@@ -109,13 +109,13 @@ func (a Agenda) tail(now time.Time) time.Time {
 
 // headEvery is how often the head is read. Where everything else fails, its answer tells whether the service does.
 func (a Agenda) headEvery() time.Duration {
-	if a.silent >= mostSilent {
+	if a.silent >= 2 {
 		return min(a.Interval, probeEvery)
 	}
 	return a.Interval
 }
 
-const probeEvery = 20 * time.Second
+const probeEvery = 10 * time.Second
 
 // oneRead reports whether one page is likely to hold the window.
 func (a Agenda) oneRead(w Window) bool {

@@ -24,7 +24,7 @@ type outage struct {
 // So many failures in a row, for so long, are an outage: the newest rows were asked for in between.
 const (
 	outageFrom  = tries + 2
-	outageAfter = 45 * time.Second
+	outageAfter = 25 * time.Second
 )
 
 // failed notes a request that failed.

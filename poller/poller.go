@@ -61,6 +61,7 @@ type Poller struct {
 	lanes   [2]*reading // of the newest rows, and of all else; nil where nothing is being read
 	current int         // the lane that asked last
 	turn    int         // requests made
+	answers int         // of these, those that were answered
 
 	outage    outage
 	quiet     quiet
@@ -206,6 +207,7 @@ func (p *Poller) take(r *reading, page smartassist.Page, err error) {
 	if err != nil {
 		p.outage.failed(p, r.task, err, now)
 	} else {
+		p.answers++
 		p.outage.answered(p, now)
 	}
 	switch {
@@ -215,7 +217,7 @@ func (p *Poller) take(r *reading, page smartassist.Page, err error) {
 	case err != nil && everywhere(err):
 		r.notBefore = time.Time{} // the outage holds it back
 		return
-	case err != nil && r.failed(err, now):
+	case err != nil && r.failed(err, p.answers, now):
 		return
 	}
 	if r.answered(page, err); r.asking {

@@ -39,7 +39,7 @@ const (
 func (r Read) observed(d Density, limit int, ignoresTime bool) Density {
 	switch {
 	case r.Narrow > 0:
-		return d.Observe(Window{r.Start, r.Start.Add(r.Narrow)}, pageRows)
+		return d.Observe(Window{r.Start, r.Start.Add(r.Narrow)}, int(rowsToAPage(limit)))
 	case r.Met >= limit && 2*r.Began < r.Met, ignoresTime:
 		return d.Observe(r.Window, r.Began)
 	}
@@ -355,12 +355,17 @@ func (c *collector) narrow(page smartassist.Page) Read {
 		span := slices.MaxFunc(starts, time.Time.Compare).Sub(slices.MinFunc(starts, time.Time.Compare)) + time.Second
 		density = max(density, float64(len(starts))/span.Seconds())
 	}
-	half := c.window.FirstHalf().Len()
-	r.Narrow = half
+	r.Narrow = c.window.FirstHalf().Len()
 	if density > 0 {
-		width := time.Duration(pageRows/density) * time.Second
-		r.Narrow = min(max(width, c.window.Len()/16, time.Second).Truncate(time.Second), c.window.Len()*3/4).Truncate(time.Second)
+		width := max(time.Duration(rowsToAPage(c.limit)/density)*time.Second, c.window.Len()/16).Truncate(time.Second)
+		r.Narrow = min(r.Narrow*3/2, max(width, time.Second)).Truncate(time.Second)
+		if len(starts) < 2 { // one row says nothing of where others are
+			r.Narrow = min(r.Narrow, c.window.FirstHalf().Len())
+		}
 	}
 	r.Narrow = max(r.Narrow, time.Second)
 	return r
 }
+
+// rowsToAPage is how many rows a window is made for that holds too many.
+func rowsToAPage(limit int) float64 { return min(pageRows, 0.8*float64(limit)) }

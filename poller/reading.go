@@ -27,10 +27,12 @@ type reading struct {
 	withheld  bool      // a row of it is not published yet
 	failures  int       // of the question at hand
 	notBefore time.Time // it is not asked again before
-	page      smartassist.Page
-	err       error
-	next      func() (smartassist.Query, bool)
-	stop      func()
+	// answersThen is how many requests had been answered when it failed first.
+	answersThen int
+	page        smartassist.Page
+	err         error
+	next        func() (smartassist.Query, bool)
+	stop        func()
 }
 
 // begin starts to read a window; the first question is at hand then.
@@ -59,6 +61,8 @@ func (g *reading) answered(page smartassist.Page, err error) {
 const (
 	// tries is how often a question is asked before its window counts as one that fails.
 	tries = 5
+	// triesAlone is that while nothing else was read either.
+	triesAlone = 12
 	// triesAgain is that of a window that failed before.
 	triesAgain = 2
 	// timeout is what one counts for that took too long: nothing else is read meanwhile.
@@ -66,11 +70,18 @@ const (
 )
 
 // failed reports whether the question at hand is asked again, after it was answered with an error: at once the first time, then
-// after 1, 2 and 4 seconds.
-func (g *reading) failed(err error, now time.Time) (again bool) {
+// after 1, 2, 4 and 8 seconds. answers is how many requests have been answered so far. A read of which there are pages is not
+// given up before something else could be read meanwhile: it is more likely to be the service that fails.
+func (g *reading) failed(err error, answers int, now time.Time) (again bool) {
+	if g.failures == 0 {
+		g.answersThen = answers
+	}
 	most := tries
-	if g.task.Retry {
+	switch {
+	case g.task.Retry:
 		most = triesAgain
+	case g.collector.known() > 0 && g.task.Why != Head && answers == g.answersThen:
+		most = triesAlone
 	}
 	if g.failures++; isTimeout(err) {
 		g.failures += timeout - 1
@@ -79,7 +90,7 @@ func (g *reading) failed(err error, now time.Time) (again bool) {
 		return false
 	}
 	g.collector.requests++
-	g.notBefore = now.Add((time.Second << (g.failures - 1)) / 2)
+	g.notBefore = now.Add((time.Second << min(g.failures-1, 4)) / 2)
 	return true
 }
 

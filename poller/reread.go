@@ -8,13 +8,13 @@ func (a Agenda) reread(now time.Time) (Task, time.Duration) {
 	pieces := a.pieces(at)
 	w, wait := a.overdue(pieces)
 	if wait <= 0 {
-		return Task{Window: a.narrowed(w, 1), Why: Reread}, 0
+		return Task{Window: a.narrowed(w, Reread), Why: Reread}, 0
 	}
 	if !a.Spare {
 		return Task{}, wait
 	}
 	if w, ok := a.likely(at); ok {
-		return Task{Window: a.narrowed(w, 1), Why: Reread, Spare: true}, 0
+		return Task{Window: a.narrowed(w, Reread), Why: Reread, Spare: true}, 0
 	}
 	return Task{}, min(wait, spareIdle)
 }

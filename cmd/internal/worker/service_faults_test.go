@@ -52,10 +52,10 @@ func (w *world) metric(series string) float64 {
 	return 0
 }
 
-// TestServiceFaults lets the service fail twelve times in a row, in every way it can. Nobody may need to do anything
+// TestServiceFaults lets the service fail twenty times in a row, in every way it can. Nobody may need to do anything
 // but to read one log line, nothing may be lost, and what is told meanwhile must be true.
 func TestServiceFaults(t *testing.T) {
-	const times = 12
+	const times = 20
 	for fault, category := range map[simulator.Fault]string{
 		simulator.InternalError: "status_5xx", simulator.BadGateway: "status_5xx", simulator.Unavailable: "status_5xx",
 		simulator.Throttled: "throttled", simulator.ThrottledFor: "throttled", simulator.ThrottledUntil: "throttled",
