@@ -18,7 +18,6 @@ type outage struct {
 	category   string
 	text, hint string // of the last failure
 	attempts   int
-	held       int // failures since it is an outage
 }
 
 // So many failures in a row, for so long, are an outage: the newest rows were asked for in between.
@@ -39,8 +38,7 @@ func (o *outage) failed(p *Poller, t Task, err error, now time.Time) {
 	if !all && (o.failures < outageFrom || since(o.first, now) < outageAfter) {
 		return
 	}
-	o.held++
-	o.until = now.Add(min(longestBackoff, time.Second<<min(o.held-1, 10)))
+	o.until = now.Add(min(longestBackoff, max(time.Second, since(o.first, now)/4))) // a quarter of what it lasts is added to it at most
 	o.attempts = o.failures
 	if o.began.IsZero() {
 		o.began = o.first
