@@ -146,7 +146,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // admit counts a request and decides its fault.
 func (s *Service) admit() Fault {
-	now := s.clock()
+	now := time.Now() // a minute is one also where the service's clock is set
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Requests++
@@ -165,7 +165,7 @@ func (s *Service) admit() Fault {
 	case s.config.RateLimit > 0 && len(s.recent) > s.config.RateLimit:
 		return RateLimited
 	}
-	return s.config.Faults.draw(s.config.Seed, s.stats.Requests, now)
+	return s.config.Faults.draw(s.config.Seed, s.stats.Requests, s.clock())
 }
 
 func (s *Service) count(f Fault) {

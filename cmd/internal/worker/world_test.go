@@ -41,6 +41,7 @@ type world struct {
 	stops   []func() error
 	ended   <-chan struct{}  // closed when the worker started last has ended
 	wire    *wire            // the workers' way to the service and the brokers
+	now     func() time.Time // the clock of workers that are started from now on; nil: ours
 	decoder *encoder.Decoder // of what is in the topics; nil: without a registry
 }
 
@@ -115,7 +116,7 @@ func (w *world) config() *config.Config {
 func (w *world) start() (stop func() error) {
 	var err error
 	log := zerolog.New(&w.log).Level(zerolog.InfoLevel).With().Timestamp().Logger()
-	if w.worker, err = New(w.config(), log, Network{Name: fmt.Sprint("worker ", len(w.stops)+1), Dial: w.wire.DialContext, Listen: w.network.Listen}); err != nil {
+	if w.worker, err = New(w.config(), log, Network{Name: fmt.Sprint("worker ", len(w.stops)+1), Dial: w.wire.DialContext, Listen: w.network.Listen, Now: w.now}); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
