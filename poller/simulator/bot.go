@@ -19,7 +19,11 @@ func (w *cast) writeBot(t *text, r *row, st stage) {
 	}
 	t.clock("sessionStartTime", r.start)
 	t.clock("sessionEndTime", end)
-	t.soft("botId", b.bot)
+	if r.twin {
+		t.str("botId", b.bot)
+	} else {
+		t.soft("botId", b.bot)
+	}
 	t.soft("userId", r.userID())
 	w.specificUser(t, r, &d)
 	t.soft("orgId", w.org)

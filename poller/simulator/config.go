@@ -126,6 +126,13 @@ type Switches struct {
 	// TwinSessions is the share of contacts whose conversationId comes on a second
 	// row with another sessionId.
 	TwinSessions float64
+	// TwinBots is the share of bots' sessions of which two bot-only rows show, with
+	// different botIds: two rows of one key in one answer.
+	TwinBots float64
+	// ErrorBehindEnd: an offset at or behind the number of rows is answered with 500.
+	ErrorBehindEnd bool
+	// EmptyAs is how a page without rows is told.
+	EmptyAs EmptyAs
 	// VeryLate is the share of rows that become visible ten minutes to three hours
 	// after their start, beyond any LateBy.
 	VeryLate float64
@@ -184,6 +191,27 @@ const (
 	CountAbsent NumResults = "absent" // the member is left out
 )
 
+// EmptyAs is how a page without rows is told.
+type EmptyAs string
+
+// The ways to tell that a page has no rows.
+const (
+	EmptyList   EmptyAs = "[]"     // "data":[]; the default
+	EmptyNull   EmptyAs = "null"   // "data":null, and numResults 0 whatever it counts
+	EmptyAbsent EmptyAs = "absent" // no data, and numResults 0
+)
+
+// body is the whole answer, where it differs from that of a page with rows.
+func (e EmptyAs) body() string {
+	switch e {
+	case EmptyNull:
+		return `{"numResults":0,"data":null}`
+	case EmptyAbsent:
+		return `{"numResults":0}`
+	}
+	return ""
+}
+
 // withDefaults fills what was left out, with now as the default origin.
 func (c Config) withDefaults(now time.Time) Config {
 	if c.Start.IsZero() {
@@ -197,6 +225,7 @@ func (c Config) withDefaults(now time.Time) Config {
 	s.Bounds = orFirst(s.Bounds, Inclusive)
 	s.FilterBy = orFirst(s.FilterBy, ByStart)
 	s.NumResults = orFirst(s.NumResults, CountPage)
+	s.EmptyAs = orFirst(s.EmptyAs, EmptyList)
 	c.Faults = c.Faults.withDefaults()
 	return c
 }
@@ -227,6 +256,7 @@ func (c Config) validate() error {
 		oneOf("bounds", s.Bounds, Inclusive, Exclusive, HalfOpen, SubSecond),
 		oneOf("filter by", s.FilterBy, ByStart, ByEnd, ByOverlap),
 		oneOf("numResults", s.NumResults, CountPage, CountTotal, CountAbsent),
+		oneOf("empty as", s.EmptyAs, EmptyList, EmptyNull, EmptyAbsent), share("twin bots", s.TwinBots),
 		share("thin", s.Thin), share("twin sessions", s.TwinSessions), share("very late", s.VeryLate),
 		c.Faults.validate(),
 	}

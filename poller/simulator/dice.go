@@ -29,6 +29,7 @@ const (
 	streamExtras
 	streamFault
 	streamStyle
+	streamTwinBot
 )
 
 func roll(seed, stream uint64) dice { return dice{mix(seed ^ mix(stream))} }

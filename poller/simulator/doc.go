@@ -18,7 +18,7 @@
 //	seed + minute -> conversations -> rows (times, stage)    world.go, timeline.go
 //	window + switches -> rows of one page, in order           page.go
 //	row + stage -> JSON text                                  contact.go, segment.go, meta.go, bot.go, poison.go
-//	request -> checks, faults, answer, memory                 request.go, auth.go, fault.go, service.go, truth.go
+//	request -> checks, faults, answer, memory                 request.go, auth.go, fault.go, bad.go, service.go, truth.go
 //
 // # What the texts leave open
 //

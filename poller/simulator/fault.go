@@ -31,6 +31,7 @@ const (
 	Reset              Fault = "reset"                // the connection is reset without an answer
 	BrokenRow          Fault = "broken-row"           // one row of the page is not valid JSON this time
 	RateLimited        Fault = "rate-limit"           // counted in Stats only: beyond Config.RateLimit
+	metBadSecond       Fault = "bad-second"           // counted in Stats only: see Faults.BadSeconds
 	interceptedRequest Fault = "intercepted"
 )
 
@@ -43,6 +44,11 @@ type Faults struct {
 	// Rate is the share of requests that meet each fault. Their sum is at most 1.
 	// The draw follows from the seed and the number of the request.
 	Rate map[Fault]float64
+	// Flaky are times in which other rates hold; the first that holds an instant
+	// counts.
+	Flaky []Flaky
+	// BadSeconds cannot be answered for, whatever is scripted or drawn.
+	BadSeconds []BadSecond
 	// RetryAfter is what ThrottledFor and ThrottledUntil ask for. Default 5 s.
 	RetryAfter time.Duration
 	// Poison adds rows that can hardly be a conversation, as a share of the
@@ -73,14 +79,12 @@ func (f Faults) withDefaults() Faults {
 }
 
 func (f Faults) validate() error {
-	errs := []error{share("poison", f.Poison)}
-	sum := 0.0
-	for _, kind := range slices.Sorted(maps.Keys(f.Rate)) {
-		errs = append(errs, oneOf("fault", kind, AllFaults...), share("rate of "+string(kind), f.Rate[kind]))
-		sum += f.Rate[kind]
+	errs := []error{share("poison", f.Poison), validRates(f.Rate)}
+	for _, flaky := range f.Flaky {
+		errs = append(errs, validRates(flaky.Rate))
 	}
-	if sum > 1+1e-9 {
-		errs = append(errs, fmt.Errorf("rates of faults: their sum %v is above 1", sum))
+	for _, b := range f.BadSeconds {
+		errs = append(errs, oneOf("kind of a bad second", b.Kind, AllBadKinds...))
 	}
 	for _, kind := range f.PoisonKinds {
 		errs = append(errs, oneOf("poison", kind, AllPoisons...))
@@ -88,15 +92,39 @@ func (f Faults) validate() error {
 	return errors.Join(errs...)
 }
 
+func validRates(rate map[Fault]float64) error {
+	var errs []error
+	sum := 0.0
+	for _, kind := range slices.Sorted(maps.Keys(rate)) {
+		errs = append(errs, oneOf("fault", kind, AllFaults...), share("rate of "+string(kind), rate[kind]))
+		sum += rate[kind]
+	}
+	if sum > 1+1e-9 {
+		errs = append(errs, fmt.Errorf("rates of faults: their sum %v is above 1", sum))
+	}
+	return errors.Join(errs...)
+}
+
+// rates are those of an instant.
+func (f Faults) rates(now time.Time) map[Fault]float64 {
+	for _, flaky := range f.Flaky {
+		if !now.Before(flaky.From) && now.Before(flaky.To) {
+			return flaky.Rate
+		}
+	}
+	return f.Rate
+}
+
 // draw is the fault of one request.
-func (f Faults) draw(seed uint64, request int) Fault {
-	if len(f.Rate) == 0 {
+func (f Faults) draw(seed uint64, request int, now time.Time) Fault {
+	rate := f.rates(now)
+	if len(rate) == 0 {
 		return Healthy
 	}
 	d := roll(seed+uint64(request)*0x9e3779b97f4a7c15, streamFault)
 	x := d.float()
 	for _, kind := range AllFaults { // in a fixed order: a map's would differ from run to run
-		if x -= f.Rate[kind]; x < 0 {
+		if x -= rate[kind]; x < 0 {
 			return kind
 		}
 	}
@@ -109,7 +137,7 @@ const throttledText = "You've exceeded the per-minute rate limit. Please wait fo
 func (s *Service) fail(w http.ResponseWriter, r *http.Request, f Fault) bool {
 	switch f {
 	case InternalError:
-		refuse(w, refusal{http.StatusInternalServerError, 5000, "Internal server error"})
+		refuse(w, refusal{http.StatusInternalServerError, codeInternal, "Internal server error"})
 	case BadGateway:
 		plain(w, http.StatusBadGateway, "text/html", "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>\r\n")
 	case Unavailable:

@@ -125,7 +125,7 @@ func TestDrawnFaultsFollowTheSeed(t *testing.T) {
 	f := Mixed(0.3).withDefaults()
 	draws := func(seed uint64) (kinds []Fault) {
 		for i := range 4000 {
-			kinds = append(kinds, f.draw(seed, i))
+			kinds = append(kinds, f.draw(seed, i, noon))
 		}
 		return kinds
 	}

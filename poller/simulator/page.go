@@ -99,12 +99,23 @@ func (s *Service) page(q query, f found) (rows []*row, total int, no *refusal) {
 	if sw.OffsetCountsPages {
 		skip = offset * limit
 	}
+	if end := sw.behind(f); sw.ErrorBehindEnd && skip > 0 && skip >= end {
+		return nil, 0, &refusal{500, codeInternal, "Internal server error"}
+	}
 	if sw.LimitPerSource {
 		rows = append(slices.Clone(cut(f.bots, skip, limit)), cut(f.contacts, skip, limit)...)
 	} else {
 		rows = cut(append(f.bots, f.contacts...), skip, limit)
 	}
 	return slices.DeleteFunc(rows, func(r *row) bool { return r.hidden }), total, nil
+}
+
+// behind is the first offset that shows no row, where offsets count rows.
+func (s Switches) behind(f found) int {
+	if s.LimitPerSource {
+		return max(len(f.bots), len(f.contacts))
+	}
+	return len(f.bots) + len(f.contacts)
 }
 
 func cut(rows []*row, skip, limit int) []*row {

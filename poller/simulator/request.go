@@ -23,6 +23,7 @@ const (
 	codeNoPath   = 4004
 	codeMethod   = 4005
 	codeSchema   = 4012
+	codeInternal = 5000
 )
 
 const (

@@ -146,7 +146,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // admit counts a request and decides its fault.
 func (s *Service) admit() Fault {
-	now := s.clock()
+	now := time.Now() // a minute is one also where the service's clock is set
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Requests++
@@ -165,7 +165,7 @@ func (s *Service) admit() Fault {
 	case s.config.RateLimit > 0 && len(s.recent) > s.config.RateLimit:
 		return RateLimited
 	}
-	return s.config.Faults.draw(s.config.Seed, s.stats.Requests)
+	return s.config.Faults.draw(s.config.Seed, s.stats.Requests, s.clock())
 }
 
 func (s *Service) count(f Fault) {
@@ -179,9 +179,20 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request, body []byte, fa
 	q, no := s.understand(r, body)
 	var rows []*row
 	var total int
+	var torn tear
 	now := s.instant()
 	if no == nil {
-		rows, total, no = s.page(q, s.find(q, now))
+		bad := s.config.Faults.bad(q, s.clock())
+		if bad != nil && !bad.Kind.Tears() {
+			s.count(metBadSecond)
+			if s.fail(w, r, Fault(bad.Kind)) {
+				return
+			}
+			fault = CutBody
+		}
+		f := s.find(q, now)
+		torn = s.tears(bad, f, now)
+		rows, total, no = s.page(q, f)
 	}
 	if no != nil {
 		s.mu.Lock()
@@ -190,7 +201,10 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request, body []byte, fa
 		refuse(w, *no)
 		return
 	}
-	p := s.write(rows, total, q.view, now, fault)
+	p := s.write(rows, total, q.view, now, fault, torn)
+	if p.rest != nil {
+		s.count(metBadSecond)
+	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(p.body)))
@@ -230,14 +244,19 @@ func (p *written) answered(q query, at time.Time) Answered {
 	for _, r := range p.rows {
 		a.Rows = append(a.Rows, r.shown)
 	}
+	if a.Rest = p.rest; p.rest != nil {
+		a.Rows = append(a.Rows, p.marker)
+	}
 	return a
 }
 
 // written is a page as bytes, with the rows of it that are whole in what is sent.
 type written struct {
-	body []byte
-	cut  int
-	rows []writtenRow
+	body   []byte
+	cut    int
+	rows   []writtenRow
+	rest   []Key       // of a page that is torn: the rows behind the tear
+	marker AnsweredRow // what stands for them
 }
 
 type writtenRow struct {
@@ -248,8 +267,12 @@ type writtenRow struct {
 	shown  AnsweredRow
 }
 
-func (s *Service) write(rows []*row, total int, v view, now int64, fault Fault) written {
+func (s *Service) write(rows []*row, total int, v view, now int64, fault Fault, torn tear) written {
+	if body := s.config.Switches.EmptyAs.body(); len(rows) == 0 && body != "" {
+		return written{body: []byte(body), cut: len(body) - 1}
+	}
 	b := append(make([]byte, 0, 64+len(rows)*4096), '{')
+	tornAt, tornFrom := -1, 0
 	switch s.config.Switches.NumResults {
 	case CountPage:
 		b = append(strconv.AppendInt(append(b, `"numResults":`...), int64(len(rows)), 10), ',')
@@ -270,6 +293,9 @@ func (s *Service) write(rows []*row, total int, v view, now int64, fault Fault) 
 		if fault == BrokenRow && i == len(rows)/2 {
 			wr.raw, wr.broken = breakRow(wr.raw), true
 		}
+		if r == torn.row {
+			wr.raw, tornAt, tornFrom = torn.write(wr.raw), i, len(b)
+		}
 		b = append(b, wr.raw...)
 		p.rows = append(p.rows, wr)
 		if fault == CutBody && p.cut == 0 && i >= len(rows)/2 {
@@ -277,8 +303,14 @@ func (s *Service) write(rows []*row, total int, v view, now int64, fault Fault) 
 		}
 	}
 	p.body = append(b, "]}"...)
+	if tornAt >= 0 && torn.kind != NoEndBracket && endsIn(p.body[tornFrom:]) { // then it is a bracket that is missing
+		return s.write(rows, total, v, now, fault, tear{torn.row, NoEndBracket})
+	}
 	if fault == CutBody {
 		p.sendHalf()
+	}
+	if tornAt >= 0 && tornAt < len(p.rows) {
+		p.tearAt(tornAt, tornFrom, func(r writtenRow) Key { key, _ := s.key(r.row, r.raw); return key })
 	}
 	return p
 }

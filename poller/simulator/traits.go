@@ -38,7 +38,12 @@ func (w *cast) botTraits(r *row) (traits, dice) {
 	if r.kind == assistRow {
 		names = []string{"agentassist", "AgentAssistV2"}
 	}
-	return traits{channel: pick(&d, names), bot: pick(&d, w.bots)}, d
+	t := traits{channel: pick(&d, names), bot: pick(&d, w.bots)}
+	if r.twin { // the row it is the twin of is that of its session
+		first, _ := w.botTraits(&row{id: r.session, kind: botRow})
+		t.channel, t.bot = first.channel, w.bots[(slices.Index(w.bots, first.bot)+1)%len(w.bots)]
+	}
+	return t, d
 }
 
 func (t traits) channelAt(st stage) string {

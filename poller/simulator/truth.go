@@ -25,6 +25,8 @@ type Row struct {
 	// Start and End are the times the window filter knows, with the milliseconds
 	// that the row does not show. The end of an open row is its start.
 	Start, End time.Time
+	// Shown is when it was first visible, by the world's clock; zero: always.
+	Shown time.Time
 	// Raw is the newest content.
 	Raw []byte
 }
@@ -100,6 +102,9 @@ func (s *Service) RowsAt(at, from, to time.Time, selectedFields ...string) iter.
 	now, lo, hi := at.UnixMilli(), from.UnixMilli(), to.UnixMilli()
 	window := Switches{Bounds: SubSecond, FilterBy: s.config.Switches.FilterBy}
 	return func(yield func(Row) bool) {
+		if hi <= lo {
+			return
+		}
 		var rows []*row
 		s.world.candidates(lo, hi, now, func(r *row) {
 			start, end := r.times(now)
@@ -120,6 +125,9 @@ func (s *Service) rowAt(r *row, v view, now int64) Row {
 	start, end := r.times(now)
 	out := Row{Start: time.UnixMilli(start).UTC(), End: time.UnixMilli(end).UTC(), Raw: s.rowText(r, v, s.stageAt(r, now))}
 	out.Key, out.Dead = s.key(r, out.Raw)
+	if r.shown != -never {
+		out.Shown = time.UnixMilli(r.shown).UTC()
+	}
 	return out
 }
 

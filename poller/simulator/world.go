@@ -32,6 +32,7 @@ type row struct {
 	closed  int64 // the end is known from here on; before, end is shown as start
 	kind    kind
 	hidden  bool  // takes its place in paging and is never shown
+	twin    bool  // a second bot-only row of its session, with another botId
 	bots    bool  // comes from the source of bot-only rows
 	extra   int32 // place in Config.Extra
 }
@@ -165,7 +166,7 @@ func (w *world) conversation(rows []row, seed uint64, start int64) []row {
 		if d.chance(0.3) {
 			return w.handover(rows, bot, &d)
 		}
-		return append(rows, bot)
+		return w.twinBot(append(rows, bot), bot)
 	}
 	contact := w.row(seed, contactRow, start)
 	rows = append(rows, contact)
@@ -181,6 +182,16 @@ func (w *world) conversation(rows []row, seed uint64, start int64) []row {
 		rows = append(rows, second)
 	}
 	return rows
+}
+
+// twinBot adds a second row of a bot's session.
+func (w *world) twinBot(rows []row, bot row) []row {
+	d := roll(bot.id, streamTwinBot)
+	if !d.chance(w.config.Switches.TwinBots) {
+		return rows
+	}
+	bot.id, bot.twin = d.next(), true
+	return append(rows, bot)
 }
 
 // handover turns a bot's session into a contact: a row with the same sessionId,

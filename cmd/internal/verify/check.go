@@ -40,9 +40,11 @@ type Report struct {
 
 	decoder  *encoder.Decoder
 	contents map[simulator.Key][]published
-	dead     map[string]int         // 16 hex digits of the row's hash -> dead letters
-	broken   map[simulator.Key]bool // rows that came broken in a committed read, and are dead letters like that
-	unread   map[int64]bool         // commits by their number: of windows that could not be read at all
+	dead     map[string]int              // 16 hex digits of the row's hash -> dead letters
+	broken   map[simulator.Key]bool      // rows that came broken in a committed read, and are dead letters like that
+	met      map[simulator.Key]time.Time // when a row was first shown to a read that was committed, by our clock
+	first    time.Time                   // when a page was first shown to such a read
+	unread   map[int64]bool              // commits by their number: of windows that could not be read at all
 	progress []*encoder.Progress
 }
 
@@ -69,7 +71,7 @@ func (r *Report) problem(format string, args ...any) {
 func Check(records []*kgo.Record, topics Topics, j *Journal) *Report {
 	r := &Report{
 		decoder: cmp.Or(topics.Decoder, encoder.NewDecoder(nil)), ByTopic: map[string]int64{},
-		contents: map[simulator.Key][]published{}, dead: map[string]int{}, broken: map[simulator.Key]bool{}, unread: map[int64]bool{},
+		contents: map[simulator.Key][]published{}, dead: map[string]int{}, broken: map[simulator.Key]bool{}, unread: map[int64]bool{}, met: map[simulator.Key]time.Time{},
 	}
 	served := j.served()
 	identities := map[string][]int32{}

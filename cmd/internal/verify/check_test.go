@@ -23,7 +23,7 @@ func TestTwoWorkersAskAlike(t *testing.T) {
 	}
 	for inTopics, problem := range map[int]string{3: "", 2: "says 3 rows, the service gave 2"} {
 		j := &Journal{answers: []answer{page(2), page(3)}}
-		r := &Report{contents: map[simulator.Key][]published{}, progress: []*encoder.Progress{{
+		r := &Report{contents: map[simulator.Key][]published{}, met: map[simulator.Key]time.Time{}, progress: []*encoder.Progress{{
 			Sequence: 1, WindowStart: at.Add(-10 * time.Second), WindowEnd: at, ReadAt: at, Fetched: 3, Requests: 1,
 		}}}
 		for _, row := range page(inTopics).Rows {
@@ -49,6 +49,7 @@ func TestTwoWorkersMeetAChange(t *testing.T) {
 	for last, problem := range map[uint64]string{7: "", 8: "", 9: "is not the newest content committed"} {
 		j := &Journal{answers: []answer{page(7), page(8)}}
 		r := &Report{
+			met:      map[simulator.Key]time.Time{},
 			contents: map[simulator.Key][]published{key: {{1, 7}, {2, 8}, {3, last}}},
 			progress: []*encoder.Progress{{Sequence: 1, WindowStart: at.Add(-10 * time.Second), WindowEnd: at, ReadAt: at, Fetched: 1, Requests: 1}},
 		}
@@ -67,7 +68,7 @@ func TestARowThatCameBroken(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &Report{
-		CompleteFrom: at.Add(-time.Hour), CompleteThrough: at.Add(-10 * time.Minute), broken: map[simulator.Key]bool{}, dead: map[string]int{"0123456789abcdef": 1},
+		CompleteFrom: at.Add(-time.Hour), CompleteThrough: at.Add(-10 * time.Minute), broken: map[simulator.Key]bool{}, met: map[simulator.Key]time.Time{}, dead: map[string]int{"0123456789abcdef": 1},
 		progress: []*encoder.Progress{{Sequence: 1, WindowStart: at.Add(-10 * time.Second), WindowEnd: at, ReadAt: at, Fetched: 1, Requests: 1}},
 	}
 	r.CheckComplete(service, 30*time.Minute)

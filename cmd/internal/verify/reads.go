@@ -25,7 +25,11 @@ func (r *Report) checkReads(j *Journal) {
 			r.unanswered(x, p)
 			continue
 		}
+		if at := x.answers[reads[0].first].at; r.first.IsZero() || at.Before(r.first) {
+			r.first = at
+		}
 		for key, shown := range reads[0].rows {
+			r.meet(key, shown, x.answers[shown.place].at)
 			switch {
 			case !shown.Dead:
 				newest.add(key, reads)
@@ -44,6 +48,15 @@ func (r *Report) checkReads(j *Journal) {
 		}
 	}
 	r.checkNewest(newest)
+}
+
+// meet notes when a row, or what it is a part of, was first shown.
+func (r *Report) meet(key simulator.Key, shown shown, at time.Time) {
+	for _, key := range append([]simulator.Key{key, shown.Of}, shown.rest...) {
+		if before, met := r.met[key]; !met || at.Before(before) {
+			r.met[key] = at
+		}
+	}
 }
 
 // unanswered is a commit without an answer behind it. That a window could not be read at all may be committed, but it covers

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -160,7 +161,7 @@ func TestReads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &story{Report: Report{
-				contents: map[simulator.Key][]published{}, dead: map[string]int{}, broken: map[simulator.Key]bool{}, unread: map[int64]bool{},
+				contents: map[simulator.Key][]published{}, dead: map[string]int{}, broken: map[simulator.Key]bool{}, unread: map[int64]bool{}, met: map[simulator.Key]time.Time{},
 			}}
 			c.tell(s)
 			s.checkReads(&s.Journal)
@@ -184,7 +185,7 @@ func (s *story) tear(hash string, rows ...int) {
 
 // TestReadsAreFoundSoon: a hundred thousand answers, a third of them of the same window.
 func TestReadsAreFoundSoon(t *testing.T) {
-	s := &story{Report: Report{contents: map[simulator.Key][]published{}, dead: map[string]int{}}}
+	s := &story{Report: Report{contents: map[simulator.Key][]published{}, dead: map[string]int{}, met: map[simulator.Key]time.Time{}}}
 	for n := range 33_000 {
 		s.answer(3*n, -100, -50, 0, some(0, 3))
 		s.answer(3*n+1, -100+n, -50+n, 0, some(0, 3))
@@ -198,5 +199,20 @@ func TestReadsAreFoundSoon(t *testing.T) {
 	}
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("took %v", took)
+	}
+}
+
+// TestUncovered: what was read too early, or by nobody, or could not be read.
+func TestUncovered(t *testing.T) {
+	s := &story{Report: Report{unread: map[int64]bool{4: true}}}
+	s.commit(500, 0, 100, 1, 0)
+	s.commit(150, 100, 140, 1, 0) // settled up to 90
+	s.commit(500, 110, 120, 1, 0)
+	s.commit(500, 120, 130, 1, 0)
+	s.commit(500, 130, 200, 1, 0)
+	got := s.Uncovered(second(10), second(300), time.Minute)
+	want := [][2]time.Time{{second(100), second(109)}, {second(120), second(129)}, {second(200), second(299)}}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"slices"
 	"time"
 
 	"github.com/convstream/convstream/poller/simulator"
@@ -106,3 +107,41 @@ func (r *Report) holds(row simulator.Row) bool {
 	}
 	return len(r.contents[row.Key]) > 0
 }
+
+// Met is when a row was first shown to a read that was committed, by our clock; false: never. What broke in a page was shown, too.
+func (r *Report) Met(key simulator.Key) (at time.Time, met bool) {
+	at, met = r.met[key]
+	return at, met
+}
+
+// Holds tells whether a row is in the topics, or, where it only came in a page that broke, in what was made a dead letter of it.
+func (r *Report) Holds(row simulator.Row) bool { return r.holds(row) || r.broken[row.Key] }
+
+// Uncovered are the first and the last second of each stretch of a range that no committed read of the last selection was made of
+// at least the settle delay after its end.
+func (r *Report) Uncovered(from, through time.Time, settle time.Duration) (gaps [][2]time.Time) {
+	var covered []stretch
+	for _, p := range r.progress {
+		if p.Requests == 0 || r.unread[p.Sequence] || p.Selection != r.progress[len(r.progress)-1].Selection {
+			continue
+		}
+		end := p.ReadAt.Add(-settle)
+		if p.WindowEnd.Before(end) {
+			end = p.WindowEnd
+		}
+		covered = join(covered, stretch{p.WindowStart, end})
+	}
+	slices.SortFunc(covered, func(a, b stretch) int { return a.start.Compare(b.start) })
+	for _, s := range append(covered, stretch{through, through}) {
+		if s.start.After(from) && from.Before(through) {
+			gaps = append(gaps, [2]time.Time{from, s.start.Add(-time.Second)})
+		}
+		if s.end.After(from) {
+			from = s.end
+		}
+	}
+	return gaps
+}
+
+// FirstRead is when the first page was shown of the reads that were committed, by our clock.
+func (r *Report) FirstRead() time.Time { return r.first }

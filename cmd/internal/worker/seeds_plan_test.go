@@ -34,6 +34,7 @@ type event struct {
 	code      *kerr.Error
 	fault     simulator.Fault
 	times     int
+	trouble
 }
 
 // The kinds of events.
@@ -58,6 +59,7 @@ func (e event) String() string {
 	case workerDies, workerGoes, workerStops, workerIsCut:
 		s += fmt.Sprintf(", worker %d", e.slot)
 	}
+	s += e.trouble.String()
 	return s + fmt.Sprintf(", for %v", e.lasts.Round(time.Second))
 }
 
@@ -113,6 +115,9 @@ func drawPlan(seed uint64) plan {
 	}
 	for range 4 + dice.IntN(12) {
 		p.events = append(p.events, p.drawEvent(dice))
+	}
+	if *troubles != "none" {
+		p.drawTrouble(rand.New(rand.NewPCG(seed, 12)))
 	}
 	slices.SortStableFunc(p.events, func(a, b event) int { return int(a.at - b.at) })
 	return p

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,10 @@ type simulation struct {
 	slots []*living
 	last  byte // names the worker started last
 	going sync.WaitGroup
+
+	clocks   []atomic.Int64    // of the workers of each slot: nanoseconds ahead of ours
+	settings map[string]string // that are others than the plan's now
+	partial  []stretchOfTime   // in the end
 
 	mu       sync.Mutex
 	traps    []*trap
@@ -51,8 +56,12 @@ type action struct {
 
 // simulate plays the plan and gives what is wrong then, and which faults were met.
 func simulate(t *testing.T, p plan) (problems []string, met map[string]int) {
-	inWorldOf(t, p.brokers, p.serves, p.env, func(w *world) {
-		s := &simulation{play: &play{world: w, lan: w.wire}, plan: p, began: time.Now(), met: map[string]int{}, slots: make([]*living, p.workers)}
+	inWorldOf(t, p.brokers, p.withBadSeconds(), p.env, func(w *world) {
+		s := &simulation{
+			play: &play{world: w, lan: w.wire}, plan: p, began: time.Now(), met: map[string]int{},
+			slots: make([]*living, p.workers), clocks: make([]atomic.Int64, p.workers), settings: map[string]string{},
+		}
+		s.startClocks()
 		for i := range s.slots {
 			s.start(i)
 		}
@@ -135,7 +144,8 @@ func (s *simulation) start(slot int) {
 		return
 	}
 	s.last++
-	pl := s.play.Start(string([]byte{'a' + s.last}), nil).(*player)
+	s.now = func() time.Time { return time.Now().Add(time.Duration(s.clocks[slot].Load())) }
+	pl := s.play.Start(string([]byte{'a' + s.last}), s.settings).(*player)
 	pl.wire.lateBy = 70 * time.Second
 	pl.wire.decideAll(s.fate)
 	s.slots[slot] = &living{player: pl, worker: s.worker}
@@ -177,6 +187,8 @@ func (s *simulation) actions(e event) []action {
 	case brokersAway:
 		do = func() { s.count(e.what()); s.lan.cutBrokers() }
 		undo = s.lan.mend
+	case secondIsBad, flakyTime, clockSteps, serviceSteps, settingChanges:
+		do, undo = s.troubleOf(e)
 	default:
 		do, undo = s.pairOf(e)
 	}
@@ -291,6 +303,7 @@ func (s *simulation) end() {
 		time.Sleep(10 * time.Second)
 		s.look()
 	}
+	s.notePartial()
 	for _, l := range s.slots {
 		if err := l.stop(); err != nil {
 			s.problem("drain: %v", err)
@@ -309,9 +322,7 @@ func (s *simulation) judgement() {
 	s.complete(r)
 	r.CheckClaims(2 * time.Minute)
 	s.problems = append(s.problems, r.Problems...)
-	if behind := time.Since(r.CompleteThrough); behind > 10*time.Minute {
-		s.problem("complete through %v, %v ago", r.CompleteThrough, behind)
-	}
+	s.notStuck(r)
 	if most := s.service.MaxPerMinute(); s.lease && most > 30 {
 		s.problem("%d requests in a minute, the budget is 30", most)
 	}

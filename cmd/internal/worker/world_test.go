@@ -41,6 +41,7 @@ type world struct {
 	stops   []func() error
 	ended   <-chan struct{}  // closed when the worker started last has ended
 	wire    *wire            // the workers' way to the service and the brokers
+	now     func() time.Time // the clock of workers that are started from now on; nil: ours
 	decoder *encoder.Decoder // of what is in the topics; nil: without a registry
 	now     func() time.Time // the workers' clock beside the service's; nil: time.Now
 }
