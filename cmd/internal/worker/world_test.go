@@ -43,7 +43,6 @@ type world struct {
 	wire    *wire            // the workers' way to the service and the brokers
 	now     func() time.Time // the clock of workers that are started from now on; nil: ours
 	decoder *encoder.Decoder // of what is in the topics; nil: without a registry
-	now     func() time.Time // the workers' clock beside the service's; nil: time.Now
 }
 
 // inWorld runs the test in a bubble of virtual time with a world of its own.
