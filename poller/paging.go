@@ -9,6 +9,7 @@ type Paging struct {
 	ShortUnsafe  bool `json:"shortUnsafe"`  // a short page was not the last one: every window is walked
 	BeyondCap    bool `json:"beyondCap"`    // an offset above 10 brought new rows: there is no cap of 10
 	Capped       bool `json:"capped"`       // an offset above 10 was not served
+	FailsBehind  bool `json:"failsBehind"`  // an offset behind the last row is answered with an error
 	IgnoresTime  bool `json:"ignoresTime"`  // the service looks at the dates of a window, not at the time of day
 	Examined     bool `json:"examined"`     // a proof was made under the present configuration
 	ProbesFailed int  `json:"probesFailed"` // proofs that found rows on the page after a short one

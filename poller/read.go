@@ -130,7 +130,7 @@ func (r *Reader) prove(c *collector, page smartassist.Page) (bool, error) {
 			return false, err
 		}
 		for _, offset := range r.nextOffsets(c, n) {
-			if _, _, err := c.behind(c.limit, offset); err != nil {
+			if _, _, err := c.behind(c.limit, offset, true); err != nil {
 				return false, err
 			}
 		}
@@ -214,6 +214,7 @@ type collector struct {
 	clock    Clock
 	began    int              // of those met
 	all      int              // requests
+	mayFail  bool             // the question at hand is known to be answered with an error where there is nothing
 	broken   smartassist.Page // the last answer, where it was no whole page
 	requests int              // since they were last taken
 }
@@ -268,20 +269,25 @@ func (c *collector) pageOf(limit, offset int) (smartassist.Page, error) {
 	return page, nil
 }
 
-// behind asks for a page that may stand behind the last one. A service that fails there, and not at page 0 in between, has none,
-// as one that refuses the offset.
-func (c *collector) behind(limit, offset int) (page smartassist.Page, none bool, err error) {
+// behind asks for a page that may stand behind the last one; last is whether the page before it says that it is. A service that
+// fails there, and not at page 0 in between, has none, as one that refuses the offset.
+func (c *collector) behind(limit, offset int, last bool) (page smartassist.Page, none bool, err error) {
+	paging := &c.reader.Paging
+	c.mayFail = last && paging.FailsBehind
 	page, err = c.pageOf(limit, offset)
-	if noSuchPage(err) && !refused(err) {
+	if c.mayFail = false; !noSuchPage(err) {
+		return page, false, err
+	}
+	if !refused(err) && !(last && paging.FailsBehind) {
 		if _, err := c.page(0); err != nil {
 			return page, false, err
 		}
-		page, err = c.pageOf(limit, offset)
+		if page, err = c.pageOf(limit, offset); !noSuchPage(err) {
+			return page, false, err
+		}
+		paging.FailsBehind = paging.FailsBehind || last && !refused(err)
 	}
-	if noSuchPage(err) {
-		return smartassist.Page{}, true, nil
-	}
-	return page, false, err
+	return smartassist.Page{}, true, nil
 }
 
 // settled reports whether the answers count for the whole window.

@@ -53,7 +53,7 @@ func (r *Reader) learnUnit(c *collector, page0 smartassist.Page) error {
 	if r.Paging.Unit != UnitUnknown || len(page0.Rows) < 3 {
 		return nil
 	}
-	page1, none, err := c.behind(c.limit, 1)
+	page1, none, err := c.behind(c.limit, 1, false)
 	if none || err != nil {
 		return err // where there is none, it cannot be found out
 	}
@@ -108,7 +108,7 @@ func (p *pass) run(page smartassist.Page) (ending, error) {
 	p.reach, p.limit = len(page.Rows), p.collector.limit
 	for at, pages := (step{}), 1; ; pages++ {
 		at = p.step(at, page, pages)
-		next, none, err := p.collector.behind(at.limit, at.offset)
+		next, none, err := p.collector.behind(at.limit, at.offset, p.mayBeLast(page))
 		switch {
 		case err != nil:
 			return unsteady, err
@@ -170,7 +170,7 @@ func (p *pass) upToTheCap(offset int) (ending, error) {
 	if p.reader.Paging.Unit != UnitRows || offset <= offsetCap || p.narrows {
 		return capped, nil
 	}
-	last, _, err := p.collector.behind(p.collector.limit, offsetCap)
+	last, _, err := p.collector.behind(p.collector.limit, offsetCap, false)
 	p.add(last)
 	return capped, err
 }
@@ -186,7 +186,7 @@ func (p *pass) asFarAsServed(page smartassist.Page) (ending, error) {
 	if p.reader.Paging.Unit != UnitRows || p.narrows {
 		return capped, nil
 	}
-	last, none, err := p.collector.behind(p.collector.limit, offsetCap)
+	last, none, err := p.collector.behind(p.collector.limit, offsetCap, false)
 	if none || err != nil || p.add(last) > 0 || !few {
 		return capped, err
 	}
