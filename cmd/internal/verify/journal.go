@@ -16,7 +16,7 @@ import (
 type Journal struct {
 	mu      sync.Mutex
 	answers []answer
-	behind  []time.Duration
+	off     []time.Duration
 }
 
 type answer struct {
@@ -32,21 +32,21 @@ func (j *Journal) Observe(a simulator.Answered) {
 	j.answers = append(j.answers, answer{a, at})
 }
 
-// ClockBehind says that the clock of a worker was so far behind ours for a while.
-func (j *Journal) ClockBehind(d time.Duration) {
+// ClockOff says that the clock of a worker was so far ahead of ours for a while, or behind it, if negative.
+func (j *Journal) ClockOff(d time.Duration) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if d > 0 && !slices.Contains(j.behind, d) {
-		j.behind = append(j.behind, d)
+	if d != 0 && !slices.Contains(j.off, d) {
+		j.off = append(j.off, d)
 	}
 }
 
-// clocks are how far the clocks of workers may have been behind ours. Those that were ahead say nothing: the Date header counts.
-func (j *Journal) clocks() []time.Duration { return append([]time.Duration{0}, j.behind...) }
+// clocks are how far the clocks of workers may have been ahead of ours.
+func (j *Journal) clocks() []time.Duration { return append([]time.Duration{0}, j.off...) }
 
-// said is when a worker whose clock was so far behind ours says that it was answered: the earlier of its clock and the Date header.
-func (a answer) said(behind time.Duration) time.Time {
-	at := a.at.Add(-behind)
+// said is when a worker whose clock was so far ahead of ours says that it was answered: the earlier of its clock and the Date header.
+func (a answer) said(ahead time.Duration) time.Time {
+	at := a.at.Add(ahead)
 	if date := a.At.Truncate(time.Second); !a.At.IsZero() && date.Before(at) {
 		return date
 	}

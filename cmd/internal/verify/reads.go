@@ -184,7 +184,8 @@ type index struct {
 	*Journal
 	places  map[asked][]int               // of the answers, ascending
 	commits map[asked][]*encoder.Progress // ascending by when they were read
-	earlier time.Duration                 // at most so much earlier than our clock a worker says that it read
+	earlier time.Duration                 // at most so much earlier than by our clock a worker says that it read
+	later   time.Duration                 // or later: its clock and the service's were ahead
 }
 
 func (j *Journal) index(commits []*encoder.Progress) *index {
@@ -192,8 +193,8 @@ func (j *Journal) index(commits []*encoder.Progress) *index {
 	for i, a := range j.answers {
 		window := asked{a.From.Unix(), a.To.Unix()}
 		x.places[window] = append(x.places[window], i)
-		for _, behind := range j.clocks() {
-			x.earlier = max(x.earlier, a.at.Sub(a.said(behind)))
+		for _, ahead := range j.clocks() {
+			x.earlier, x.later = max(x.earlier, a.at.Sub(a.said(ahead))), max(x.later, a.said(ahead).Sub(a.at))
 		}
 	}
 	for _, p := range commits {
@@ -213,7 +214,7 @@ func (x *index) asked(p *encoder.Progress) bool {
 // around are the places in the index of the answers for the commit's window that came about when it was read, as far as clocks can be apart.
 func (x *index) around(p *encoder.Progress) []int {
 	list := x.places[askedFor(p)]
-	from := sort.Search(len(list), func(i int) bool { return x.answers[list[i]].at.After(p.ReadAt.Add(-tolerance)) })
+	from := sort.Search(len(list), func(i int) bool { return x.answers[list[i]].at.After(p.ReadAt.Add(-tolerance - x.later)) })
 	to := sort.Search(len(list), func(i int) bool { return !x.answers[list[i]].at.Before(p.ReadAt.Add(x.earlier + longestWay)) })
 	return list[from:max(from, to)]
 }
@@ -248,8 +249,8 @@ const longestRead = 10 * time.Minute
 // way is how far apart the answer and the commit's first page are, and whether they may be the same. The worker's clock
 // was read before the request, ours when it arrived: later by whatever held it up on the way.
 func (x *index) way(i int, p *encoder.Progress) (nearest time.Duration, may bool) {
-	for _, behind := range x.clocks() {
-		way := x.answers[i].said(behind).Sub(p.ReadAt)
+	for _, ahead := range x.clocks() {
+		way := x.answers[i].said(ahead).Sub(p.ReadAt)
 		if -tolerance < way && way < longestWay && (!may || way.Abs() < nearest) {
 			nearest, may = way.Abs(), true
 		}

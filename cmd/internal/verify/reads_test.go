@@ -120,11 +120,17 @@ func TestReads(t *testing.T) {
 			s.commit(0, -100, -50, 1, 1)
 		}, ""},
 		"a clock that is behind": {func(s *story) {
-			s.ClockBehind(45 * time.Minute)
+			s.ClockOff(-45 * time.Minute)
 			s.answer(0, -100, -50, 0, some(0, 5))
 			s.answer(9, -100, -50, 0, some(0, 6))
 			s.commit(9-45*60, -100, -50, 1, 6)
 			s.commit(9, -100, -50, 1, 6)
+		}, ""},
+		"a clock that is ahead, and the service's too, a little": {func(s *story) {
+			s.ClockOff(2 * time.Hour)
+			s.answer(0, -100, -50, 0, some(0, 5))
+			s.answers[0].At = second(50)
+			s.commit(50, -100, -50, 1, 5)
 		}, ""},
 		"a clock that is behind without our knowing": {func(s *story) {
 			s.answer(0, -100, -50, 0, some(0, 5))

@@ -9,10 +9,11 @@ import (
 
 // CheckComplete adds what is missing: a row that the service showed within the settle delay of its time, in the range
 // that the last commit calls complete, and that is not in the topics. One that came broken when it was read is a dead letter
-// until it is read again.
+// until it is read again. One that began before the range, and comes into it only because it is known by now when it ended, was not
+// promised.
 func (r *Report) CheckComplete(service *simulator.Service, settle time.Duration, selectedFields ...string) {
 	for row := range service.RowsAt(time.Now(), r.CompleteFrom, r.CompleteThrough, selectedFields...) {
-		if r.holds(row) || r.broken[row.Key] {
+		if r.Holds(row) || row.Start.Before(r.CompleteFrom) {
 			continue
 		}
 		then := row.Start.Add(settle)

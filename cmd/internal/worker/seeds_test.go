@@ -64,7 +64,7 @@ func brief(problems []string) string {
 // shrinking bounds how often a failing world is played again.
 var shrinking = flag.Int("shrink", 40, "how often TestSeeds plays a failing world again, to tell a shorter one")
 
-// shrink removes events as long as what is left still fails: halves of them, quarters, and so on.
+// shrink removes events as long as what is left still fails in the same way: halves of them, quarters, and so on.
 func shrink(t *testing.T, p plan, problems []string) (plan, []string) {
 	tries := 0
 	for size := (len(p.events) + 1) / 2; size > 0; size /= 2 {
@@ -72,7 +72,7 @@ func shrink(t *testing.T, p plan, problems []string) (plan, []string) {
 			less := p
 			less.events = slices.Delete(slices.Clone(p.events), from, min(from+size, len(p.events)))
 			tries++
-			if still, _ := simulate(t, less); len(still) > 0 {
+			if still, _ := simulate(t, less); alike(still, problems) {
 				p, problems = less, still
 				continue
 			}
@@ -80,6 +80,15 @@ func shrink(t *testing.T, p plan, problems []string) (plan, []string) {
 		}
 	}
 	return p, problems
+}
+
+// alike tells whether there are problems, and those of two plays are of one kind: only stuck, or worse.
+func alike(some, others []string) bool {
+	stuck := func(problem string) bool { return strings.HasPrefix(problem, "stuck: ") }
+	all := func(problems []string) bool {
+		return !slices.ContainsFunc(problems, func(p string) bool { return !stuck(p) })
+	}
+	return len(some) > 0 && all(some) == all(others)
 }
 
 // table lists faults by kind.

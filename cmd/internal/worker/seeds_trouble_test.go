@@ -167,7 +167,7 @@ func (s *simulation) troubleOf(e event) (do, undo func()) {
 	case clockSteps:
 		do = func() { s.clocks[e.slot].Store(int64(e.step)) }
 		undo = func() { s.clocks[e.slot].Store(0) }
-		s.journal.ClockBehind(-e.step)
+		s.journal.ClockOff(e.step)
 	case serviceSteps:
 		do, undo = func() { s.service.SetSkew(e.step) }, func() { s.service.SetSkew(0) }
 	case settingChanges:
