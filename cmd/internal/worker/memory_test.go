@@ -57,7 +57,7 @@ func TestMemoryIsFlatOverAWeek(t *testing.T) {
 		if seventh.Stretches > second.Stretches+20 {
 			t.Errorf("%d stretches of coverage, %d at the end of day 2", seventh.Stretches, second.Stretches)
 		}
-		if seventh.Goroutines > second.Goroutines+5 {
+		if seventh.Goroutines > second.Goroutines+10 { // a read under way has some of its own
 			t.Errorf("%d goroutines, %d at the end of day 2", seventh.Goroutines, second.Goroutines)
 		}
 	})
