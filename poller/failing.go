@@ -23,7 +23,8 @@ type Failing struct {
 }
 
 const (
-	longestWait  = time.Hour // before a window that fails is tried again
+	firstWait    = 15 * time.Second // before a window that fails by itself is tried again; twice as long each time
+	longestWait  = time.Hour
 	partialAfter = 3 * time.Minute
 	partialFrom  = 3 // failures that are the window's own
 
@@ -65,7 +66,7 @@ func (a *Agenda) fails(t Task, r Read, now time.Time) {
 	case !narrows && f.Blamed >= partialFrom && since(f.Since, now) >= partialAfter:
 		f.partial = true
 	}
-	f.NotBefore = now.Add(min(longestWait, 2*time.Second<<min(f.Failures, 11)))
+	f.NotBefore = now.Add(min(longestWait, firstWait<<min(f.Failures-1, 11)))
 	if f.Blamed == 0 {
 		f.NotBefore = now.Add(min(time.Minute, time.Second<<min(f.Failures, 6)))
 	}
@@ -141,7 +142,8 @@ func (a Agenda) free(w Window) Window {
 	return w
 }
 
-// retry returns the window that is to be tried again now: of those whose rows are the newest if urgent, else of the others.
+// retry returns the window that is to be tried again now: of those whose rows are the newest if urgent, else of the others; or how
+// long it is until one is.
 func (a Agenda) retry(now time.Time, urgent bool) (t Task, wait time.Duration) {
 	wait = longestIdle
 	best := -1
@@ -150,7 +152,7 @@ func (a Agenda) retry(now time.Time, urgent bool) (t Task, wait time.Duration) {
 			continue
 		}
 		d := waitUntil(f.NotBefore, now, longestWait)
-		if d < wait || d == 0 { // of several that are due, the latest
+		if d < wait || d == 0 && f.Len() >= a.Failing[best].Len() { // of several that are due the widest, which holds most, and the latest
 			best, wait = i, d
 		}
 	}
