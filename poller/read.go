@@ -214,13 +214,14 @@ type collector struct {
 	clock    Clock
 	began    int              // of those met
 	all      int              // requests
-	mayFail  bool             // the question at hand is known to be answered with an error where there is nothing
+	absent   map[int]bool     // offsets at which there is no page
+	tries    int              // how often the question at hand is asked, where it may be one for nothing; 0 is as usual
 	broken   smartassist.Page // the last answer, where it was no whole page
 	requests int              // since they were last taken
 }
 
 func (r *Reader) collector(t Task, ask Ask) *collector {
-	c := &collector{reader: r, window: t.Window, limit: r.Limit, ask: ask, met: map[rowKey]bool{}}
+	c := &collector{reader: r, window: t.Window, limit: r.Limit, ask: ask, met: map[rowKey]bool{}, absent: map[int]bool{}}
 	if t.Limit > 0 {
 		c.limit = t.Limit
 	}
@@ -270,24 +271,42 @@ func (c *collector) pageOf(limit, offset int) (smartassist.Page, error) {
 }
 
 // behind asks for a page that may stand behind the last one; last is whether the page before it says that it is. A service that
-// fails there, and not at page 0 in between, has none, as one that refuses the offset.
+// fails there, and not at page 0 in between, has none, as one that refuses the offset. Where services are known to do that,
+// they are not asked as often.
 func (c *collector) behind(limit, offset int, last bool) (page smartassist.Page, none bool, err error) {
 	paging := &c.reader.Paging
-	c.mayFail = last && paging.FailsBehind
-	page, err = c.pageOf(limit, offset)
-	if c.mayFail = false; !noSuchPage(err) {
+	if c.absent[offset] && limit == c.limit {
+		return smartassist.Page{}, true, nil
+	}
+	known := paging.FailsBehind
+	if known {
+		c.tries = 2
+	}
+	if known && last {
+		c.tries = 1
+	}
+	defer func() { c.tries = 0 }()
+	if page, err = c.pageOf(limit, offset); !noSuchPage(err) {
 		return page, false, err
 	}
-	if !refused(err) && !(last && paging.FailsBehind) {
+	if !refused(err) && !(known && last) {
 		if _, err := c.page(0); err != nil {
 			return page, false, err
 		}
 		if page, err = c.pageOf(limit, offset); !noSuchPage(err) {
 			return page, false, err
 		}
-		paging.FailsBehind = paging.FailsBehind || last && !refused(err)
+		paging.FailsBehind = paging.FailsBehind || !refused(err)
+	}
+	if limit == c.limit {
+		c.absent[offset] = true
 	}
 	return smartassist.Page{}, true, nil
+}
+
+// mayNotBe reports whether so many failures of the question at hand are enough to say that there is no such page.
+func (c *collector) mayNotBe(failures int, err error) bool {
+	return c.tries > 0 && failures >= c.tries && noSuchPage(err)
 }
 
 // settled reports whether the answers count for the whole window.

@@ -86,7 +86,7 @@ func (g *reading) failed(err error, answers int, now time.Time) (again bool) {
 	if g.failures++; isTimeout(err) {
 		g.failures += timeout - 1
 	}
-	if refused(err) || g.failures >= most || g.collector.mayFail && noSuchPage(err) {
+	if refused(err) || g.failures >= most || g.collector.mayNotBe(g.failures, err) {
 		return false
 	}
 	g.collector.requests++

@@ -75,6 +75,10 @@ func (p *plan) drawTrouble(dice *rand.Rand) {
 	}
 	switches := &p.serves.Switches
 	switches.ErrorBehindEnd = dice.IntN(8) == 0 && inTrouble("behind-end")
+	if switches.Thin > 0 && switches.NumResults == simulator.CountTotal {
+		// A page that fails then cannot be told from one that is not there: more rows are counted than are ever shown.
+		switches.ErrorBehindEnd = false
+	}
 	if as := []simulator.EmptyAs{"", "", simulator.EmptyNull, simulator.EmptyAbsent}[dice.IntN(4)]; inTrouble("empty") {
 		switches.EmptyAs = as
 	}
