@@ -20,6 +20,7 @@ func TestAClockBehindTheCoverage(t *testing.T) {
 		w.run(time.Hour)
 		var clock steppedClock
 		clock.set(-45 * time.Minute)
+		w.journal.ClockOff(-45 * time.Minute)
 		w.now = clock.now
 		again := time.Now()
 		w.run(30 * time.Minute)
