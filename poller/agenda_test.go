@@ -126,6 +126,9 @@ func TestAgendaReadsOnlyWhatMakesSense(t *testing.T) {
 		}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			i.now = i.now.Add(time.Duration(rapid.IntRange(1, 5000).Draw(t, "ms*200")) * 200 * time.Millisecond)
+			if rapid.IntRange(0, 9).Draw(t, "step") == 0 { // of our clock
+				i.now = i.now.Add(time.Duration(rapid.IntRange(-20_000, 5000).Draw(t, "by")) * 1100 * time.Millisecond)
+			}
 			task, due := i.next()
 			if !due {
 				continue

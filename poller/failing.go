@@ -148,7 +148,11 @@ func (a Agenda) retry(now time.Time, urgent bool) (t Task, wait time.Duration) {
 	wait = longestIdle
 	best := -1
 	for i, f := range a.Failing {
-		if (f.Why == Head) != urgent {
+		upTo := a.present(now)
+		if f.Why == Gap || f.Why == Settled {
+			upTo = a.settledUpTo(now)
+		}
+		if (f.Why == Head) != urgent || f.End.After(upTo) { // a clock was set back
 			continue
 		}
 		d := waitUntil(f.NotBefore, now, longestWait)

@@ -103,7 +103,7 @@ func (a Agenda) pieces(at time.Time) []piece {
 // ago is the instant at which the tier begins; the present for tier -1.
 func (a Agenda) ago(at time.Time, tier int) time.Time {
 	if tier < 0 {
-		return at
+		return at.UTC().Truncate(time.Second)
 	}
 	return at.Add(-a.Tiers[tier].Age).UTC().Truncate(time.Second)
 }
@@ -198,7 +198,7 @@ func (a Agenda) cells(at time.Time) []cell {
 		if !s.End.After(horizon) || s.Partial != "" {
 			continue
 		}
-		w := a.within(Window{later(s.Start, horizon.UTC().Truncate(time.Second)), s.End})
+		w := a.within(Span(later(s.Start, horizon), earlier(s.End, at))) // our clock may have been set back behind the coverage
 		for !w.Empty() {
 			free := a.free(w)
 			w.Start = later(free.End, w.Start.Add(time.Second))
