@@ -87,6 +87,7 @@ func newAgenda(rules Rules, ledger Ledger, now time.Time) Agenda {
 // After returns the agenda after the task was read, or failed. now is our clock.
 func (a Agenda) After(t Task, r Read, now time.Time) Agenda {
 	a.told(r)
+	a.notAhead(a.present(now))
 	if t.lane() > 0 {
 		a.turn++
 	}
@@ -159,6 +160,23 @@ func (a *Agenda) narrower(why Why, r Read) time.Duration {
 		return next
 	}
 	return 0
+}
+
+// notAhead takes back what is known of a time that has not come: it was asked for while one of the clocks was ahead.
+func (a *Agenda) notAhead(present time.Time) {
+	if a.peeked.After(present) {
+		a.peeked = time.Time{}
+	}
+	if !slices.ContainsFunc(a.Failing, func(f Failing) bool { return f.End.After(present) }) {
+		return
+	}
+	var out []Failing
+	for _, f := range a.Failing {
+		if f.End = earlier(f.End, present); !f.Empty() {
+			out = append(out, f)
+		}
+	}
+	a.Failing = out
 }
 
 // lane is 0 for the newest rows, 1 for all else.
