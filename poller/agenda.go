@@ -165,7 +165,7 @@ func (a *Agenda) narrower(why Why, r Read) time.Duration {
 // notAhead takes back what is known of a time that has not come: it was asked for while one of the clocks was ahead.
 func (a *Agenda) notAhead(present time.Time) {
 	if a.peeked.After(present) {
-		a.peeked = time.Time{}
+		a.peeked = present.Add(-a.Settle)
 	}
 	if !slices.ContainsFunc(a.Failing, func(f Failing) bool { return f.End.After(present) }) {
 		return
@@ -203,7 +203,7 @@ func (a *Agenda) failed(t Task, r Read, now time.Time) {
 			reason = r.Partial
 		}
 		settled := Window{t.Start, earlier(t.End, a.settledUpTo(now))}
-		a.Coverage = a.Coverage.Add(Stretch{Window: settled, ReadAt: at, Partial: reason}).MergePartial(at.Add(-Horizon(a.Tiers)), mostPartial)
+		a.Coverage = a.Coverage.Add(Stretch{Window: settled, ReadAt: at, Partial: reason, Withheld: r.Withheld}).MergePartial(at.Add(-Horizon(a.Tiers)), mostPartial)
 	}
 	if t.Why == Head && !t.Retry {
 		a.headTried, a.passing, a.other = now, false, !a.other
@@ -356,9 +356,12 @@ func (a Agenda) forgettable(at time.Time) time.Time {
 	return oldest.Add(-24 * time.Hour).UTC().Truncate(time.Second)
 }
 
-// dropFailing forgets failing windows that are not read again.
+// dropFailing forgets failing windows that are not read again: what was never read is wanted however old it is.
 func (a *Agenda) dropFailing(at time.Time) {
-	old := func(f Failing) bool { return f.End.Before(at) }
+	horizon := at.Add(-Horizon(a.Tiers))
+	old := func(f Failing) bool {
+		return f.End.Before(a.Reach) || f.End.Before(horizon) && (f.Why == Reread || f.partial)
+	}
 	if slices.ContainsFunc(a.Failing, old) {
 		a.Failing = slices.DeleteFunc(slices.Clone(a.Failing), old)
 	}

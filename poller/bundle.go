@@ -196,10 +196,10 @@ const (
 // forget returns what no window that can still be asked for could return again, except what the bundle returned, and moves how far
 // the memory reaches. It goes by the instant of the bundle's last read: the earlier of our clock and the service's.
 func (p *Poller) forget(now time.Time) []Remembered {
-	at := p.pending.batches[len(p.pending.batches)-1].Read.At
 	a := &p.agenda
+	at := earlier(p.pending.batches[len(p.pending.batches)-1].Read.At, a.Clock.Earlier(now))
 	a.Horizon = a.Horizon.after(Horizon(p.cfg.Tiers), at.UTC().Truncate(time.Second))
-	a.dropFailing(later(a.Reach, at.Add(-Horizon(p.cfg.Tiers))))
+	a.dropFailing(at)
 	if since(p.sweptAt, now) < sweepEvery || at.IsZero() || a.From.IsZero() {
 		return nil
 	}

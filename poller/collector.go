@@ -104,9 +104,6 @@ func (c *collector) behind(limit, offset int, last bool) (page smartassist.Page,
 	if known {
 		c.tries = 2
 	}
-	if known && last {
-		c.tries = 1
-	}
 	defer func() { c.tries = 0 }()
 	if page, err = c.pageOf(limit, offset); !noSuchPage(err) {
 		return page, false, err
@@ -215,4 +212,4 @@ func (c *collector) narrow(page smartassist.Page) Read {
 }
 
 // rowsToAPage is how many rows a window is made for that holds too many.
-func rowsToAPage(limit int) float64 { return min(pageRows, 0.8*float64(limit)) }
+func rowsToAPage(limit int) float64 { return max(1, min(pageRows, 0.8*float64(limit))) }

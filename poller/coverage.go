@@ -100,8 +100,11 @@ func (c Coverage) Add(s Stretch) Coverage {
 
 // over returns what is known where s was read after old.
 func (s Stretch) over(old Stretch) Stretch {
-	if s.Partial != "" && old.Partial == "" {
-		s.Partial, s.Withheld = "", s.Withheld || old.Withheld
+	if s.Partial != "" {
+		s.Withheld = s.Withheld || old.Withheld
+	}
+	if old.Partial == "" {
+		s.Partial = ""
 	}
 	return s
 }

@@ -75,6 +75,9 @@ func (d Density) hours(w Window, f func(part Window, rate float64) bool) {
 
 // Rows returns how many rows are to be expected in the window.
 func (d Density) Rows(w Window) (rows float64) {
+	if w.Len() > 7*widest {
+		return d.Mean * w.Len().Seconds()
+	}
 	d.hours(w, func(part Window, rate float64) bool {
 		rows += rate * part.Len().Seconds()
 		return true

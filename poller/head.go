@@ -129,6 +129,9 @@ func (a Agenda) manyNew(now time.Time) bool {
 
 func (a Agenda) headWindow(now time.Time) Window {
 	whole := a.within(Span(a.tail(now), a.present(now)))
+	if whole.Empty() { // our clock was set back behind the coverage
+		whole = a.within(Span(later(a.From, whole.End.Add(-a.Settle-2*a.Interval)), whole.End))
+	}
 	if !a.passing && a.oneRead(whole) {
 		return a.free(whole)
 	}
@@ -168,6 +171,9 @@ func (a *Agenda) afterHead(t Task, r Read) {
 		return
 	}
 	if a.passing, a.unproven = true, true; r.Narrow > 0 {
+		if a.headRead.IsZero() {
+			a.headRead = t.chosen // the first head is to tell the clock; it goes on as any other
+		}
 		return
 	}
 	a.passing = r.End.Before(t.present)

@@ -46,7 +46,10 @@ func (r Read) observed(d Density, limit int, ignoresTime bool) Density {
 // Ask asks the service for a page. Its errors are [smartassist.Error] values, or [errStopped].
 type Ask func(smartassist.Query) (smartassist.Page, error)
 
-var errStopped = errors.New("the read was given up")
+var (
+	errStopped    = errors.New("the read was given up")
+	errSmallPages = errors.New("not all of it came in smaller pages")
+)
 
 // Reader reads windows whole, whatever the service's paging does, and says so where it cannot.
 type Reader struct {
@@ -85,6 +88,8 @@ func (r *Reader) read(c *collector) Read {
 		return c.failed(err)
 	case end == ended:
 		return c.whole()
+	case !c.usual(): // other pages may do better
+		return c.failed(errSmallPages)
 	case end == unsteady && !splittable && c.settled():
 		return c.partial(Unsteady)
 	case end == unsteady && !c.settled():
@@ -122,17 +127,19 @@ func (r *Reader) whole(c *collector, page smartassist.Page) (bool, error) {
 // A service that answers with an error where there is nothing more has none.
 func (r *Reader) prove(c *collector, page smartassist.Page) (bool, error) {
 	for range maxPasses {
-		n, before := len(page.Rows), c.known()
+		n, before, fails := len(page.Rows), c.known(), false
 		if err := r.learnUnit(c, page); err != nil {
 			return false, err
 		}
 		for _, offset := range r.nextOffsets(c, n) {
-			if _, _, err := c.behind(c.limit, offset, true); err != nil {
+			_, none, err := c.behind(c.limit, offset, true)
+			if err != nil {
 				return false, err
 			}
+			fails = fails || none
 		}
 		if c.known() == before {
-			if c.usual() {
+			if c.usual() && !fails { // an error is no proof that can be built on
 				r.Paging.proved(n)
 			}
 			return true, nil
@@ -164,6 +171,9 @@ func (r *Reader) nextOffsets(c *collector, n int) []int {
 	}
 	if n < c.limit/2 {
 		offsets = append(offsets, c.limit)
+	}
+	if r.Paging.Unit == UnitRows && n > offsetCap && !r.Paging.BeyondCap {
+		offsets = append(offsets, offsetCap)
 	}
 	if r.Paging.Unit == UnitUnknown && n > 1 {
 		offsets = append(offsets, 1)

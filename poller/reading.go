@@ -69,8 +69,8 @@ const (
 	timeout = 3
 )
 
-// failed reports whether the question at hand is asked again, after it was answered with an error: at once the first time, then
-// after 1, 2, 4 and 8 seconds. answers is how many requests have been answered so far. A read of which there are pages is not
+// failed reports whether the question at hand is asked again, after it was answered with an error: after half a
+// second, then 1, 2 and 4 seconds. answers is how many requests have been answered so far. A read of which there are pages is not
 // given up before something else could be read meanwhile: it is more likely to be the service that fails.
 func (g *reading) failed(err error, answers int, now time.Time) (again bool) {
 	if g.failures == 0 {

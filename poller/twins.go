@@ -25,8 +25,8 @@ func (j *judge) twins(rows []smartassist.Row, ignore smartassist.Ignore) map[int
 			keys[key] = i
 			continue
 		}
-		if sameContent(row, rows[other]) {
-			continue // the same row again
+		if row.Fingerprint(ignore) == rows[other].Fingerprint(ignore) {
+			continue // the same row again, by what counts
 		}
 		if out == nil {
 			out = map[int]bool{}
@@ -57,20 +57,28 @@ func twinKey(row smartassist.Row, fingerprint uint64) Key {
 	return keyOf("w", row.Identity(), fmt.Sprintf("%s\x00%016x", row.SessionID, fingerprint))
 }
 
+// knownTwin reports whether the content was published as a twin, by whatever list of pointers its fingerprint was made without.
 func (j *judge) knownTwin(row smartassist.Row, fingerprint uint64) bool {
-	_, known := j.lookup(twinKey(row, fingerprint))
-	return known
+	if _, known := j.lookup(twinKey(row, fingerprint)); known {
+		return true
+	}
+	for i, list := range j.prints.lists {
+		if _, known := j.lookup(twinKey(row, row.Fingerprint(list))); known && i != int(j.prints.current) {
+			return true
+		}
+	}
+	return false
 }
 
 // twin publishes a content that shows beside another of its identity and session, once.
 func (j *judge) twin(row smartassist.Row, fingerprint uint64) {
 	j.Twins++
 	key := twinKey(row, fingerprint)
-	e, known := j.lookup(key)
-	if known || j.mode == ByConversation {
+	remembered := Entry{session: sessionTag(row.SessionID), list: j.prints.current}
+	if known := j.knownTwin(row, fingerprint); known || j.mode == ByConversation {
 		j.Unchanged++
 		if known {
-			j.remember(key, e)
+			j.remember(key, remembered)
 		}
 		return
 	}
@@ -81,7 +89,7 @@ func (j *judge) twin(row smartassist.Row, fingerprint uint64) {
 	if row.Err == nil {
 		p.main.revision++
 	}
-	j.remember(key, Entry{session: sessionTag(row.SessionID), list: j.prints.current})
+	j.remember(key, remembered)
 	j.remember(p.key, p.main)
 	if row.Err != nil {
 		j.Dead = append(j.Dead, row)

@@ -54,7 +54,7 @@ func newMetrics(w *Worker) *metrics {
 	m.rows = vector("rows_total", "Rows of committed reads: published, unchanged or dead_lettered.", "result")
 	m.published = vector("published_total", "Rows committed, by topic; the dead-letter topic included.", "topic")
 	m.late = counter("late_rows_total", "Rows first met in a window that was covered before.")
-	m.twins = counter("twin_rows_total", "Rows that differ from another row of the same identity and session on one page; each content is published once.")
+	m.twins = counter("twin_rows_total", "Rows that differ from another row of the same identity and session on one page, counted at each read; each content is published once.")
 	m.changeAge = m.ages("change_age_seconds", "Age of a conversation, since its start, at the read that found it changed.")
 	m.lateness = m.ages("first_seen_seconds", "Time from the start of a conversation to the read of the newest rows that first showed it.")
 	m.reads = vector("reads_total", "Committed reads, by reason: head, settled, reread, gap or replay.", "why")
