@@ -77,19 +77,38 @@ func TestNoSlidingMinuteExceedsTheBudget(t *testing.T) {
 		steps := drawSteps(rt)
 		var sent []time.Time
 		synctest.Test(t, func(*testing.T) { sent = live(perMinute, steps) })
-		for i, from := range sent {
-			// The minute is taken with both its ends.
-			n := 0
-			for _, at := range sent[i:] {
-				if at.Sub(from) <= time.Minute {
-					n++
-				}
-			}
-			if n > perMinute {
-				rt.Fatalf("%d requests in the minute from %v, budget %d", n, from, perMinute)
+		withinBudget(rt, perMinute, sent)
+	})
+}
+
+// TestABudgetOfOneHoldsForFiftyInARow, and with a restart among them: what the test before once found.
+func TestABudgetOfOneHoldsForFiftyInARow(t *testing.T) {
+	for restart := range 50 {
+		steps := slices.Repeat([]step{{patient: time.Hour, then: "ok"}}, 50)
+		if restart > 0 {
+			steps[restart].then = "restart"
+		}
+		var sent []time.Time
+		synctest.Test(t, func(*testing.T) { sent = live(1, steps) })
+		if withinBudget(t, 1, sent); len(sent) != 50 {
+			t.Errorf("%d requests of 50", len(sent))
+		}
+	}
+}
+
+// withinBudget fails the test where a sliding minute, taken with both its ends, has more requests than the budget.
+func withinBudget(t interface{ Fatalf(string, ...any) }, perMinute int, sent []time.Time) {
+	for i, from := range sent {
+		n := 0
+		for _, at := range sent[i:] {
+			if at.Sub(from) <= time.Minute {
+				n++
 			}
 		}
-	})
+		if n > perMinute {
+			t.Fatalf("%d requests in the minute from %v, budget %d", n, from, perMinute)
+		}
+	}
 }
 
 func TestBudgetIsUsed(t *testing.T) {
