@@ -25,6 +25,7 @@ type Failing struct {
 const (
 	firstWait    = 15 * time.Second // before a window that fails by itself is tried again; twice as long each time
 	longestWait  = time.Hour
+	salvagedWait = 15 * time.Minute // before one is tried again of which a part is a dead letter
 	partialAfter = 3 * time.Minute
 	partialFrom  = 3 // failures that are the window's own
 
@@ -67,6 +68,9 @@ func (a *Agenda) fails(t Task, r Read, now time.Time) {
 		f.partial = true
 	}
 	f.NotBefore = now.Add(min(longestWait, firstWait<<min(f.Failures-1, 11)))
+	if f.partial && r.Partial == Unsplittable { // where its bytes differ from time to time, each try is another dead letter
+		f.NotBefore = now.Add(max(f.NotBefore.Sub(now), salvagedWait))
+	}
 	if f.Blamed == 0 {
 		f.NotBefore = now.Add(min(time.Minute, time.Second<<min(f.Failures, 6)))
 	}
