@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -27,7 +28,10 @@ func (w *world) rearrange() (ids []string, last *kgo.Record) {
 	var most string
 	for _, r := range old {
 		key := string(r.Key)
-		if of[key] = append(of[key], r); key != "" && len(of[key]) > len(of[most]) {
+		of[key] = append(of[key], r)
+	}
+	for _, key := range slices.Sorted(maps.Keys(of)) { // of which nothing has been published since
+		if key != "" && len(of[key]) > len(of[most]) && len(w.revisionsOf(key)) == 0 {
 			most = key
 		}
 	}
