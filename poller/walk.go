@@ -86,11 +86,11 @@ type pass struct {
 	reader    *Reader
 	collector *collector
 	met       map[rowKey]bool
-	chained   bool // every page so far began with the rows that the page before ended with
-	narrows   bool // the window can be narrowed instead
-	shrinks   bool // each page is asked for with a lower limit than the one before; it ends where that does not hang together
-	reach     int  // the row up to which the pages go, counted from the first, where they are chained
-	limit     int  // of the page at hand
+	chained   bool     // every page so far began with the rows that the page before ended with
+	narrows   bool     // the window can be narrowed instead
+	shrinks   bool     // each page is asked for with a lower limit than the one before; it ends where that does not hang together
+	order     []rowKey // the rows from the first on, as far as the pages hang together
+	limit     int      // of the page at hand
 }
 
 // step is the next page to ask for.
@@ -105,7 +105,7 @@ const mostPages = 10 * walkRows / 100
 
 func (p *pass) run(page smartassist.Page) (ending, error) {
 	p.add(page)
-	p.reach, p.limit = len(page.Rows), p.collector.limit
+	p.order, p.limit = keysOf(page), p.collector.limit
 	for at, pages := (step{}), 1; ; pages++ {
 		at = p.step(at, page, pages)
 		next, none, err := p.collector.behind(at.limit, at.offset, p.mayBeLast(page))
@@ -118,8 +118,10 @@ func (p *pass) run(page smartassist.Page) (ending, error) {
 			return p.upToTheCap(at.offset)
 		}
 		linked := p.linked(at, page, next)
-		p.chained = p.chained && linked
-		p.reach, p.limit = at.start+len(next.Rows), at.limit
+		if p.chained = p.chained && linked; linked {
+			p.order = append(p.order[:at.start], keysOf(next)...)
+		}
+		p.limit = at.limit
 		brought := p.add(next)
 		if p.shrinks && !linked {
 			return ended, nil
@@ -211,23 +213,32 @@ func (p *pass) step(at step, page smartassist.Page, pages int) step {
 		offset := at.offset + max(1, min(len(page.Rows), limit)-1)
 		return step{offset, limit, offset}
 	case p.shrinks && pages < limit/2:
-		return step{pages, limit - pages, pages * (limit - pages)}
+		limit = max(1, min(limit-pages, (len(p.order)-1)/pages)) // of a short page the last rows, if there are no others behind it
+		return step{pages, limit, pages * limit}
 	}
 	return step{at.offset + 1, limit, -1}
 }
 
-// linked reports whether the next page begins with the rows at which this one ended: nothing shifted between the two.
+// linked reports whether the next page begins with the rows at which those before ended: nothing shifted in between.
 func (p *pass) linked(at step, page, next smartassist.Page) bool {
-	overlap, n := p.reach-at.start, len(page.Rows)
-	if at.start < 0 || n > p.limit || overlap < 1 || overlap > min(n, len(next.Rows)) || n < 2 {
+	overlap := len(p.order) - at.start
+	if at.start < 0 || len(page.Rows) > p.limit || overlap < 1 || overlap > len(next.Rows) || len(page.Rows) < 2 {
 		return false
 	}
-	for i := range overlap {
-		if keyOfRow(page.Rows[n-overlap+i]) != keyOfRow(next.Rows[i]) {
+	for i, row := range next.Rows[:overlap] {
+		if p.order[at.start+i] != keyOfRow(row) {
 			return false
 		}
 	}
 	return true
+}
+
+func keysOf(page smartassist.Page) []rowKey {
+	keys := make([]rowKey, len(page.Rows))
+	for i, row := range page.Rows {
+		keys[i] = keyOfRow(row)
+	}
+	return keys
 }
 
 // cut reports whether a page that brought nothing new was the work of a cap on the offset rather than the end. Where offsets
