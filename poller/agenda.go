@@ -59,8 +59,7 @@ func (r Rules) begin(at time.Time) time.Time {
 type Agenda struct {
 	Rules
 	Ledger
-	Clock   Clock
-	Failing []Failing // in order of time
+	Clock Clock
 
 	started   time.Time // by our clock
 	headTried time.Time // when the head was last asked for up to the present
@@ -196,7 +195,7 @@ func (a *Agenda) failed(t Task, r Read, now time.Time) {
 		return
 	}
 	a.fails(t, r, now)
-	if i := a.failingAt(t.Window); i >= 0 && a.Failing[i].partial {
+	if i := a.failingAt(t.Window); i >= 0 && a.Failing[i].Partial {
 		at := a.Clock.Earlier(now).UTC().Truncate(time.Second)
 		reason := Unanswered
 		if r.Partial != "" {
@@ -360,7 +359,7 @@ func (a Agenda) forgettable(at time.Time) time.Time {
 func (a *Agenda) dropFailing(at time.Time) {
 	horizon := at.Add(-Horizon(a.Tiers))
 	old := func(f Failing) bool {
-		return f.End.Before(a.Reach) || f.End.Before(horizon) && (f.Why == Reread || f.partial)
+		return f.End.Before(a.Reach) || f.End.Before(horizon) && (f.Why == Reread || f.Partial)
 	}
 	if slices.ContainsFunc(a.Failing, old) {
 		a.Failing = slices.DeleteFunc(slices.Clone(a.Failing), old)

@@ -12,14 +12,15 @@ import (
 // answered, and everything else goes on meanwhile.
 type Failing struct {
 	Window
-	Why       Why
-	Since     time.Time // when it, or the window that it was narrowed from, first failed
-	NotBefore time.Time // it is not tried again before
-	Failures  int
-	Blamed    int    // failures before which another window could be read: those are not the service's as a whole
-	Category  string // of the last failure
-	partial   bool   // it counts as partial
-	readsThen int    // Agenda.reads at its last failure
+	Why       Why       `json:"why"`
+	Since     time.Time `json:"since"`     // when it, or the window that it was narrowed from, first failed
+	NotBefore time.Time `json:"notBefore"` // it is not tried again before
+	Failures  int       `json:"failures"`
+	Blamed    int       `json:"blamed"`   // failures before which another window could be read: those are not the service's as a whole
+	Category  string    `json:"category"` // of the last failure
+	Partial   bool      `json:"partial"`  // it counts as partial
+
+	readsThen int // Agenda.reads at its last failure
 }
 
 const (
@@ -65,10 +66,10 @@ func (a *Agenda) fails(t Task, r Read, now time.Time) {
 		a.split(f, now)
 		return
 	case !narrows && f.Blamed >= partialFrom && since(f.Since, now) >= partialAfter:
-		f.partial = true
+		f.Partial = true
 	}
 	f.NotBefore = now.Add(min(longestWait, firstWait<<min(f.Failures-1, 11)))
-	if f.partial && r.Partial == Unsplittable { // where its bytes differ from time to time, each try is another dead letter
+	if f.Partial && r.Partial == Unsplittable { // where its bytes differ from time to time, each try is another dead letter
 		f.NotBefore = now.Add(max(f.NotBefore.Sub(now), salvagedWait))
 	}
 	if f.Blamed == 0 {
@@ -116,7 +117,7 @@ func (a *Agenda) failingAt(w Window) int {
 // partialAt reports whether the window fails, and counts as partial.
 func (a Agenda) partialAt(w Window) bool {
 	i := a.failingAt(w)
-	return i >= 0 && a.Failing[i].partial
+	return i >= 0 && a.Failing[i].Partial
 }
 
 // answers notes that the window could be read: nothing in it fails.

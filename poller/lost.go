@@ -51,7 +51,7 @@ func (s *State) continues(last Last) {
 	n, _ := strconv.Atoi(changes)
 	s.Asked, s.Changes = asked, max(s.Changes, n)
 	s.Sequence = max(s.Sequence, last.Sequence)
-	s.Coverage = Coverage{}
+	s.Coverage, s.Failing = Coverage{}, nil
 }
 
 // Published is a content that was published, or went to the dead letters, as it was read back from there.

@@ -36,6 +36,7 @@ type Ledger struct {
 	Asked    string // hash of what is asked for; the coverage holds for this only
 	Changes  int    // how often it changed
 	Coverage Coverage
+	Failing  []Failing // windows that could not be read, in order of time
 	Density  Density
 	Paging   Paging
 	PagingOf string // hash of the configuration under which Paging was learned
@@ -80,7 +81,7 @@ func (l *Ledger) Selection() string {
 // between the two, and as much earlier as changes are looked for and the memory reaches.
 func (l *Ledger) reselect(horizon time.Duration, now time.Time) {
 	from := earlier(l.Coverage.Through(l.From), now.Add(-horizon).UTC().Truncate(time.Second))
-	l.From, l.Coverage = later(later(l.From, from), l.Reach), Coverage{}
+	l.From, l.Coverage, l.Failing = later(later(l.From, from), l.Reach), Coverage{}, nil
 	l.Changes++
 }
 
@@ -126,6 +127,7 @@ type ledgerText struct {
 	Asked    string    `json:"asked"`
 	Changes  int       `json:"changes"`
 	Coverage [][]int64 `json:"coverage"` // start, end, read at, why it is partial, 1 = something of it is withheld
+	Failing  []Failing `json:"failing,omitzero"`
 	Reach    int64     `json:"reach,omitzero"`
 	Horizon  int64     `json:"horizon,omitzero"` // seconds
 	Lower    int64     `json:"lower,omitzero"`
@@ -167,7 +169,7 @@ func (l Ledger) encode() []byte {
 	text := ledgerText{
 		Format: ledgerFormat, Sequence: l.Sequence, From: seconds(l.From), Asked: l.Asked, Changes: l.Changes,
 		Density: l.Density, Paging: l.Paging, PagingOf: l.PagingOf, Remembered: &l.Remembered,
-		Reach: seconds(l.Reach), Horizon: int64(l.Horizon.Kept.Seconds()), Lower: seconds(l.Horizon.Lower),
+		Failing: l.Failing, Reach: seconds(l.Reach), Horizon: int64(l.Horizon.Kept.Seconds()), Lower: seconds(l.Horizon.Lower),
 		Ignored: l.Ignored, Learned: l.Learned, LastRow: seconds(l.LastRow),
 	}
 	for _, c := range l.Coverage.Stretches() {
@@ -233,7 +235,7 @@ func (l *Ledger) restore(value []byte) error {
 	*l = Ledger{
 		Sequence: text.Sequence, From: unix(text.From), Asked: text.Asked, Changes: text.Changes,
 		Density: text.Density, Paging: text.Paging, PagingOf: text.PagingOf, Remembered: -1,
-		Reach: unix(text.Reach), Horizon: Kept{time.Duration(text.Horizon) * time.Second, unix(text.Lower)},
+		Failing: text.Failing, Reach: unix(text.Reach), Horizon: Kept{time.Duration(text.Horizon) * time.Second, unix(text.Lower)},
 		Ignored: text.Ignored, Learned: text.Learned, LastRow: unix(text.LastRow),
 	}
 	if text.Remembered != nil {
@@ -257,6 +259,11 @@ func (l *Ledger) Validate() error {
 			return fmt.Errorf("state ledger: the coverage is out of order at %v; %s", s.Window, remedy)
 		}
 		end = s.End
+	}
+	for _, f := range l.Failing {
+		if f.Empty() || f.Window != Span(f.Start, f.End) {
+			return fmt.Errorf("state ledger: a failing window is %v; %s", f.Window, remedy)
+		}
 	}
 	if l.Sequence < 0 || l.Changes < 0 || l.Horizon.Kept < 0 {
 		return fmt.Errorf("state ledger: a number is negative; %s", remedy)
