@@ -101,10 +101,10 @@ func (p *Poller) ended(r *reading, now time.Time) {
 }
 
 // salvage takes from a page that cannot be split into rows, of a second that fails by itself, the rows before the break; the rest of
-// it is a dead letter.
+// it is a dead letter. The page is one of the usual size: all of the second is on it, if that is possible.
 func (p *Poller) salvage(r *reading, read *Read, now time.Time) {
 	broken := r.collector.broken
-	if len(broken.Rest) == 0 || read.Len() > time.Second || !p.agenda.After(r.task, *read, now).partialAt(read.Window) {
+	if len(broken.Rest) == 0 || read.Len() > time.Second || !r.collector.usual() || !p.agenda.After(r.task, *read, now).partialAt(read.Window) {
 		return
 	}
 	rows := rowSet{}
