@@ -75,11 +75,13 @@ var mutants = []mutant{
 	}},
 	{"a request that failed is not made again", worker, "TestALongWalkOfAFlakyService", []edit{
 		{"poller/reading.go", "	tries = 5\n", "	tries = 1\n"},
+		{"poller/reading.go", "	triesAlone = 12\n", "	triesAlone = 1\n"},
+		{"poller/reading.go", "	triesAgain = 2\n", "	triesAgain = 1\n"},
 	}},
-	{"memory is forgotten by our clock alone", worker, "TestAClockNineDaysAhead$", []edit{
+	{"memory is forgotten by our clock alone", poller, "TestReplayWithAClockAhead", []edit{
 		{"poller/bundle.go", "at := earlier(p.pending.batches[len(p.pending.batches)-1].Read.At, a.Clock.Earlier(now))", "at := now"},
 	}},
-	{"a horizon that was lowered counts at once", worker, "TestRereadLoweredForAMinute", []edit{
+	{"a horizon that was lowered counts at once", poller, "TestAHorizonFallsAfterADay", []edit{
 		{"poller/state.go", "	case at.Sub(k.Lower) >= 24*time.Hour:\n", "	default:\n"},
 	}},
 	{"what memory does not reach back to is read again", worker, "TestRereadRaised", []edit{

@@ -30,7 +30,7 @@ func (w *world) rearrange() (ids []string, last *kgo.Record) {
 		key := string(r.Key)
 		of[key] = append(of[key], r)
 	}
-	delete(of, "") // no conversations
+	delete(of, "")                                     // no conversations
 	for _, key := range slices.Sorted(maps.Keys(of)) { // of which nothing has been published since
 		if len(of[key]) > len(of[most]) && len(w.revisionsOf(key)) == 0 {
 			most = key
