@@ -7,7 +7,7 @@ import (
 	"github.com/convstream/convstream/poller/smartassist"
 )
 
-// A second of 60 rows fails some times; asked again with a limit of a tenth it is answered, by a service that caps offsets at 10.
+// TestSmallPagesMakeNothingPartial: a second of 60 rows fails some times; asked again with a limit of a tenth it is answered, by a service that caps offsets at 10.
 func TestSmallPagesMakeNothingPartial(t *testing.T) {
 	start := time.Date(2024, 9, 24, 7, 0, 0, 0, time.UTC)
 	var all []smartassist.Row

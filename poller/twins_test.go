@@ -7,6 +7,7 @@ import (
 	"github.com/convstream/convstream/poller/smartassist"
 )
 
+// TestTwinsAreSilentWhenIgnoreChanges: their contents are known by the list of pointers that they were published with.
 func TestTwinsAreSilentWhenIgnoreChanges(t *testing.T) {
 	rows := []smartassist.Row{
 		row(`{"sessionId":"s-1","botId":"a","note":"x","sessionStartTime":"2024-09-24T07:20:15"}`),
@@ -37,7 +38,7 @@ func TestTwinsAreSilentWhenIgnoreChanges(t *testing.T) {
 	}
 }
 
-// Twins that differ in nothing but what is ignored.
+// TestTwinsByIgnoredMembersAreNone: twins that differ in nothing but what is ignored are one row.
 func TestTwinsByIgnoredMembersAreNone(t *testing.T) {
 	rows := []smartassist.Row{
 		row(`{"sessionId":"s-1","note":"x","sessionStartTime":"2024-09-24T07:20:15"}`),
@@ -53,7 +54,8 @@ func TestTwinsByIgnoredMembersAreNone(t *testing.T) {
 	}
 }
 
-// A batch of a Replay bears our clock: nine days ahead, it moves Reach into the future.
+// TestReplayWithAClockAhead: a batch of a Replay bears our clock, which may be nine days ahead; how far memory reaches goes by the
+// service's.
 func TestReplayWithAClockAhead(t *testing.T) {
 	real := time.Now().UTC().Truncate(time.Second)
 	ahead := 9 * 24 * time.Hour

@@ -259,8 +259,8 @@ func (x *index) way(i int, p *encoder.Progress) (nearest time.Duration, may bool
 }
 
 // reads are the reads that may begin with the answer: at most as many answers as the commit says that it made requests (some of which
-// failed), and none from the first of a later committed read of the same window on. The longest comes first, then those
-// that end where the first page was asked for again: it may be the successor of a worker that died.
+// failed), and none from the first of a later committed read of the same window on. The longest comes first: what
+// follows may be the next part of the read, or that of the successor of a worker that died.
 func (x *index) reads(first int, p *encoder.Progress) func(yield func(read) bool) {
 	return func(yield func(read) bool) {
 		list := x.places[askedFor(p)]
@@ -272,9 +272,6 @@ func (x *index) reads(first int, p *encoder.Progress) func(yield func(read) bool
 			}
 		}
 		for end := to; end > from; end-- {
-			if end < to && x.answers[list[end]].Offset != 0 {
-				continue
-			}
 			for read := range x.variants(list[from:end]) {
 				if !yield(read) {
 					return

@@ -8,7 +8,7 @@ import (
 	"github.com/convstream/convstream/poller/simulator"
 )
 
-// A second that fails for ever, in a backlog older than the horizon of REREAD.
+// TestASecondThatFailsBeyondTheHorizon: a second that fails for ever, in a backlog older than the horizon of REREAD.
 func TestASecondThatFailsBeyondTheHorizon(t *testing.T) {
 	c := simulator.Config{History: 24 * time.Hour, PerMinute: 0.5, LateBy: -1}
 	second := quiet(t, c, bubble.Add(-6*time.Hour))

@@ -9,10 +9,16 @@ import (
 	"github.com/convstream/convstream/poller/simulator"
 )
 
-// The first head of a process holds more than a page, and the service serves no offset above 10.
+// TestFirstHeadOfABusyCappedService: the first head of a process holds more than a page, and the service serves no offset above 10.
+// All else is read all the same.
 func TestFirstHeadOfABusyCappedService(t *testing.T) {
-	for _, answer := range []simulator.CapAnswer{simulator.CapError, simulator.CapEmpty} {
-		for _, interval := range []string{"30s", "15m"} {
+	answers := []simulator.CapAnswer{simulator.CapError, simulator.CapEmpty}
+	intervals := []string{"30s", "15m"}
+	if raceDetector { // the others differ in what one goroutine reads
+		answers, intervals = answers[:1], intervals[1:]
+	}
+	for _, answer := range answers {
+		for _, interval := range intervals {
 			t.Run(fmt.Sprint(answer, interval), func(t *testing.T) {
 				t.Parallel()
 				perMinute := 60.0
