@@ -28,7 +28,7 @@ func TestMemoryIsFlatOverAWeek(t *testing.T) {
 		return
 	}
 	c := simulator.Config{History: 48 * time.Hour, PerMinute: 0.5, Forgetful: true}
-	env := map[string]string{"START_FROM": "48h", "POLL_INTERVAL": "5m", "REREAD": "1h:5m,6h:1h", "TOPIC_PARTITIONS": "1", "KAFKA_COMPRESSION": "none"}
+	env := map[string]string{"START_FROM": "48h", "POLL_INTERVAL": "5m", "REREAD": "1h:5m,6h:1h", "TOPIC_PARTITIONS": "1", "KAFKA_COMPRESSION": "none", "LEASE": "off"}
 	inWorld(t, c, env, func(w *world) {
 		for range w.service.RowsAt(time.Now().Add(8*24*time.Hour), time.Now().Add(-c.History), time.Now().Add(8*24*time.Hour)) {
 			// The simulator keeps the minutes that it has drawn: it shall have drawn all of them.
