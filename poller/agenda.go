@@ -125,42 +125,6 @@ func (a *Agenda) told(r Read) {
 	}
 }
 
-// widths is how wide the next window may be, by why it is read; none is as usual.
-type widths [4]struct {
-	why  Why
-	most time.Duration
-}
-
-func (w widths) of(why Why) time.Duration {
-	for _, e := range w {
-		if e.why == why {
-			return e.most
-		}
-	}
-	return 0
-}
-
-func (w widths) with(why Why, most time.Duration) widths {
-	for i, e := range w {
-		if e.why == why || e.why == "" {
-			w[i].why, w[i].most = why, most
-			return w
-		}
-	}
-	return w
-}
-
-// narrower is how wide the next window of the kind may be: windows grow at most twofold after one that held too much.
-func (a *Agenda) narrower(why Why, r Read) time.Duration {
-	if r.Narrow > 0 || a.narrow.of(why) == 0 {
-		return r.Narrow
-	}
-	if next := 2 * r.Len(); next < a.width(r.End) {
-		return next
-	}
-	return 0
-}
-
 // notAhead takes back what is known of a time that has not come: it was asked for while one of the clocks was ahead.
 func (a *Agenda) notAhead(present time.Time) {
 	if a.peeked.After(present) {
@@ -328,14 +292,6 @@ func (a Agenda) gap(now time.Time) (Task, bool) {
 	// Nothing is known of how many rows there are: windows grow at most twofold from one to the next.
 	w.End = earlier(w.End, w.Start.Add(max(time.Second, min(a.width(w.Start), 2*a.lastWidth))))
 	return Task{Window: a.narrowed(w, Gap), Why: Gap}, true
-}
-
-// narrowed is the window, or its beginning where one before it was too much.
-func (a Agenda) narrowed(w Window, why Why) Window {
-	if most := a.narrow.of(why); most > 0 {
-		w.End = earlier(w.End, w.Start.Add(most))
-	}
-	return w
 }
 
 // forgettable is how far the memory may forget at this instant, by the earlier clock: what no window that can still be asked for

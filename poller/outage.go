@@ -53,16 +53,12 @@ func (o *outage) failed(p *Poller, t Task, err error, now time.Time) {
 
 // answered notes a request that was answered.
 func (o *outage) answered(p *Poller, now time.Time) {
-	began := o.began
-	if o.failures > 0 {
-		after := since(o.first, now)
-		attempts := o.attempts
-		*o = outage{}
-		if !began.IsZero() {
-			p.cfg.Log.Info().Dur("after", after).Int("attempts", attempts).Msg("service can be read again")
-			p.publishStatus(now)
-		}
+	was := *o
+	if *o = (outage{}); was.began.IsZero() {
+		return
 	}
+	p.cfg.Log.Info().Dur("after", since(was.first, now)).Int("attempts", was.attempts).Msg("service can be read again")
+	p.publishStatus(now)
 }
 
 func (o *outage) wait(now time.Time) time.Duration { return waitUntil(o.until, now, longestBackoff) }
