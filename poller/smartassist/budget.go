@@ -2,6 +2,7 @@ package smartassist
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,7 +16,9 @@ import (
 //
 // The pace is counted from the moment a request is on the wire, not from its
 // permission: a slow handshake, a full buffer or a process that stood still would
-// otherwise bring two requests together.
+// otherwise bring two requests together. Where the network stands still, a
+// request may reach the service at any time until it is answered: in the minute
+// after each answer there are fewer requests than the budget, too.
 //
 // All methods are safe for concurrent use.
 type Budget struct {
@@ -25,6 +28,7 @@ type Budget struct {
 	mu        sync.Mutex
 	changed   chan struct{} // closed and replaced when a wait got shorter or longer
 	last      time.Time     // the last request, or the start
+	recent    []time.Time   // the latest instant at which each request of the last minute may have reached the service
 	notBefore time.Time     // held back until
 	throttles int           // 429 in a row
 	hourly    int           // 429 of the hour in a row
@@ -108,6 +112,7 @@ func (b *Budget) take(ctx context.Context) (wait time.Duration, changed <-chan s
 		return wait, b.changed
 	}
 	b.last = now
+	b.recent = append(b.recent, now)
 	b.status.Requests++
 	return 0, nil
 }
@@ -119,6 +124,9 @@ func (b *Budget) next() time.Time {
 		pace = max(pace, loginPace)
 	}
 	next := b.last.Add(pace)
+	if full := len(b.recent) - b.perMinute; full >= 0 && b.recent[full].Add(time.Minute).After(next) {
+		next = b.recent[full].Add(time.Minute)
+	}
 	if b.notBefore.After(next) {
 		return b.notBefore
 	}
@@ -128,6 +136,22 @@ func (b *Budget) next() time.Time {
 // Sent tells that the request is going onto the wire now, or is on it.
 func (b *Budget) Sent() {
 	b.change(func() { b.last = time.Now() })
+}
+
+// Answered tells that the request was answered, or given up. There is one at a
+// time.
+func (b *Budget) Answered() {
+	b.change(func() {
+		now := time.Now()
+		if len(b.recent) > 0 {
+			b.recent[len(b.recent)-1] = now
+		}
+		past := max(0, len(b.recent)-b.perMinute)
+		for past < len(b.recent) && now.Sub(b.recent[past]) >= time.Minute {
+			past++
+		}
+		b.recent = slices.Delete(b.recent, 0, past)
+	})
 }
 
 // Restart puts the next request one pace off from now, as a start does: another

@@ -315,3 +315,30 @@ func TestLargeBudgets(t *testing.T) {
 		}
 	})
 }
+
+// TestBudgetAfterAStall: what stood in a buffer for a while reaches the service together with what came next.
+func TestBudgetAfterAStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(30)
+		var arrived []time.Time
+		for i := range 120 {
+			if err := b.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			b.Sent()
+			if i%40 == 10 { // the network stands still
+				time.Sleep(10 * time.Second)
+			}
+			arrived = append(arrived, time.Now())
+			b.Answered()
+		}
+		for i := range len(arrived) - 30 {
+			if within := arrived[i+30].Sub(arrived[i]); within < time.Minute {
+				t.Fatalf("31 requests arrived within %v", within)
+			}
+		}
+		if took := arrived[len(arrived)-1].Sub(arrived[0]); took > 120*2040*time.Millisecond+40*time.Second {
+			t.Errorf("120 requests took %v", took)
+		}
+	})
+}

@@ -223,6 +223,7 @@ func (c *Client) ask(ctx context.Context, q Query) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
+	defer c.cfg.Budget.Answered()
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return Page{}, c.transportError(err, connected.Load())
