@@ -85,7 +85,7 @@ func newAgenda(rules Rules, ledger Ledger, now time.Time) Agenda {
 
 // After returns the agenda after the task was read, or failed. now is our clock.
 func (a Agenda) After(t Task, r Read, now time.Time) Agenda {
-	a.told(r)
+	a.told(r, now)
 	a.notAhead(a.present(now))
 	if t.lane() > 0 {
 		a.turn++
@@ -101,7 +101,7 @@ func (a Agenda) After(t Task, r Read, now time.Time) Agenda {
 	a.spent(t, r)
 	if t.Why == Head && !t.Retry {
 		a.afterHead(t, r)
-	} else if t.Why == Settled {
+	} else if t.Why == Settled && !t.Retry && r.Proven {
 		a.unproven = false
 	}
 	if r.Proven && t.Why == Gap {
@@ -111,18 +111,40 @@ func (a Agenda) After(t Task, r Read, now time.Time) Agenda {
 }
 
 // told notes the service's clock. A first start begins by it, as soon as it is known.
-func (a *Agenda) told(r Read) {
+func (a *Agenda) told(r Read, now time.Time) {
 	if r.At.IsZero() {
 		return
 	}
 	a.Clock = r.Clock
 	if a.From.IsZero() {
-		at := r.Clock.Earlier(a.started)
+		at := r.Clock.Earlier(earlier(a.started, now))
 		if at.Before(noClock) {
 			at = a.started
 		}
 		a.From = a.begin(at)
 	}
+}
+
+// stepped returns the agenda after our clock was set by so much: what it says of the service's is still true, and so is how long ago
+// something was.
+func (a Agenda) stepped(by time.Duration) Agenda {
+	if a.Clock.Known {
+		a.Clock.Ahead -= by
+	}
+	a.headTried, a.headRead, a.started = moved(a.headTried, by), moved(a.headRead, by), moved(a.started, by)
+	a.Failing = slices.Clone(a.Failing)
+	for i := range a.Failing {
+		a.Failing[i].Since, a.Failing[i].NotBefore = moved(a.Failing[i].Since, by), moved(a.Failing[i].NotBefore, by)
+	}
+	return a
+}
+
+// moved is the instant moved, if there is one.
+func moved(t time.Time, by time.Duration) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(by)
 }
 
 // notAhead takes back what is known of a time that has not come: it was asked for while one of the clocks was ahead.

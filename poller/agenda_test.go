@@ -137,7 +137,7 @@ func TestAgendaReadsOnlyWhatMakesSense(t *testing.T) {
 			switch settled := i.settledUpTo(i.now); {
 			case task.Empty() || !whole || !i.From.IsZero() && task.Start.Before(i.From) || task.Start.Before(i.Reach):
 				t.Fatalf("%s %v: empty, in fractions of seconds, or before what is wanted (%v)", task.Why, task.Window, i.From)
-			case task.End.After(i.present(i.now)) || task.Len() > 25*time.Hour:
+			case task.End.After(i.present(i.now)) && task.Start.Before(i.present(i.now)) || task.Len() > 25*time.Hour:
 				t.Fatalf("%s %v: ends after now %v (the service's clock is %v ahead), or is too wide", task.Why, task.Window, i.now, i.ahead)
 			case task.Why != Head && task.End.After(settled) && task.Why != Reread:
 				t.Fatalf("%s %v: has not settled (%v)", task.Why, task.Window, settled)
@@ -260,5 +260,30 @@ func TestClocksFarApart(t *testing.T) {
 		if at[true] < 100 || at[false] < 100 {
 			t.Errorf("%v ahead: %d head reads at our present, %d elsewhere", ahead, at[true], at[false])
 		}
+	}
+}
+
+// TestWhatIsKnownToFailWaits: seconds that are partial are tried after windows of which it is not known which of their seconds fails,
+// and those beside one that is partial count as such at their own first failure.
+func TestWhatIsKnownToFailWaits(t *testing.T) {
+	i := newIdeal(0.01, 30, 2*time.Hour)
+	i.run(time.Hour, func(Task) {})
+	now := i.now
+	known := Failing{Window: Span(now.Add(-10*time.Minute), now.Add(-10*time.Minute+time.Second)), Why: Reread, Since: now.Add(-9 * time.Minute), Failures: 4, Blamed: 4, Partial: true}
+	i.Failing = []Failing{
+		{Window: Span(now.Add(-20*time.Minute), now.Add(-20*time.Minute+time.Second)), Why: Gap, Since: now.Add(-9 * time.Minute), Failures: 1, Blamed: 1},
+		known,
+	}
+	if task, wait := i.retry(now, false); wait > 0 || !task.Window.Start.Equal(i.Failing[0].Start) {
+		t.Errorf("%v is tried again in %v, want %v", task.Window, wait, i.Failing[0].Window)
+	}
+	if _, wait := i.retry(now, true); wait <= 0 {
+		t.Error("a window is as urgent as the newest rows")
+	}
+	beside := Window{known.End, known.End.Add(time.Second)}
+	i.Failing = []Failing{known, {Window: beside, Why: Gap, Since: known.Since}}
+	i.Agenda.fails(Task{Window: beside, Why: Gap, Retry: true}, Read{Window: beside, Err: errors.New("no")}, now)
+	if !i.partialAt(beside) {
+		t.Errorf("beside a second that is partial: %v", i.Failing)
 	}
 }

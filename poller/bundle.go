@@ -120,9 +120,9 @@ func (p *Poller) salvage(r *reading, read *Read, now time.Time) {
 
 // add judges the rows of a read, or of a part of one, and makes them part of the bundle.
 func (p *Poller) add(r *reading, read Read) {
-	n, now := &p.pending, p.cfg.Now()
+	n, now := &p.pending, p.now()
 	final := !r.asking
-	p.agenda.told(read)
+	p.agenda.told(read, now)
 	j := n.draft.Judge(read.Rows, p.cfg, read.End, read.At)
 	r.withheld = r.withheld || j.Withheld > 0
 	read.Withheld = r.withheld
@@ -167,7 +167,7 @@ func (p *Poller) commit(ctx context.Context) error {
 	if len(n.batches) == 0 {
 		return nil
 	}
-	now := p.cfg.Now()
+	now := p.now()
 	changes := append(n.draft.Changes, p.forget(now)...)
 	p.agenda.Remembered = p.state.Seen.lenWith(changes)
 	forgotten := p.forgetLetters(n.letters, now)

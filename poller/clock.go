@@ -64,3 +64,19 @@ func (p *Poller) tellClock() {
 	p.cfg.Log.Warn().Stringer("behind", Seconds(-c.Ahead)).Msg("the service's clock, as the Date header of its answers has it, differs from this machine's by more than a minute: " +
 		"completeThrough goes by the earlier of the two, rows are read up to the later. Look at the time synchronisation of this machine, and at a gateway before the service")
 }
+
+// steps notices when our clock is set while the process runs: its monotonic reading goes on then.
+type steps struct{ wall, steady time.Time }
+
+// step returns by how much our clock, which says now, was set since it was asked last; 0 if it was not.
+func (s *steps) step(now time.Time) time.Duration {
+	wall, steady := now.Round(0), time.Now()
+	was := *s
+	if *s = (steps{wall, steady}); was.wall.IsZero() {
+		return 0
+	}
+	if by := wall.Sub(was.wall) - steady.Sub(was.steady); by.Abs() >= time.Second {
+		return by
+	}
+	return 0
+}

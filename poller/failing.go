@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -52,8 +53,11 @@ func (a *Agenda) fails(t Task, r Read, now time.Time) {
 	} else {
 		a.Failing = slices.Clone(a.Failing)
 	}
-	f.Failures++
-	f.Category, _ = explain(r.Err)
+	category, _ := explain(r.Err)
+	if !f.Partial || category == f.Category { // else it is the service that fails now, and tells nothing of the window
+		f.Failures++
+		f.Category = category
+	}
 	blamed := known && a.reads > f.readsThen
 	if blamed {
 		f.Blamed++
@@ -65,17 +69,35 @@ func (a *Agenda) fails(t Task, r Read, now time.Time) {
 	case narrows && (blamed || a.silent < mostSilent):
 		a.split(f, now)
 		return
-	case !narrows && f.Blamed >= partialFrom && since(f.Since, now) >= partialAfter:
-		f.Partial = true
+	case !narrows && (f.Blamed >= partialFrom || a.besidePartial(f.Window)) && since(f.Since, now) >= partialAfter:
+		f.Partial, f.Why = true, Reread // nobody waits for its rows any more before those of other windows
 	}
-	f.NotBefore = now.Add(min(longestWait, firstWait<<min(f.Failures-1, 11)))
+	f.NotBefore = now.Add(f.backoff())
 	if f.Partial && r.Partial == Unsplittable { // where its bytes differ from time to time, each try is another dead letter
-		f.NotBefore = now.Add(max(f.NotBefore.Sub(now), salvagedWait))
-	}
-	if f.Blamed == 0 {
-		f.NotBefore = now.Add(min(time.Minute, time.Second<<min(f.Failures, 6)))
+		f.NotBefore = now.Add(max(f.backoff(), salvagedWait))
 	}
 	a.addFailing(f)
+}
+
+// backoff is how long the window is left alone after its last failure.
+func (f Failing) backoff() time.Duration {
+	switch {
+	case f.Failures == 0: // it is half of one that failed
+		return time.Second
+	case f.Blamed == 0:
+		return min(time.Minute, time.Second<<min(f.Failures, 6))
+	}
+	return min(longestWait, firstWait<<min(f.Failures-1, 11))
+}
+
+// wait returns how long it is until the window may be tried again; 0 where that is longer than it was to be left alone: then our
+// clock was set back.
+func (f Failing) wait(now time.Time) time.Duration {
+	longest := f.backoff()
+	if f.Partial {
+		longest = max(longest, salvagedWait)
+	}
+	return waitUntil(f.NotBefore, now, longest)
 }
 
 // split tries the halves of a window by themselves, the later one first: its rows are newer.
@@ -84,7 +106,7 @@ func (a *Agenda) split(f Failing, now time.Time) {
 	first, second := f, f
 	first.Window = f.FirstHalf()
 	second.Start = first.End
-	second.NotBefore, first.NotBefore = now, now.Add(time.Second)
+	second.NotBefore, first.NotBefore = now, now.Add(first.backoff())
 	a.addFailing(first)
 	a.addFailing(second)
 }
@@ -108,6 +130,15 @@ func (a *Agenda) addFailing(f Failing) {
 	if len(a.Failing) > mostFailing {
 		a.Failing = a.Failing[len(a.Failing)-mostFailing:] // the older ones are gaps, or due again
 	}
+}
+
+// besidePartial reports whether a second that counts as partial lies so near that it is asked for with the window, too: what is
+// known of it is known of both.
+func (a Agenda) besidePartial(w Window) bool {
+	asked := Window{w.Start.Add(-2 * margin), w.End.Add(2 * margin)}
+	return slices.ContainsFunc(a.Failing, func(f Failing) bool {
+		return f.Partial && f.Len() <= time.Second && !f.Intersect(asked).Empty()
+	})
 }
 
 func (a *Agenda) failingAt(w Window) int {
@@ -147,6 +178,22 @@ func (a Agenda) free(w Window) Window {
 	return w
 }
 
+// freeEnd returns the last part of the window that no failing window lies in.
+func (a Agenda) freeEnd(w Window) Window {
+	for _, f := range a.Failing {
+		if f.Start.Before(w.End) {
+			w.Start = later(w.Start, f.End)
+		}
+	}
+	return w
+}
+
+// after reports whether o is tried again first of two that are due and o lies earlier: the wider one, which holds more, then the
+// one of which less is known; else the later one, whose rows are newer.
+func (f Failing) after(o Failing) bool {
+	return cmp.Or(cmp.Compare(f.Len(), o.Len()), cmp.Compare(o.Failures, f.Failures)) < 0
+}
+
 // retry returns the window that is to be tried again now: of those whose rows are the newest if urgent, else of the others; or how
 // long it is until one is.
 func (a Agenda) retry(now time.Time, urgent bool) (t Task, wait time.Duration) {
@@ -160,8 +207,8 @@ func (a Agenda) retry(now time.Time, urgent bool) (t Task, wait time.Duration) {
 		if (f.Why == Head) != urgent || f.End.After(upTo) { // a clock was set back
 			continue
 		}
-		d := waitUntil(f.NotBefore, now, longestWait)
-		if d < wait || d == 0 && f.Len() >= a.Failing[best].Len() { // of several that are due the widest, which holds most, and the latest
+		d := f.wait(now)
+		if d < wait || d == 0 && !f.after(a.Failing[best]) {
 			best, wait = i, d
 		}
 	}

@@ -84,7 +84,7 @@ func (a Agenda) otherHead(now time.Time) (Task, time.Duration) {
 	if !a.other {
 		present = now.Add(a.Clock.Ahead)
 	}
-	w := a.within(Span(present.Add(-a.Settle-2*a.Interval), present))
+	w := a.freeEnd(a.within(Span(present.Add(-a.Settle-2*a.Interval), present)))
 	if w.Empty() {
 		w = Window{w.Start, w.Start.Add(time.Second)}
 	}
@@ -131,6 +131,7 @@ func (a Agenda) headWindow(now time.Time) Window {
 	whole := a.within(Span(a.tail(now), a.present(now)))
 	if whole.Empty() { // our clock was set back behind the coverage
 		whole = a.within(Span(later(a.From, whole.End.Add(-a.Settle-2*a.Interval)), whole.End))
+		whole.End = later(whole.End, whole.Start.Add(time.Second)) // even behind where it all began: the answer tells the service's clock
 	}
 	if !a.passing && a.oneRead(whole) {
 		return a.free(whole)

@@ -65,6 +65,7 @@ type Poller struct {
 
 	outage    outage
 	quiet     quiet
+	steps     steps
 	clockTold bool // the log says that the clocks differ
 	prints    prints
 	sweptAt   time.Time
@@ -99,7 +100,7 @@ func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 // long to wait before the next call. An error of the Source is not returned: the request is made again, later, and its window
 // counts as failing after some times. An error is the Sink's, or the context's.
 func (p *Poller) RunOnce(ctx context.Context) (time.Duration, error) {
-	now := p.cfg.Now()
+	now := p.now()
 	r, wait := p.choose(now)
 	if r == nil {
 		if held := p.pending.wait(); held > 0 {
@@ -117,6 +118,21 @@ func (p *Poller) RunOnce(ctx context.Context) (time.Duration, error) {
 		return 0, nil
 	}
 	return 0, p.commit(ctx)
+}
+
+// now is what our clock says. Where it was set meanwhile, what is kept in its terms is set with it.
+func (p *Poller) now() time.Time {
+	now := p.cfg.Now()
+	if by := p.steps.step(now); by != 0 {
+		p.agenda = p.agenda.stepped(by)
+		p.outage.first, p.outage.until, p.outage.began = moved(p.outage.first, by), moved(p.outage.until, by), moved(p.outage.began, by)
+		for _, r := range p.lanes {
+			if r != nil {
+				r.notBefore = moved(r.notBefore, by)
+			}
+		}
+	}
+	return now
 }
 
 // Run calls RunOnce, and does errands, until the context ends or the Sink fails, and returns why.
@@ -203,7 +219,7 @@ func (p *Poller) next(lane int, now time.Time) (*reading, time.Duration) {
 
 // take takes what came of a read's question.
 func (p *Poller) take(r *reading, page smartassist.Page, err error) {
-	now := p.cfg.Now()
+	now := p.now()
 	if err != nil {
 		p.outage.failed(p, r.task, err, now)
 	} else {
@@ -211,13 +227,14 @@ func (p *Poller) take(r *reading, page smartassist.Page, err error) {
 		p.outage.answered(p, now)
 	}
 	switch {
-	case err != nil && everywhere(err) && r.task.Why == Head && len(r.collector.met) == 0:
+	case err != nil && everywhere(err) && r.task.Why == Head && !(throttled(err) && len(r.collector.met) > 0):
+		p.part(r)
 		p.end(r) // by the time that it is answered there are newer rows
 		return
 	case err != nil && everywhere(err):
 		r.notBefore = time.Time{} // the outage holds it back
 		return
-	case err != nil && r.failed(err, p.answers, now):
+	case err != nil && r.failed(err, p.answers, !p.outage.began.IsZero(), now):
 		return
 	}
 	if r.answered(page, err); r.asking {

@@ -71,8 +71,10 @@ const (
 
 // failed reports whether the question at hand is asked again, after it was answered with an error: after half a
 // second, then 1, 2 and 4 seconds. answers is how many requests have been answered so far. A read of which there are pages is not
-// given up before something else could be read meanwhile: it is more likely to be the service that fails.
-func (g *reading) failed(err error, answers int, now time.Time) (again bool) {
+// given up before something else could be read meanwhile: it is more likely to be the service that fails. In an outage, when each
+// try waits longer, the newest rows are not asked for with the same question twice: the next head begins behind it, and tells
+// whether it is the service that fails or this window.
+func (g *reading) failed(err error, answers int, outage bool, now time.Time) (again bool) {
 	if g.failures == 0 {
 		g.answersThen = answers
 	}
@@ -80,6 +82,8 @@ func (g *reading) failed(err error, answers int, now time.Time) (again bool) {
 	switch {
 	case g.task.Retry:
 		most = triesAgain
+	case outage && g.task.Why == Head && len(g.collector.met) == 0:
+		most = 1
 	case g.collector.known() > 0 && g.task.Why != Head && answers == g.answersThen:
 		most = triesAlone
 	}
@@ -97,6 +101,11 @@ func (g *reading) failed(err error, answers int, now time.Time) (again bool) {
 func isTimeout(err error) bool {
 	category, _ := explain(err)
 	return category == smartassist.CategoryTimeout
+}
+
+func throttled(err error) bool {
+	category, _ := explain(err)
+	return category == smartassist.CategoryThrottled
 }
 
 // wait returns how long it is until the question at hand may be asked.

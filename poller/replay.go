@@ -42,7 +42,7 @@ var (
 // letters. A letter is published only if it is that content and did: so a letter is published once, whoever forgets what
 // about letters, and never after a newer content. What was resolved is remembered beside it, to be told.
 func (p *Poller) Replay(ctx context.Context, letters []Letter) ([]Replayed, error) {
-	now := p.cfg.Now()
+	now := p.now()
 	if err := p.commit(ctx); err != nil { // a refusal must point to letters, not to what was read before them
 		return nil, err
 	}

@@ -78,9 +78,11 @@ func (l *Ledger) Selection() string {
 }
 
 // reselect begins the coverage anew, since something else is asked for: where the old one ends, so that nothing is lost
-// between the two, and as much earlier as changes are looked for and the memory reaches.
+// between the two, and as much earlier as changes are looked for and the memory reaches. The service's clock is not known yet, and
+// ours may be ahead: what was read last counts as well.
 func (l *Ledger) reselect(horizon time.Duration, now time.Time) {
-	from := earlier(l.Coverage.Through(l.From), now.Add(-horizon).UTC().Truncate(time.Second))
+	last := earlier(now.UTC().Truncate(time.Second), l.Coverage.End())
+	from := earlier(l.Coverage.Through(l.From), last.Add(-horizon))
 	l.From, l.Coverage, l.Failing = later(later(l.From, from), l.Reach), Coverage{}, nil
 	l.Changes++
 }

@@ -41,3 +41,19 @@ func TestLedgerValidates(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAnotherSelectionWithAClockAhead: what is wanted anew begins where changes were last looked for, not where a clock that is
+// ahead would have it.
+func TestAnotherSelectionWithAClockAhead(t *testing.T) {
+	minute := func(m int) time.Time { return at(60 * m) }
+	for name, c := range map[string]struct {
+		ahead time.Duration
+		want  time.Time
+	}{"right": {0, minute(38)}, "ahead": {2 * time.Hour, minute(38)}, "behind": {-10 * time.Minute, minute(30)}} {
+		l := Ledger{From: minute(0), Coverage: Coverage{[]Stretch{{Window: Window{minute(0), minute(58)}}}}}
+		l.reselect(20*time.Minute, minute(60).Add(c.ahead))
+		if !l.From.Equal(c.want) || len(l.Coverage.Stretches()) > 0 {
+			t.Errorf("%s: from %v, want %v", name, l.From, c.want)
+		}
+	}
+}
