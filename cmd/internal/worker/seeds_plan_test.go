@@ -86,7 +86,18 @@ func nameOf(key kmsg.Key) string {
 const (
 	eventful = 20 * time.Minute // of a simulation
 	calm     = 13 * time.Minute // at its end, to catch up
+	narrows  = 9 * time.Minute  // longer, where a second stays bad: each question about it may take 20 s
 )
+
+// calms is how long it is calm at the end.
+func (p plan) calms() time.Duration {
+	for _, e := range p.events {
+		if e.kind == secondIsBad && !e.heals {
+			return calm + narrows
+		}
+	}
+	return calm
+}
 
 func drawPlan(seed uint64) plan {
 	dice := rand.New(rand.NewPCG(seed, 11))

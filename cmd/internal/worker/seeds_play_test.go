@@ -299,7 +299,7 @@ func (s *simulation) end() {
 		}
 		s.start(i)
 	}
-	for range int(calm / (10 * time.Second)) {
+	for range int(s.calms() / (10 * time.Second)) {
 		time.Sleep(10 * time.Second)
 		s.look()
 	}

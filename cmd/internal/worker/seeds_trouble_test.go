@@ -79,6 +79,9 @@ func (p *plan) drawTrouble(dice *rand.Rand) {
 		// A page that fails then cannot be told from one that is not there: more rows are counted than are ever shown.
 		switches.ErrorBehindEnd = false
 	}
+	if p.env["SMARTASSIST_PAGE_LIMIT"] == "10" { // nor, in a second that fills a page, from one behind the end
+		switches.ErrorBehindEnd = false
+	}
 	if as := []simulator.EmptyAs{"", "", simulator.EmptyNull, simulator.EmptyAbsent}[dice.IntN(4)]; inTrouble("empty") {
 		switches.EmptyAs = as
 	}
@@ -119,7 +122,7 @@ func (p *plan) trouble(kind string, dice *rand.Rand, lasts time.Duration, t trou
 func (p *plan) drawBadSecond(dice *rand.Rand) {
 	t := trouble{bad: simulator.AllBadKinds[dice.IntN(len(simulator.AllBadKinds))], heals: dice.IntN(2) == 0}
 	t.second = time.Duration(dice.IntN(int((startFrom+eventful-5*time.Minute)/time.Second)))*time.Second - (startFrom - 3*time.Minute)
-	e := event{kind: secondIsBad, at: max(0, t.second), lasts: eventful + calm, trouble: t}
+	e := event{kind: secondIsBad, at: max(0, t.second), lasts: eventful + calm + narrows, trouble: t}
 	if t.heals {
 		e.lasts = time.Duration(1+dice.IntN(12)) * time.Minute
 	}
@@ -219,15 +222,16 @@ func (e event) zone() (from, to time.Time) {
 	return at.Add(-nearBad), at.Add(nearBad)
 }
 
-// bad is the bad second that the instant is too near to, if it still is one.
-func (s *simulation) bad(t time.Time) (event, bool) {
+// bad is the bad second that the instant is too near to, if it still is one; of two the one that leaves no rows to be taken from a
+// page that it tears.
+func (s *simulation) bad(t time.Time) (worst event, found bool) {
 	for _, e := range s.events {
 		from, to := e.zone()
-		if e.kind == secondIsBad && !e.healed() && !t.Before(from) && t.Before(to) {
-			return e, true
+		if e.kind == secondIsBad && !e.healed() && !t.Before(from) && t.Before(to) && (!found || worst.bad.Tears()) {
+			worst, found = e, true
 		}
 	}
-	return event{}, false
+	return worst, found
 }
 
 // excused tells whether a row need not be in the topics: every window that shows it fails, and not by a break of the page.
@@ -251,7 +255,7 @@ func (s *simulation) notStuck(r *verify.Report) {
 	if r.CompleteThrough.Before(settled) && !s.stopsRightly(r.CompleteThrough) {
 		s.problem("stuck: complete through %v, %v ago; partial %v", r.CompleteThrough, now.Sub(r.CompleteThrough), s.partial)
 	}
-	from := r.FirstRead().Add(time.Minute - startFrom)
+	from := latest(r.FirstRead(), s.began).Add(time.Minute - startFrom) // the first read may bear the time of a clock that was behind
 	for row := range s.service.RowsAt(now, from, settled) {
 		if !r.Holds(row) && !s.excused(row) {
 			s.problem("stuck: %s (session %s) of %v is not in the topics", row.Key.Identity, row.Key.Session, row.Start.Format(time.TimeOnly))
@@ -297,17 +301,26 @@ func (s *simulation) newRowsGotThrough(r *verify.Report, now time.Time) {
 	}
 }
 
-// patience is how long after it was shown a row may be read. Requests that hang take their time.
+// patience is how long after it was shown a row may be read. Requests that hang take their time, and where the limit holds for each
+// source a window is read in some ten requests before it is known that it was all.
 func (s *simulation) patience(shown time.Time) time.Duration {
 	interval, _ := time.ParseDuration(s.env["POLL_INTERVAL"])
 	limit := 3*time.Minute + 2*interval
-	slower := limit
+	narrowing, slow := false, false
 	for _, e := range s.events {
-		if (e.kind == flakyTime || e.bad == simulator.BadHang) && shown.Add(limit).After(bubble.Add(e.at)) && shown.Before(bubble.Add(e.at+e.lasts)) {
-			slower = limit + 2*time.Minute
+		if !shown.Add(limit).After(bubble.Add(e.at)) || !shown.Before(bubble.Add(e.at+e.lasts)) {
+			continue
 		}
+		narrowing = narrowing || e.kind == secondIsBad
+		slow = slow || e.kind == flakyTime || e.bad == simulator.BadHang
 	}
-	return slower
+	if narrowing && s.serves.Switches.LimitPerSource {
+		limit *= 2
+	}
+	if slow {
+		limit += 2 * time.Minute
+	}
+	return limit
 }
 
 // nearAnyBad tells whether the row lies at a second that is or was bad.
