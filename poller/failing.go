@@ -53,11 +53,8 @@ func (a *Agenda) fails(t Task, r Read, now time.Time) {
 	} else {
 		a.Failing = slices.Clone(a.Failing)
 	}
-	category, _ := explain(r.Err)
-	if !f.Partial || category == f.Category { // else it is the service that fails now, and tells nothing of the window
-		f.Failures++
-		f.Category = category
-	}
+	f.Failures++
+	f.Category, _ = explain(r.Err)
 	blamed := known && a.reads > f.readsThen
 	if blamed {
 		f.Blamed++

@@ -10,7 +10,7 @@ import "time"
 // and one reading for each way to read a window. What the tests say about the topics, they say without it.
 const (
 	raceDetector = true
-	day          = 4 * time.Hour
+	day          = 2 * time.Hour
 	life         = 8 * time.Minute
 	worlds       = 1
 )

@@ -213,8 +213,17 @@ func (s *simulation) notePartial() {
 	}
 }
 
-// healed tells whether the second was mended long enough ago.
-func (e event) healed() bool { return e.heals && e.at+e.lasts <= eventful+calm-healing }
+// healed tells whether the second was mended long enough ago. What was asked for again while the service was flaky may have failed for
+// another reason, and waits twice as long for the next time.
+func (s *simulation) healed(e event) bool {
+	mended := e.at + e.lasts
+	for _, f := range s.events {
+		if f.kind == flakyTime {
+			mended = max(mended, min(f.at+f.lasts, eventful))
+		}
+	}
+	return e.heals && mended <= eventful+s.calms()-healing
+}
 
 // zone is what lies so near to a bad second that no window can avoid it.
 func (e event) zone() (from, to time.Time) {
@@ -227,7 +236,7 @@ func (e event) zone() (from, to time.Time) {
 func (s *simulation) bad(t time.Time) (worst event, found bool) {
 	for _, e := range s.events {
 		from, to := e.zone()
-		if e.kind == secondIsBad && !e.healed() && !t.Before(from) && t.Before(to) && (!found || worst.bad.Tears()) {
+		if e.kind == secondIsBad && !s.healed(e) && !t.Before(from) && t.Before(to) && (!found || worst.bad.Tears()) {
 			worst, found = e, true
 		}
 	}
