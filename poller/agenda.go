@@ -73,6 +73,7 @@ type Agenda struct {
 	reads     int // that were answered
 	silent    int // windows that failed since one was answered
 	turn      int // reads other than the head that ended
+	rereads   int // of these, re-reads
 	debt      int // requests spent on re-reads beyond those on gaps
 	law       *lawRates
 	lawAt     time.Time // what was learned went into it
@@ -220,6 +221,7 @@ func (a *Agenda) spent(t Task, r Read) {
 	const most = 60
 	switch t.Why {
 	case Reread:
+		a.rereads++
 		a.debt = min(a.debt+r.All, most)
 	case Gap:
 		a.debt = max(a.debt-r.All, -most)

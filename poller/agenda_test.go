@@ -287,3 +287,29 @@ func TestWhatIsKnownToFailWaits(t *testing.T) {
 		t.Errorf("beside a second that is partial: %v", i.Failing)
 	}
 }
+
+// TestTooManyRowsForTheTiers: where the budget carries less than half of the tiers, what is left goes where changes are likely, and
+// no tier is given up for it.
+func TestTooManyRowsForTheTiers(t *testing.T) {
+	young := map[bool]int{}
+	for _, spare := range []bool{false, true} {
+		i := newIdeal(10, 60, time.Hour)
+		i.Spare, i.Paging = spare, Paging{Unit: UnitRows, BeyondCap: true}
+		for range 1000 { // rows that change in their first ten minutes
+			i.Learned.Watch(t0, t0, t0.Add(10*time.Minute), true)
+			i.Learned.Watch(t0, t0.Add(10*time.Minute), t0.Add(24*time.Hour), false)
+		}
+		i.law = i.Learned.law()
+		i.run(8*time.Hour, func(task Task) {
+			if task.Why == Reread && i.now.Sub(task.Start) < 20*time.Minute {
+				young[spare]++
+			}
+		})
+		if worst := i.worst(); worst > 12 {
+			t.Errorf("with spare %v the worst tier is read each %.1f cadences", spare, worst)
+		}
+	}
+	if 2*young[true] < 3*young[false] || young[false] == 0 {
+		t.Errorf("%d re-reads of the last 20 minutes, %d without REREAD_SPARE", young[true], young[false])
+	}
+}

@@ -6,18 +6,26 @@ import "time"
 func (a Agenda) reread(now time.Time) (Task, time.Duration) {
 	at := a.Clock.Earlier(now)
 	pieces := a.pieces(at)
-	w, wait := a.overdue(pieces)
-	if wait <= 0 {
+	w, most, wait := a.overdue(pieces)
+	crowded := a.Spare && most >= overloaded && a.rereads%3 > 0
+	if wait <= 0 && !crowded {
 		return Task{Window: a.narrowed(w, Reread), Why: Reread}, 0
 	}
 	if !a.Spare {
 		return Task{}, wait
 	}
-	if w, ok := a.likely(at); ok {
-		return Task{Window: a.narrowed(w, Reread), Why: Reread, Spare: true}, 0
+	if likely, ok := a.likely(at); ok {
+		return Task{Window: a.narrowed(likely, Reread), Why: Reread, Spare: !crowded}, 0
+	}
+	if wait <= 0 {
+		return Task{Window: a.narrowed(w, Reread), Why: Reread}, 0
 	}
 	return Task{}, min(wait, spareIdle)
 }
+
+// overloaded is how overdue, in cadences, every tier is where the budget carries less than half of them. No deadline is held then;
+// two re-reads of three go where changes are likely: they are found sooner, and the youngest tier need not look for them.
+const overloaded = 2
 
 // spareIdle is how soon it is looked again for something worth a spare request.
 const spareIdle = 5 * time.Second
@@ -25,7 +33,7 @@ const spareIdle = 5 * time.Second
 // overdue returns the piece whose re-reading is most overdue, in units of its tier's cadence, and with it the neighbours that
 // are on their way to it, as far as one read is likely to hold: they cost next to nothing then. Else it tells how long it is
 // until one is due.
-func (a Agenda) overdue(pieces []piece) (Window, time.Duration) {
+func (a Agenda) overdue(pieces []piece) (w Window, cadences float64, wait time.Duration) {
 	best, most, wait := -1, 0.0, longestIdle
 	for i, p := range pieces {
 		if p.overdue < 1 {
@@ -38,9 +46,9 @@ func (a Agenda) overdue(pieces []piece) (Window, time.Duration) {
 		}
 	}
 	if best < 0 {
-		return Window{}, wait
+		return Window{}, 0, wait
 	}
-	w := pieces[best].Window
+	w = pieces[best].Window
 	page, width := a.Density.Width(w.Start, pageRows), a.width(w.Start)
 	along := func(p piece) bool {
 		return w.Len() < page && p.overdue >= alongFree || w.Len() < width && p.overdue >= alongWith
@@ -55,7 +63,7 @@ func (a Agenda) overdue(pieces []piece) (Window, time.Duration) {
 		w.Start = later(pieces[i].Start, w.End.Add(-width))
 	}
 	w.End = earlier(w.End, w.Start.Add(width))
-	return w, 0
+	return w, pieces[best].overdue, 0
 }
 
 // How overdue a neighbour must be to be read along with a piece that is due: on the same page, which costs nothing, and on pages
