@@ -272,7 +272,7 @@ func (s *Service) write(rows []*row, total int, v view, now int64, fault Fault, 
 		return written{body: []byte(body), cut: len(body) - 1}
 	}
 	b := append(make([]byte, 0, 64+len(rows)*4096), '{')
-	tornAt, tornFrom := -1, 0
+	tornAt, tornFrom, certain := -1, 0, 0
 	switch s.config.Switches.NumResults {
 	case CountPage:
 		b = append(strconv.AppendInt(append(b, `"numResults":`...), int64(len(rows)), 10), ',')
@@ -296,6 +296,9 @@ func (s *Service) write(rows []*row, total int, v view, now int64, fault Fault, 
 		if r == torn.row {
 			wr.raw, tornAt, tornFrom = torn.write(wr.raw), i, len(b)
 		}
+		if _, dead := s.key(r, wr.raw); tornAt < 0 && !dead {
+			certain = i + 1
+		}
 		b = append(b, wr.raw...)
 		p.rows = append(p.rows, wr)
 		if fault == CutBody && p.cut == 0 && i >= len(rows)/2 {
@@ -310,6 +313,9 @@ func (s *Service) write(rows []*row, total int, v view, now int64, fault Fault, 
 		p.sendHalf()
 	}
 	if tornAt >= 0 && tornAt < len(p.rows) {
+		for ; tornAt > certain; tornAt-- { // where a row that is none ends may be a guess: it is behind the tear, too
+			tornFrom -= len(p.rows[tornAt-1].raw) + len(",")
+		}
 		p.tearAt(tornAt, tornFrom, func(r writtenRow) Key { key, _ := s.key(r.row, r.raw); return key })
 	}
 	return p
