@@ -34,12 +34,21 @@ type Batch struct {
 	CompleteFrom, CompleteThrough time.Time // as they are with this batch and those before
 }
 
+// ForEver is longer than anything lasts.
+const ForEver time.Duration = 1<<63 - 1
+
 // Sink is where bundles go.
 type Sink interface {
 	// Commit makes the whole bundle durable and visible, or nothing of it. When it returns nil, all of it is. After an
 	// error the outcome is unknown: the Poller ends, and whoever runs it recovers the state and begins anew.
 	// A commit that has begun is not cut off by the Poller's context; the Sink bounds its time.
 	Commit(ctx context.Context, b Bundle) error
+
+	// Refused returns why no revision of this content can be published, nil if it can: else the row is Dead, and uses up no number.
+	Refused(row smartassist.Row, fingerprint uint64) error
+
+	// KeepsLetters returns for how long dead letters are kept: what became of older ones need not be remembered.
+	KeepsLetters() time.Duration
 }
 
 // A bundle is committed with what somebody waits for, and once it holds as much as one of these.
@@ -123,7 +132,7 @@ func (p *Poller) add(r *reading, read Read) {
 	n, now := &p.pending, p.now()
 	final := !r.asking
 	p.agenda.told(read, now)
-	j := n.draft.Judge(read.Rows, p.cfg, read.End, read.At)
+	j := n.draft.Judge(read.Rows, p.deduplication(), read.End, read.At)
 	r.withheld = r.withheld || j.Withheld > 0
 	read.Withheld = r.withheld
 	batch := Batch{

@@ -15,6 +15,7 @@ import (
 
 // stage is a Source and a Sink: one conversation begins every 5 s, and a request takes a second.
 type stage struct {
+	keeps
 	down    error // what a request meets
 	refuses error // what a commit meets
 	bundles []Bundle
@@ -36,6 +37,12 @@ func (s *stage) Page(_ context.Context, q smartassist.Query) (smartassist.Page, 
 	return page, nil
 }
 
+// keeps is the part of a Sink that refuses nothing, and keeps letters for so long.
+type keeps time.Duration
+
+func (keeps) Refused(smartassist.Row, uint64) error { return nil }
+func (k keeps) KeepsLetters() time.Duration         { return time.Duration(k) }
+
 func (s *stage) Commit(_ context.Context, b Bundle) error {
 	s.bundles = append(s.bundles, b)
 	return s.refuses
@@ -44,7 +51,7 @@ func (s *stage) Commit(_ context.Context, b Bundle) error {
 // onStage gives a poller with three hours to catch up, in virtual time.
 func onStage(t *testing.T, f func(t *testing.T, s *stage, p *Poller)) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &stage{}
+		s := &stage{keeps: keeps(ForEver)}
 		cfg := Config{
 			StartFrom: 3 * time.Hour, PageLimit: 100, Interval: 30 * time.Second, Settle: 2 * time.Minute, Tiers: defaultTiers,
 			Deduplicate: ByRevision, Log: zerolog.Nop(),

@@ -47,7 +47,7 @@ func since(at, now time.Time) time.Duration {
 	if d := now.Sub(at); d >= -time.Second {
 		return d
 	}
-	return 1<<63 - 1
+	return ForEver
 }
 
 // tellClock logs once that the clocks differ, and that they do no more.

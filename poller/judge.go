@@ -61,11 +61,19 @@ func (d *Draft) lookup(k Key) (Entry, bool) {
 	return d.seen.lookup(k)
 }
 
-// Judge compares the rows of one read with the memory and the reads judged before, as cfg says. shownUntil is the end of the
+// Deduplication is by what rows are judged.
+type Deduplication struct {
+	Mode   Deduplicate
+	Ignore smartassist.Ignore // left out of the fingerprint
+	// Refused is the Sink's; nil means that everything can be published.
+	Refused func(row smartassist.Row, fingerprint uint64) error
+}
+
+// Judge compares the rows of one read with the memory and the reads judged before. shownUntil is the end of the
 // window that returned them, now the instant of the read.
-func (d *Draft) Judge(rows []smartassist.Row, cfg Config, shownUntil, now time.Time) Judgement {
-	j := judge{Draft: d, mode: cfg.Deduplicate, refused: cfg.Refused, shown: quanta(shownUntil), now: now}
-	twins := j.twins(rows, cfg.Ignore)
+func (d *Draft) Judge(rows []smartassist.Row, by Deduplication, shownUntil, now time.Time) Judgement {
+	j := judge{Draft: d, mode: by.Mode, refused: by.Refused, shown: quanta(shownUntil), now: now}
+	twins := j.twins(rows, by.Ignore)
 	// Contacts last: one that grew out of a bot session must find it, wherever in the answer it stood.
 	for _, contacts := range []bool{false, true} {
 		for i, row := range rows {
@@ -74,9 +82,9 @@ func (d *Draft) Judge(rows []smartassist.Row, cfg Config, shownUntil, now time.T
 			case row.Err != nil:
 				j.dead(row)
 			case twins[i]:
-				j.twin(row, row.Fingerprint(cfg.Ignore))
+				j.twin(row, row.Fingerprint(by.Ignore))
 			default:
-				j.row(row, row.Fingerprint(cfg.Ignore))
+				j.row(row, row.Fingerprint(by.Ignore))
 			}
 		}
 	}
@@ -149,19 +157,30 @@ func (p *place) print(fingerprint uint64, list uint8) {
 	}
 }
 
-func (j *judge) place(row smartassist.Row) place {
+func (j *judge) place(row smartassist.Row) place { return placeOf(row, j.mode, j.lookup) }
+
+// placeOf returns the place of a row in the memory that is looked up in.
+func placeOf(row smartassist.Row, mode Deduplicate, lookup func(Key) (Entry, bool)) place {
 	tag := sessionTag(row.SessionID)
 	p := place{key: identityKey(row.Identity())}
-	if p.main, p.met = j.lookup(p.key); !p.met {
+	if p.main, p.met = lookup(p.key); !p.met {
 		p.main = Entry{session: tag, bot: row.Kind == smartassist.Bot}
 	}
 	p.own, p.e = p.key, p.main
-	if j.mode == ByRevision && p.main.session != tag {
+	if mode == ByRevision && p.main.session != tag {
 		p.own = keyOf("s", row.Identity(), row.SessionID)
-		p.e, p.met = j.lookup(p.own)
+		p.e, p.met = lookup(p.own)
 		p.e.session = tag
 	}
 	return p
+}
+
+// entries calls remember with the entry of the identity and, where it is another one, that of the session.
+func (p place) entries(remember func(Key, Entry)) {
+	remember(p.key, p.main)
+	if p.own != p.key {
+		remember(p.own, p.e)
+	}
 }
 
 func (j *judge) row(row smartassist.Row, fingerprint uint64) {
@@ -208,13 +227,8 @@ func (j *judge) settle(p place, row smartassist.Row, fingerprint uint64) {
 	j.publish(row, p.main, fingerprint)
 }
 
-// touch remembers the entry of the identity and, where it is another one, that of the session.
-func (j *judge) touch(p place) {
-	j.remember(p.key, p.main)
-	if p.own != p.key {
-		j.remember(p.own, p.e)
-	}
-}
+// touch remembers that the read shows what is at the place.
+func (j *judge) touch(p place) { p.entries(j.remember) }
 
 func (j *judge) publish(row smartassist.Row, main Entry, fingerprint uint64) {
 	r := Revision{Row: row, Number: main.revision, Change: Changed, Fingerprint: fingerprint}

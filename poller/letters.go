@@ -155,10 +155,7 @@ func (p *Poller) forgetLetters(resolved Letters, now time.Time) Letters {
 	if len(resolved) == 0 {
 		return nil
 	}
-	keep := time.Duration(1<<63 - 1)
-	if p.cfg.KeepLetters != nil {
-		keep = p.cfg.KeepLetters()
-	}
+	keep := p.sink.KeepsLetters()
 	forgotten := Letters{}
 	var kept []LetterID
 	for id, res := range p.state.Letters {

@@ -88,35 +88,21 @@ func (r *Recollection) Add(p Published) {
 		r.apply(bytesKey(p.Row), Entry{})
 		return
 	}
-	key, tag := identityKey(p.Row.Identity()), sessionTag(p.Row.SessionID)
-	main, known := r.seen.lookup(key)
-	if !known {
-		main = Entry{session: tag, bot: p.Row.Kind == smartassist.Bot}
-	}
-	main.revision = max(main.revision, p.Revision)
-	own, e := key, &main
-	if main.session != tag {
-		own, e = keyOf("s", p.Row.Identity(), p.Row.SessionID), &Entry{session: tag}
-		if old, ok := r.seen.lookup(own); ok {
-			*e = old
-		}
-	}
-	if content := (heldContent{p.Revision, p.At.UnixMilli(), p.Fingerprint}); r.newer(own, content) {
+	at := placeOf(p.Row, ByRevision, r.seen.lookup)
+	at.main.revision = max(at.main.revision, p.Revision)
+	if content := (heldContent{p.Revision, p.At.UnixMilli(), p.Fingerprint}); r.newer(at.own, content) {
 		if p.Revision == 0 {
-			content.published = r.held[own].published
+			content.published = r.held[at.own].published
 		}
-		r.held[own] = content
-		e.fingerprint = [2]uint32{uint32(p.Fingerprint), uint32(p.Fingerprint >> 32)}
+		r.held[at.own] = content
 		// Several letters may hold one content, and the one that was replayed need not be the last.
-		e.aside = notAside
+		at.e.aside = notAside
 		if content.published != p.Fingerprint {
-			e.aside = isAside
+			at.e.aside = isAside
 		}
+		at.print(p.Fingerprint, at.e.list)
 	}
-	r.apply(key, main)
-	if own != key {
-		r.apply(own, *e)
-	}
+	at.entries(r.apply)
 }
 
 // newer goes by the revision; a dead letter has none and goes by the time.

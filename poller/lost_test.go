@@ -15,7 +15,7 @@ import (
 func TestRecollectionIsTheMemory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		bad := map[uint64]bool{}
-		cfg := Config{Deduplicate: ByRevision, Refused: func(_ smartassist.Row, print uint64) error {
+		by := Deduplication{Mode: ByRevision, Refused: func(_ smartassist.Row, print uint64) error {
 			if bad[print] {
 				return fmt.Errorf("refused")
 			}
@@ -37,7 +37,7 @@ func TestRecollectionIsTheMemory(t *testing.T) {
 			print := r.Fingerprint(smartassist.Ignore{})
 			bad[print] = rapid.IntRange(0, 5).Draw(t, "bad") == 0 || bad[print]
 			d := seen.Draft()
-			j := d.Judge([]smartassist.Row{r}, cfg, now, now)
+			j := d.Judge([]smartassist.Row{r}, by, now, now)
 			seen.Apply(d.Changes)
 			for _, f := range j.Fresh {
 				published = append(published, Published{f.Row, f.Number, f.Fingerprint, now})
@@ -57,7 +57,7 @@ func TestRecollectionIsTheMemory(t *testing.T) {
 		}
 		for range 10 {
 			r := []smartassist.Row{draw("again")}
-			a, b := seen.Draft().Judge(r, cfg, at(100), at(100)), rebuilt.Seen.Draft().Judge(r, cfg, at(100), at(100))
+			a, b := seen.Draft().Judge(r, by, at(100), at(100)), rebuilt.Seen.Draft().Judge(r, by, at(100), at(100))
 			if len(a.Fresh) != len(b.Fresh) || len(a.Dead) != len(b.Dead) || len(a.Fresh) > 0 && a.Fresh[0].Number != b.Fresh[0].Number {
 				t.Fatalf("%s: fresh %d, dead %d; the memory that was lost says fresh %d, dead %d", r[0].Raw, len(b.Fresh), len(b.Dead), len(a.Fresh), len(a.Dead))
 			}

@@ -14,6 +14,7 @@ import (
 // changing is a Source of two conversations a second, of which every tenth says when it was read. It is a Sink that notes what is
 // published of those.
 type changing struct {
+	keeps
 	t    *testing.T
 	said map[string][]time.Time
 }

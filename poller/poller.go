@@ -23,17 +23,9 @@ type Config struct {
 	Spare       bool          // spend what is left of the budget on re-reading where changes are likely
 	Deduplicate Deduplicate
 	Ignore      smartassist.Ignore // left out of the fingerprint
-	// Refused returns why the Sink can publish no revision of this content, nil if it can: then the row is Dead, and uses up no
-	// number. nil means that everything can be published.
-	Refused func(row smartassist.Row, fingerprint uint64) error
-	// KeepLetters returns for how long the Sink keeps dead letters; what became of older ones need not be remembered. nil is for ever.
-	KeepLetters func() time.Duration
 	// Now is this machine's clock; nil: time.Now. How long something takes is not measured by it.
 	Now func() time.Time
-	// Errands are done between two requests, by the goroutine that runs the Poller. An errand's error ends the Poller as the
-	// Sink's does. nil for none.
-	Errands <-chan Errand
-	Log     zerolog.Logger
+	Log zerolog.Logger
 }
 
 func (c Config) rules() Rules {
@@ -135,8 +127,9 @@ func (p *Poller) now() time.Time {
 	return now
 }
 
-// Run calls RunOnce, and does errands, until the context ends or the Sink fails, and returns why.
-func (p *Poller) Run(ctx context.Context) error {
+// Run calls RunOnce until the context ends or the Sink fails, and returns why. Between two requests it does the errands that come;
+// nil is for none. An errand's error ends it as the Sink's does.
+func (p *Poller) Run(ctx context.Context, errands <-chan Errand) error {
 	defer p.giveUp()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -144,7 +137,7 @@ func (p *Poller) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case errand := <-p.cfg.Errands:
+		case errand := <-errands:
 			if err := errand(ctx, p); err != nil {
 				return err
 			}
@@ -157,6 +150,11 @@ func (p *Poller) Run(ctx context.Context) error {
 		}
 		timer.Reset(wait)
 	}
+}
+
+// deduplication is by what rows are judged.
+func (p *Poller) deduplication() Deduplication {
+	return Deduplication{Mode: p.cfg.Deduplicate, Ignore: p.cfg.Ignore, Refused: p.sink.Refused}
 }
 
 // giveUp ends the reads that are under way.

@@ -48,8 +48,8 @@ func (p *Poller) Replay(ctx context.Context, letters []Letter) ([]Replayed, erro
 	}
 	n := &p.pending
 	r := replay{
-		judge: judge{Draft: n.draft, mode: p.cfg.Deduplicate, refused: p.cfg.Refused, now: now},
-		cfg:   p.cfg, known: p.state.Letters, resolved: Letters{},
+		judge:  judge{Draft: n.draft, mode: p.cfg.Deduplicate, refused: p.sink.Refused, now: now},
+		ignore: p.cfg.Ignore, known: p.state.Letters, resolved: Letters{},
 	}
 	out := r.all(letters)
 	if len(r.resolved) == 0 {
@@ -67,7 +67,7 @@ func (p *Poller) Replay(ctx context.Context, letters []Letter) ([]Replayed, erro
 // replay is the work of one Replay.
 type replay struct {
 	judge
-	cfg      Config
+	ignore   smartassist.Ignore
 	known    Letters
 	resolved Letters
 	rows     []smartassist.Row
@@ -91,7 +91,7 @@ func (r *replay) one(l Letter) Replayed {
 	if l.Row.Err != nil {
 		return stays(l.Row.Err)
 	}
-	fingerprint := l.Row.Fingerprint(r.cfg.Ignore)
+	fingerprint := l.Row.Fingerprint(r.ignore)
 	p := r.place(l.Row)
 	newest := p.met && r.same(p.e, l.Row, fingerprint)
 	aside := p.aside()

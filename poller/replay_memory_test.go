@@ -13,8 +13,8 @@ import (
 func refuseAll(smartassist.Row, uint64) error { return errors.New("refused") }
 
 // replayOnce replays letters with the memory and makes what comes of it part of the memory.
-func replayOnce(s *State, cfg Config, letters ...Letter) []Replayed {
-	r := replay{judge: judge{Draft: s.Seen.Draft(), mode: ByRevision, refused: cfg.Refused, now: at(50)}, cfg: cfg, known: s.Letters, resolved: Letters{}}
+func replayOnce(s *State, by Deduplication, letters ...Letter) []Replayed {
+	r := replay{judge: judge{Draft: s.Seen.Draft(), mode: ByRevision, refused: by.Refused, now: at(50)}, ignore: by.Ignore, known: s.Letters, resolved: Letters{}}
 	out := r.all(letters)
 	s.Seen.Apply(r.Changes)
 	s.Letters.apply(r.resolved, nil)
@@ -24,7 +24,7 @@ func replayOnce(s *State, cfg Config, letters ...Letter) []Replayed {
 // readOnce reads a row and makes what comes of it part of the memory.
 func readOnce(s *State, refused func(smartassist.Row, uint64) error, r smartassist.Row) Judgement {
 	d := s.Seen.Draft()
-	j := d.Judge([]smartassist.Row{r}, Config{Deduplicate: ByRevision, Refused: refused}, at(0), at(0))
+	j := d.Judge([]smartassist.Row{r}, Deduplication{Mode: ByRevision, Refused: refused}, at(0), at(0))
 	s.Seen.Apply(d.Changes)
 	return j
 }
@@ -58,26 +58,29 @@ func TestReplayAfterAnEarlyVersion(t *testing.T) {
 		var s State
 		readOnce(&s, refuseAll, first)
 		old := asFormat1(t, &s, again)
-		if out := replayOnce(&old, Config{}, Letter{LetterID{1}, first, at(0)}); out[0].Fate != LetterPublished || out[0].Revision != 1 {
+		if out := replayOnce(&old, Deduplication{}, Letter{LetterID{1}, first, at(0)}); out[0].Fate != LetterPublished || out[0].Revision != 1 {
 			t.Errorf("an identity without a revision: %+v", out[0])
 		}
 		readOnce(&s, nil, second)
 		readOnce(&s, refuseAll, third)
 		old = asFormat1(t, &s, again)
-		for i, o := range replayOnce(&old, Config{}, Letter{LetterID{1}, first, at(0)}, Letter{LetterID{2}, third, at(0)}) {
+		for i, o := range replayOnce(&old, Deduplication{}, Letter{LetterID{1}, first, at(0)}, Letter{LetterID{2}, third, at(0)}) {
 			if o.Fate != LetterDead || !errors.Is(o.Err, errDoubt) {
 				t.Errorf("letter %d: %+v", i, o)
 			}
 		}
 		readOnce(&old, nil, second)
-		if out := replayOnce(&old, Config{}, Letter{LetterID{2}, third, at(0)}); out[0].Fate != LetterSuperseded {
+		if out := replayOnce(&old, Deduplication{}, Letter{LetterID{2}, third, at(0)}); out[0].Fate != LetterSuperseded {
 			t.Errorf("once a newer content was published: %+v", out[0])
 		}
 	}
 }
 
 // keepsBundle is a Sink that takes everything.
-type keepsBundle struct{ Bundle }
+type keepsBundle struct {
+	keeps
+	Bundle
+}
 
 func (s *keepsBundle) Commit(_ context.Context, b Bundle) error {
 	s.Bundle = b
@@ -91,11 +94,8 @@ func TestReplayOfALetterLongResolved(t *testing.T) {
 	long := now.Add(-30 * 24 * time.Hour)
 	s := &State{Account: "a", Ledger: Ledger{Sequence: 5}, Letters: Letters{id: {LetterPublished, 1, long, long}, {8}: {LetterPublished, 1, long, long}}}
 	readOnce(s, refuseAll, r)
-	var sink keepsBundle
-	p := New(Config{
-		Deduplicate: ByRevision, Tiers: []Tier{{time.Hour, time.Minute}}, PageLimit: 100,
-		KeepLetters: func() time.Duration { return 7 * 24 * time.Hour },
-	}, nil, &sink, s)
+	sink := keepsBundle{keeps: keeps(7 * 24 * time.Hour)}
+	p := New(Config{Deduplicate: ByRevision, Tiers: []Tier{{time.Hour, time.Minute}}, PageLimit: 100}, nil, &sink, s)
 	out, err := p.Replay(t.Context(), []Letter{{id, r, now}})
 	if err != nil || out[0].Fate != LetterPublished {
 		t.Fatal(out, err)
@@ -123,10 +123,10 @@ func TestReplayUnderAnotherIgnore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o := replayOnce(&s, Config{Ignore: ignore}, Letter{LetterID{1}, r, at(0)})[0]; o.Fate != LetterDead || !strings.Contains(o.Err.Error(), "DEDUPLICATE_IGNORE has changed") {
+	if o := replayOnce(&s, Deduplication{Ignore: ignore}, Letter{LetterID{1}, r, at(0)})[0]; o.Fate != LetterDead || !strings.Contains(o.Err.Error(), "DEDUPLICATE_IGNORE has changed") {
 		t.Errorf("%+v", o)
 	}
-	if o := replayOnce(&s, Config{}, Letter{LetterID{1}, r, at(0)})[0]; o.Fate != LetterPublished {
+	if o := replayOnce(&s, Deduplication{}, Letter{LetterID{1}, r, at(0)})[0]; o.Fate != LetterPublished {
 		t.Errorf("with the value of then: %+v", o)
 	}
 }
@@ -140,7 +140,7 @@ func TestReplayOfARowOfAnOlderVersion(t *testing.T) {
 	letter := Letter{LetterID{1}, r, at(0)}
 	for name, publish := range map[string]func(*State) bool{
 		"read":     func(s *State) bool { return len(readOnce(s, nil, r).Fresh) == 1 },
-		"replayed": func(s *State) bool { return replayOnce(s, Config{}, letter)[0].Fate == LetterPublished },
+		"replayed": func(s *State) bool { return replayOnce(s, Deduplication{}, letter)[0].Fate == LetterPublished },
 	} {
 		var s State
 		readOnce(&s, nil, none)
@@ -152,7 +152,7 @@ func TestReplayOfARowOfAnOlderVersion(t *testing.T) {
 		}
 		s.Seen.Apply([]Remembered{{Key: identityKey("c-1"), Forget: true}})
 		s.Letters = nil
-		if o := replayOnce(&s, Config{}, letter)[0]; o.Fate != LetterDead || !errors.Is(o.Err, errForgotten) {
+		if o := replayOnce(&s, Deduplication{}, letter)[0]; o.Fate != LetterDead || !errors.Is(o.Err, errForgotten) {
 			t.Errorf("%s, then forgotten: %+v", name, o)
 		}
 	}
@@ -166,7 +166,7 @@ func TestDraftForgetsAndRemembers(t *testing.T) {
 	var s State
 	d := s.Seen.Draft()
 	for i, rows := range [][]smartassist.Row{{none}, {r}, {none}, {none}} {
-		j := d.Judge(rows, Config{Deduplicate: ByRevision}, at(0), at(0))
+		j := d.Judge(rows, Deduplication{Mode: ByRevision}, at(0), at(0))
 		if want := []int{1, 0, 1, 0}[i]; len(j.Dead) != want {
 			t.Errorf("step %d: %d dead letters, want %d", i, len(j.Dead), want)
 		}

@@ -16,7 +16,7 @@ import (
 // replayWorld is a memory, what was published and put aside with it, and what a reader of the topics would hold against it.
 type replayWorld struct {
 	t         *rapid.T
-	cfg       Config
+	by        Deduplication
 	state     State
 	refused   map[uint64]bool
 	read      map[string]string   // identity and session -> newest content read
@@ -34,7 +34,7 @@ func newReplayWorld(t *rapid.T) *replayWorld {
 		t: t, refused: map[uint64]bool{}, read: map[string]string{}, changes: map[string]int{}, last: map[string]int{},
 		published: map[string][]string{}, revisions: map[string]int32{},
 	}
-	w.cfg = Config{Deduplicate: ByRevision, Refused: func(_ smartassist.Row, print uint64) error {
+	w.by = Deduplication{Mode: ByRevision, Refused: func(_ smartassist.Row, print uint64) error {
 		if w.refused[print] {
 			return errors.New("refused")
 		}
@@ -73,7 +73,7 @@ func (w *replayWorld) readRow(row smartassist.Row, now time.Time) {
 		w.changes[name]++
 	}
 	d := w.state.Seen.Draft()
-	j := d.Judge([]smartassist.Row{row}, w.cfg, now, now)
+	j := d.Judge([]smartassist.Row{row}, w.by, now, now)
 	w.state.Seen.Apply(d.Changes)
 	w.publish(j.Fresh, now)
 	for range j.Dead {
@@ -85,7 +85,7 @@ func (w *replayWorld) readRow(row smartassist.Row, now time.Time) {
 }
 
 func (w *replayWorld) replay(letters []Letter, now time.Time) []Replayed {
-	r := replay{judge: judge{Draft: w.state.Seen.Draft(), mode: ByRevision, refused: w.cfg.Refused, now: now}, cfg: w.cfg, known: w.state.Letters, resolved: Letters{}}
+	r := replay{judge: judge{Draft: w.state.Seen.Draft(), mode: ByRevision, refused: w.by.Refused, now: now}, ignore: w.by.Ignore, known: w.state.Letters, resolved: Letters{}}
 	out := r.all(letters)
 	w.state.Seen.Apply(r.Changes)
 	w.state.Letters.apply(r.resolved, nil)
@@ -184,7 +184,7 @@ func TestLettersAreRemembered(t *testing.T) {
 	if fmt.Sprint(restored.Letters) != fmt.Sprint(state.Letters) {
 		t.Errorf("restored %v, want %v", restored.Letters, state.Letters)
 	}
-	p := &Poller{cfg: Config{KeepLetters: func() time.Duration { return time.Hour }}, state: &state}
+	p := &Poller{sink: &keepsBundle{keeps: keeps(time.Hour)}, state: &state}
 	if got := p.forgetLetters(nil, at(0).Add(1000*time.Hour)); got != nil {
 		t.Errorf("forgets %v though nothing is added", got)
 	}

@@ -239,7 +239,7 @@ func (a Agenda) tolerance(at time.Time) func(end, readAt time.Time) time.Duratio
 				return most
 			}
 		}
-		return 1<<63 - 1
+		return ForEver
 	}
 }
 

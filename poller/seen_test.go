@@ -24,7 +24,7 @@ func contact(id, session, status string) smartassist.Row {
 // judge1 judges the rows of one read and applies the result, as a commit does.
 func judgeAndApply(s *Seen, mode Deduplicate, now time.Time, rows ...smartassist.Row) Judgement {
 	d := s.Draft()
-	j := d.Judge(rows, Config{Deduplicate: mode}, now, now)
+	j := d.Judge(rows, Deduplication{Mode: mode}, now, now)
 	s.Apply(d.Changes)
 	return j
 }
@@ -100,7 +100,7 @@ func TestContactSupersedesNothingThatWasNotPublished(t *testing.T) {
 	var s Seen
 	d := s.Draft()
 	refuse := func(smartassist.Row, uint64) error { return errors.New("refused") }
-	d.Judge([]smartassist.Row{row(`{"sessionId":"s1","channel":"voice"}`)}, Config{Deduplicate: ByRevision, Refused: refuse}, at(0), at(0))
+	d.Judge([]smartassist.Row{row(`{"sessionId":"s1","channel":"voice"}`)}, Deduplication{Mode: ByRevision, Refused: refuse}, at(0), at(0))
 	s.Apply(d.Changes)
 	judgeAndApply(&s, ByRevision, at(0), row(`{"sessionId":"s2","channel":"agentassist"}`))
 	j := judgeAndApply(&s, ByRevision, at(60), contact("c-1", "s1", "CLOSED"), contact("c-2", "s2", "CLOSED"))
@@ -156,7 +156,7 @@ func TestStateSurvivesRestoring(t *testing.T) {
 			rows = append(rows, contact(fmt.Sprint("c-", i%7), fmt.Sprint("s", i%3), fmt.Sprint(i)))
 		}
 		d := s.Seen.Draft()
-		d.Judge(rows, Config{Deduplicate: ByRevision}, at(0), at(0))
+		d.Judge(rows, Deduplication{Mode: ByRevision}, at(0), at(0))
 		s.Seen.Apply(d.Changes)
 		other := State{Account: "a"} // a neighbour whose id begins alike
 		restored := State{Account: "a1"}

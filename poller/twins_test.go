@@ -23,7 +23,7 @@ func TestTwinsAreSilentWhenIgnoreChanges(t *testing.T) {
 		prints := s.Ledger.ignore(ig)
 		d := s.Seen.Draft()
 		d.prints = prints
-		j := d.Judge(rows, Config{Deduplicate: ByRevision, Ignore: ig}, now, now)
+		j := d.Judge(rows, Deduplication{Mode: ByRevision, Ignore: ig}, now, now)
 		s.Seen.Apply(d.Changes)
 		return j
 	}
@@ -48,7 +48,7 @@ func TestTwinsByIgnoredMembersAreNone(t *testing.T) {
 	ig, _ := smartassist.ParseIgnore([]string{"/note"})
 	s := &Seen{}
 	d := s.Draft()
-	j := d.Judge(rows, Config{Deduplicate: ByRevision, Ignore: ig}, now, now)
+	j := d.Judge(rows, Deduplication{Mode: ByRevision, Ignore: ig}, now, now)
 	if len(j.Fresh) != 1 {
 		t.Errorf("%d revisions of one fingerprint: %v", len(j.Fresh), j.Fresh[len(j.Fresh)-1].Number)
 	}

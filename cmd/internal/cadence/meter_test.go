@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/convstream/convstream/poller"
+	"github.com/convstream/convstream/poller/smartassist"
 )
 
 const commitTakes = 40 * time.Millisecond
@@ -82,6 +83,12 @@ func (m *meter) request(at time.Time, rows int) {
 	s.sent++
 	s.rows += rows
 }
+
+// Refused implements poller.Sink.
+func (m *meter) Refused(smartassist.Row, uint64) error { return nil }
+
+// KeepsLetters implements poller.Sink.
+func (m *meter) KeepsLetters() time.Duration { return poller.ForEver }
 
 // Commit publishes the bundle.
 func (m *meter) Commit(_ context.Context, b poller.Bundle) error {

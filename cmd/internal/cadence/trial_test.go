@@ -118,7 +118,7 @@ func newStage(t trial, seed uint64) *stage {
 func (s *stage) play(test *testing.T) outcome {
 	ctx, stop := context.WithCancel(test.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.poller.Run(ctx) }()
+	go func() { ended <- s.poller.Run(ctx, nil) }()
 	for s.goesOn() {
 		time.Sleep(sampleEvery - time.Since(s.begun)%sampleEvery)
 		synctest.Wait()

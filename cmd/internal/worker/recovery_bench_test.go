@@ -63,7 +63,7 @@ func stateRecords(from, n int) []producer.Record {
 	}
 	state := poller.State{Account: account}
 	draft := state.Seen.Draft()
-	draft.Judge(rows, poller.Config{Deduplicate: poller.ByRevision}, time.Now(), time.Now())
+	draft.Judge(rows, poller.Deduplication{Mode: poller.ByRevision}, time.Now(), time.Now())
 	var out []producer.Record
 	for _, r := range state.Records(poller.Ledger{Sequence: 1}, draft.Changes) {
 		out = append(out, producer.Record{Topic: "conversations." + stateTopic, Key: r.Key, Value: r.Value})

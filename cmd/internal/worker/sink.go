@@ -33,6 +33,14 @@ type part struct {
 	progress *encoder.Progress
 }
 
+// Refused implements poller.Sink.
+func (s sink) Refused(row smartassist.Row, fingerprint uint64) error {
+	return s.refused.of(row, fingerprint)
+}
+
+// KeepsLetters implements poller.Sink.
+func (s sink) KeepsLetters() time.Duration { return s.producer.Retention(s.encoder.DeadLetterTopic()) }
+
 // Commit implements poller.Sink.
 func (s sink) Commit(_ context.Context, u poller.Bundle) error {
 	s.turn()

@@ -110,8 +110,7 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	if w.registry, w.decoder, err = OpenRegistry(cfg, network, log); err != nil {
 		return nil, err
 	}
-	w.polling.Refused, w.polling.Errands, w.polling.Now = w.refused.of, w.errands, network.Now
-	w.polling.KeepLetters = func() time.Duration { return w.producer.Retention(w.encoder.DeadLetterTopic()) }
+	w.polling.Now = network.Now
 	w.topics = topics(cfg, w.encoder)
 	if w.client, w.budget, err = serviceClient(cfg, network, w.permitted); err != nil {
 		return nil, err
@@ -207,7 +206,7 @@ func (w *Worker) session(ctx, hard context.Context, fail context.CancelCauseFunc
 	p := poller.New(w.polling, meter{w}, sink{w, hard}, m.state)
 	w.poller.Store(p)
 	w.role.Store(Active)
-	return unlessLost(ctx, p.Run(ctx))
+	return unlessLost(ctx, p.Run(ctx, w.errands))
 }
 
 // unlessLost is err, or what it comes from: the end of the tenure. A worker that was fenced steps back further.
