@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/convstream/convstream/cmd/internal/scenario"
+	"github.com/convstream/convstream/cmd/internal/proof/scenario"
 )
 
 // Break implements scenario.World.

@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/convstream/convstream/cmd/internal/kraft"
-	"github.com/convstream/convstream/cmd/internal/proxy"
-	"github.com/convstream/convstream/cmd/internal/scenario"
-	"github.com/convstream/convstream/cmd/internal/verify"
+	"github.com/convstream/convstream/cmd/internal/proof/kraft"
+	"github.com/convstream/convstream/cmd/internal/proof/proxy"
+	"github.com/convstream/convstream/cmd/internal/proof/scenario"
+	"github.com/convstream/convstream/cmd/internal/proof/verify"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller/simulator"
 )

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/convstream/convstream/cmd/internal/scenario"
+	"github.com/convstream/convstream/cmd/internal/proof/scenario"
 )
 
 // How long nobody works when the active worker goes. Whole, with CONVSTREAM_REAL_KAFKA=required in the environment:

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/convstream/convstream/cmd/internal/scenario"
+	"github.com/convstream/convstream/cmd/internal/proof/scenario"
 )
 
 // The long proofs, short by default. Whole, with CONVSTREAM_REAL_KAFKA=required in the environment:

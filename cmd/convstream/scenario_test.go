@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/convstream/convstream/cmd/internal/scenario"
+	"github.com/convstream/convstream/cmd/internal/proof/scenario"
 )
 
 // seedOf is -seed, or one that is drawn; either way the log tells it.

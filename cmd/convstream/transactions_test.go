@@ -6,8 +6,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/convstream/convstream/cmd/internal/proxy"
-	"github.com/convstream/convstream/cmd/internal/scenario"
+	"github.com/convstream/convstream/cmd/internal/proof/proxy"
+	"github.com/convstream/convstream/cmd/internal/proof/scenario"
 )
 
 // transactions follows the transactions of a world's workers on their way to the brokers.

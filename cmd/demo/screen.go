@@ -11,8 +11,8 @@ import (
 
 	"github.com/mattn/go-isatty"
 
+	"github.com/convstream/convstream/cmd/internal/proof/verify"
 	"github.com/convstream/convstream/cmd/internal/show"
-	"github.com/convstream/convstream/cmd/internal/verify"
 	"github.com/convstream/convstream/producer"
 )
 

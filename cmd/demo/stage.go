@@ -17,7 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
 	"github.com/convstream/convstream/cmd/internal/config"
-	"github.com/convstream/convstream/cmd/internal/verify"
+	"github.com/convstream/convstream/cmd/internal/proof/verify"
 	"github.com/convstream/convstream/cmd/internal/worker"
 	"github.com/convstream/convstream/poller/simulator"
 )

@@ -12,7 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/convstream/convstream/cmd/internal/verify"
+	"github.com/convstream/convstream/cmd/internal/proof/verify"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller/simulator"
 )

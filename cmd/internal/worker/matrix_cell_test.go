@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/convstream/convstream/cmd/internal/verify"
+	"github.com/convstream/convstream/cmd/internal/proof/verify"
 )
 
 // The outcomes of a cell.

@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/convstream/convstream/cmd/internal/verify"
+	"github.com/convstream/convstream/cmd/internal/proof/verify"
 	"github.com/convstream/convstream/poller/simulator"
 )
 

@@ -16,7 +16,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/convstream/convstream/cmd/internal/verify"
+	"github.com/convstream/convstream/cmd/internal/proof/verify"
 )
 
 // seeds is how many random worlds the randomised tests go through; one seed alone is -first=N -seeds=1.

@@ -16,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/convstream/convstream/cmd/internal/config"
-	"github.com/convstream/convstream/cmd/internal/verify"
+	"github.com/convstream/convstream/cmd/internal/proof/verify"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller/simulator"
 )

@@ -1,0 +1,99 @@
+package main
+
+// mutant is a bug that somebody might make.
+type mutant struct {
+	name  string
+	in    string // the package of the test
+	test  string // that is meant to find it
+	edits []edit
+}
+
+// edit replaces a text that a file holds once.
+type edit struct{ file, old, new string }
+
+const (
+	worker   = "./cmd/internal/worker"
+	producer = "./producer"
+	poller   = "./poller"
+)
+
+var mutants = []mutant{
+	{"no fencing: an error is followed by more of the same epoch", worker, "TestFaultMatrix/cells/Produce", []edit{
+		{"producer/producer.go", "*session // nil: Acquire first\n", "*session\n	kept *session\n"},
+		{"producer/commit.go", "	p.session = nil // whatever", "	p.kept = s\n	p.session = nil // whatever"},
+		{"producer/acquire.go", "	p.session = nil\n", "	if p.session = p.kept; p.session != nil {\n		return nil\n	}\n"},
+	}},
+	{"sequence numbers begin at 0 with every batch", producer, "Test.*", []edit{
+		{"producer/commit.go", "next := t.session.sequence[b.partition]", "next := int32(0)"},
+	}},
+	{"EndTxn is sent before Produce was acknowledged", worker, "TestFaultMatrix/cells/Produce", []edit{
+		{"producer/commit.go", "	return group.Wait()\n}\n\n// pack", "	go group.Wait()\n	return nil\n}\n\n// pack"},
+	}},
+	{"memory is committed before what it remembers", worker, "TestScenarios/killed-in-commits", []edit{
+		{"cmd/internal/worker/sink.go", "	err := s.producer.Commit(s.hard, d.records, func", `	var early []producer.Record
+	for _, r := range u.State {
+		early = append(early, producer.Record{Topic: s.cfg.TopicPrefix + stateTopic, Key: r.Key, Value: r.Value})
+	}
+	if err := s.producer.Commit(s.hard, early, nil); err != nil {
+		return err
+	}
+	err := s.producer.Commit(s.hard, d.records, func`},
+	}},
+	{"recovery takes aborted records for committed ones", worker, "TestFaultMatrix/cells/EndTxn", []edit{
+		{"producer/committed.go", "visible := !b.Attributes.Transactional() || !a.open[b.ProducerID]", "visible := true"},
+	}},
+	{"rows are forgotten two days too early", worker, "TestCrashes", []edit{
+		{"poller/bundle.go", "p.state.Seen.Expired(a.Reach, sweepMost)", "p.state.Seen.Expired(a.Reach.Add(48*time.Hour+Horizon(p.cfg.Tiers)), sweepMost)"},
+	}},
+	{"the lease is ignored, every worker is active", worker, "TestStandby", []edit{
+		{"cmd/internal/worker/standby.go", "	if w.lease == nil {\n		return ctx,", "	if true {\n		return ctx,"},
+		{"cmd/internal/worker/standby.go", "if w.lease == nil || w.lease.Confirmed() {", "if true {"},
+	}},
+	{"the budget begins anew at a takeover", worker, "TestBudgetAtTakeovers", []edit{
+		{"cmd/internal/worker/worker.go", "	w.budget.Restart()\n", ""},
+	}},
+	{"an epoch is used again although a request to commit may still arrive", producer, "TestACommitThatArrivesLate", []edit{
+		{"producer/commit.go", "	if s.doubtful {\n", "	if false {\n"},
+	}},
+	{"a dead letter is published whenever it is asked for", worker, "TestReplay$", []edit{
+		{"poller/replay.go", "	if newest && aside == isAside {\n", "	if newest {\n"},
+	}},
+	{"the state does not say which contents are dead letters", worker, "TestReplayTakeover", []edit{
+		{"poller/state.go", "		b[1] |= flagAside\n", ""},
+	}},
+	{"progress is claimed for what has not settled", worker, "TestClocksApart", []edit{
+		{"poller/agenda.go", "earlier(r.End, r.First.Add(-a.Settle).Truncate(time.Second))", "earlier(r.End, r.First.Truncate(time.Second))"},
+	}},
+	{"gaps do not pass over what fails", worker, "TestASecondThatAlwaysFails/backlog/500$", []edit{
+		{"poller/agenda.go", "		covered = covered.Add(Stretch{Window: f.Window})\n", "		_ = f\n"},
+	}},
+	{"a window that fails is never partial", worker, "TestASecondThatAlwaysFails/backlog/500$", []edit{
+		{"poller/failing.go", "		f.Partial, f.Why = true, Reread //", "		f.Partial, f.Why = false, Reread //"},
+	}},
+	{"what could not be read of a page goes nowhere", worker, "TestASecondThatAlwaysFails/backlog/stray-quote", []edit{
+		{"poller/bundle.go", "rows.add(append(slices.Clone(broken.Rows), smartassist.Unsplittable(broken.Rest)))", "rows.add(broken.Rows)"},
+	}},
+	{"a request that failed is not made again", worker, "TestALongWalkOfAFlakyService", []edit{
+		{"poller/reading.go", "	tries = 5\n", "	tries = 1\n"},
+		{"poller/reading.go", "	triesAlone = 12\n", "	triesAlone = 1\n"},
+		{"poller/reading.go", "	triesAgain = 2\n", "	triesAgain = 1\n"},
+	}},
+	{"memory is forgotten by our clock alone", poller, "TestReplayWithAClockAhead", []edit{
+		{"poller/bundle.go", "at := earlier(p.pending.batches[len(p.pending.batches)-1].Read.At, a.Clock.Earlier(now))", "at := now"},
+	}},
+	{"a horizon that was lowered counts at once", poller, "TestAHorizonFallsAfterADay", []edit{
+		{"poller/state.go", "	case at.Sub(k.Lower) >= 24*time.Hour:\n", "	default:\n"},
+	}},
+	{"what memory does not reach back to is read again", worker, "TestRereadRaised", []edit{
+		{"poller/agenda.go", "	w.Start = later(w.Start, a.Reach)\n", ""},
+	}},
+	{"rows that are withheld do not keep their window in the schedule", worker, "TestWithheldConversationsAreNotForgotten", []edit{
+		{"poller/bundle.go", "	read.Withheld = r.withheld\n", ""},
+	}},
+	{"fingerprints of another list are not compared", worker, "TestIgnoredMembersChange", []edit{
+		{"poller/judge.go", "	return int(e.list) < len(d.prints.lists) && e.print() == row.Fingerprint(d.prints.lists[e.list])\n", "	return false\n"},
+	}},
+	{"rows are judged in the order in which reads end", poller, "TestWhatWasReadLaterIsNewer", []edit{
+		{"poller/poller.go", "				p.part(p.lanes[p.current]) // what it has read is older than what comes now\n", ""},
+	}},
+}
