@@ -25,6 +25,7 @@ var hourOfWork = map[string]string{"START_FROM": "1h", "POLL_INTERVAL": "1m", "T
 
 // TestBrokerRequestsLost loses one request in four of every kind, before it took effect and after.
 func TestBrokerRequestsLost(t *testing.T) {
+	long(t)
 	for _, key := range requestKinds {
 		for _, fate := range []loss{lost, unheard} {
 			t.Run(fmt.Sprintf("%s/%d", key.Name(), fate), func(t *testing.T) {
@@ -59,6 +60,7 @@ func (w *world) lives(n int, each time.Duration) {
 
 // TestBrokerRefusals gives every kind of request the answers that mean "not now".
 func TestBrokerRefusals(t *testing.T) {
+	long(t)
 	coordinator := []*kerr.Error{kerr.ConcurrentTransactions, kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable, kerr.NotCoordinator}
 	leader := []*kerr.Error{kerr.NotLeaderForPartition, kerr.RequestTimedOut}
 	for key, answers := range map[kmsg.Key][]*kerr.Error{

@@ -11,6 +11,7 @@ import (
 
 // TestClampAndCap: pages are clamped to 50 and offsets above 10 are not served, so that the page behind a short one says nothing.
 func TestClampAndCap(t *testing.T) {
+	long(t)
 	answers := []simulator.CapAnswer{simulator.CapError, simulator.CapEmpty, simulator.CapRepeat}
 	lasts := time.Hour
 	if raceDetector { // the others differ in what one goroutine reads

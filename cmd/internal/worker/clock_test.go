@@ -11,6 +11,7 @@ import (
 // TestClocksApart: the service's clock is half an hour behind ours, or ahead. Coverage may be claimed by the earlier one
 // only, nothing may be lost or come twice, and no more may be asked than where the clocks agree.
 func TestClocksApart(t *testing.T) {
+	long(t)
 	requests := map[time.Duration]int{}
 	for _, skew := range []time.Duration{0, -30 * time.Minute, 30 * time.Minute} {
 		t.Run(skew.String(), func(t *testing.T) {

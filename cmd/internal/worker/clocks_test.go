@@ -14,6 +14,7 @@ import (
 // TestAClockBehindTheCoverage: a worker on a machine whose clock is behind what was read by another publishes new rows at once,
 // and goes on covering.
 func TestAClockBehindTheCoverage(t *testing.T) {
+	long(t)
 	t.Parallel()
 	c := simulator.Config{History: 2 * time.Hour, PerMinute: 1, LateBy: -1}
 	inWorld(t, c, frugal(map[string]string{"START_FROM": "2h"}), func(w *world) {

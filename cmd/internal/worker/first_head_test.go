@@ -12,6 +12,7 @@ import (
 // TestFirstHeadOfABusyCappedService: the first head of a process holds more than a page, and the service serves no offset above 10.
 // All else is read all the same.
 func TestFirstHeadOfABusyCappedService(t *testing.T) {
+	long(t)
 	answers := []simulator.CapAnswer{simulator.CapError, simulator.CapEmpty}
 	intervals := []string{"30s", "15m"}
 	if raceDetector { // the others differ in what one goroutine reads

@@ -43,6 +43,7 @@ func (w *world) freshWithin(most time.Duration, r *verify.Report) {
 
 // TestRereadRaised: what was forgotten under a shorter horizon is not read again under a longer one.
 func TestRereadRaised(t *testing.T) {
+	long(t)
 	t.Parallel()
 	c := simulator.Config{History: 72 * time.Hour, PerMinute: 0.2}
 	env := frugal(map[string]string{"START_FROM": "72h", "POLL_INTERVAL": "15m", "REREAD": "1h:30m,6h:2h"})
@@ -58,6 +59,7 @@ func TestRereadRaised(t *testing.T) {
 
 // TestRereadLoweredForAMinute: a setting that was wrong for some minutes makes the worker forget nothing.
 func TestRereadLoweredForAMinute(t *testing.T) {
+	long(t)
 	t.Parallel()
 	c := simulator.Config{History: 168 * time.Hour, PerMinute: 0.1}
 	env := frugal(map[string]string{"START_FROM": "168h", "POLL_INTERVAL": "15m", "REREAD": "1h:30m,168h:3h"})
@@ -74,6 +76,7 @@ func TestRereadLoweredForAMinute(t *testing.T) {
 // TestAPartialWindowOfLongAgo: where something else is asked for, the coverage begins anew no earlier than the memory reaches,
 // though completeThrough has stood at a window of twenty days ago ever since.
 func TestAPartialWindowOfLongAgo(t *testing.T) {
+	long(t)
 	t.Parallel()
 	const ago = 20 * 24 * time.Hour
 	c := simulator.Config{

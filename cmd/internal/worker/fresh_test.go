@@ -11,6 +11,7 @@ import (
 // TestFresh: behind a service that shows rows at once, a conversation that has begun is committed within one poll interval,
 // and the few seconds that the pages of that poll take.
 func TestFresh(t *testing.T) {
+	long(t)
 	t.Parallel()
 	c := simulator.Config{History: time.Hour, PerMinute: 10, LateBy: -1}
 	inWorld(t, c, hourOfWork, func(w *world) {

@@ -26,6 +26,7 @@ import (
 // TestPoisonRows: rows that can hardly be a conversation are read again and again. What is none is in the dead letters
 // once, to the byte; what is one is published, and what did not fit stands in unmapped and is counted.
 func TestPoisonRows(t *testing.T) {
+	long(t)
 	t.Parallel()
 	c := simulator.Config{History: 2 * time.Hour, PerMinute: 2}
 	c.Faults.Poison, c.Faults.PoisonKinds = 0.5, simulator.AllPoisons
@@ -239,6 +240,7 @@ func noise(bytes int) string {
 // TestRowsLargerThanTheTopic: what a topic does not take ends in the dead letters, to the byte, once; everything around it
 // is published, and reading goes on.
 func TestRowsLargerThanTheTopic(t *testing.T) {
+	long(t)
 	for name, c := range map[string]struct {
 		deadLetter map[string]string // settings of a dead-letter topic that is there before
 		row        json.RawMessage

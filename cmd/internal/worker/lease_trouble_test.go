@@ -142,6 +142,7 @@ func TestATopicGrowsWhileStandingBy(t *testing.T) {
 // TestStateMadeAnewBehindAStandby: the state topic is deleted, made anew by the active worker, and grows beyond where a
 // standby stands that hears nothing meanwhile. What that one remembers is not what the topic says: it reads it again.
 func TestStateMadeAnewBehindAStandby(t *testing.T) {
+	long(t)
 	t.Parallel()
 	inWorld(t, simulator.Config{History: 2 * time.Hour, PerMinute: 2}, map[string]string{"START_FROM": "2h", "STATE_LOST": "resume"}, func(w *world) {
 		active := w.replica()

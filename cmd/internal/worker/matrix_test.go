@@ -40,6 +40,7 @@ func (o *outcomes) add(c *cell, outcome string) {
 // way, and with the worker killed at that moment. After each the topics are held against the service. What is to become of
 // the worker stands in FAULTS.md.
 func TestFaultMatrix(t *testing.T) {
+	long(t)
 	o := &outcomes{of: map[[3]string]string{}, keys: map[kmsg.Key]bool{}}
 	t.Run("cells", func(t *testing.T) {
 		for _, row := range theMatrix {

@@ -14,6 +14,7 @@ import (
 // learned. Simulator and broker share the heap, so the one has drawn its world beforehand, and the other forgets. The heap
 // is some hundred kilobytes: what other tests leave in pools would be seen, so the week has a process of its own.
 func TestMemoryIsFlatOverAWeek(t *testing.T) {
+	long(t)
 	if raceDetector {
 		t.Skip("the heap under the race detector is not the worker's; the week takes minutes there")
 	}

@@ -69,6 +69,7 @@ func (w *world) configure(topic, name, value string) {
 // TestRefusedTimes: a topic that does not take the conversations' own times gets them with the time of publishing. No
 // conversation becomes a dead letter for its time.
 func TestRefusedTimes(t *testing.T) {
+	long(t)
 	old := func(batch *kmsg.RecordBatch, _ []kmsg.Record) bool {
 		return time.Since(time.UnixMilli(batch.FirstTimestamp)) > time.Hour
 	}

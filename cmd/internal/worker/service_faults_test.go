@@ -55,6 +55,7 @@ func (w *world) metric(series string) float64 {
 // TestServiceFaults lets the service fail twenty times in a row, in every way it can. Nobody may need to do anything
 // but to read one log line, nothing may be lost, and what is told meanwhile must be true.
 func TestServiceFaults(t *testing.T) {
+	long(t)
 	const times = 20
 	for fault, category := range map[simulator.Fault]string{
 		simulator.InternalError: "status_5xx", simulator.BadGateway: "status_5xx", simulator.Unavailable: "status_5xx",
@@ -133,6 +134,7 @@ func (w *world) inTrouble(fault simulator.Fault, category string, until int) {
 // TestBrokenRowsOnTheWay: a row that is broken in one answer and whole in the next is a dead letter once, and a
 // conversation after that. The other rows of the page are unharmed.
 func TestBrokenRowsOnTheWay(t *testing.T) {
+	long(t)
 	t.Parallel()
 	c := simulator.Config{History: time.Hour, PerMinute: 1}
 	c.Faults.Rate = map[simulator.Fault]float64{simulator.BrokenRow: 0.3}
@@ -149,6 +151,7 @@ func TestBrokenRowsOnTheWay(t *testing.T) {
 
 // TestServiceFaultsAtRandom mixes all faults, for half a day, at rates from bad to dreadful.
 func TestServiceFaultsAtRandom(t *testing.T) {
+	long(t)
 	forSeeds(t, func(t *testing.T, seed uint64) {
 		c := simulator.Config{Seed: seed, History: time.Hour, PerMinute: 1, Faults: simulator.Mixed(0.2 + 0.2*float64(seed%3))}
 		delete(c.Faults.Rate, simulator.BrokenRow)

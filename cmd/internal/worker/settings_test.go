@@ -130,6 +130,7 @@ func kindOfStart(s stored, keeps time.Duration) string {
 // TestEachConversationOnce: under DEDUPLICATE=conversation each is published once, when it is first seen closed or is a
 // day old.
 func TestEachConversationOnce(t *testing.T) {
+	long(t)
 	c := simulator.Config{History: time.Hour, PerMinute: 0.3, Switches: simulator.Switches{TwinSessions: 0.1}}
 	c.Extra = []json.RawMessage{extra("for-ever-open", "TRANSIENT_OPEN", bubble.Add(-30*time.Minute), bubble.Add(-30*time.Minute), "")}
 	env := map[string]string{"START_FROM": "1h", "POLL_INTERVAL": "5m", "REREAD": "1h:10m,6h:1h,48h:4h", "DEDUPLICATE": "conversation"}
@@ -317,6 +318,7 @@ func TestStartFromAnInstant(t *testing.T) {
 
 // TestSmallPages: pages too small to overlap, or to hold a second, cost requests and never a row.
 func TestSmallPages(t *testing.T) {
+	long(t)
 	for _, limit := range []int{1, 2, 10} {
 		t.Run(fmt.Sprint("limit ", limit), func(t *testing.T) {
 			t.Parallel()

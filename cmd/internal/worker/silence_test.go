@@ -40,6 +40,7 @@ func TestEmptyPagesWithoutData(t *testing.T) {
 
 // TestNoRowForADay: a worker that looks healthy and reads nothing says so, once, and shows since when.
 func TestNoRowForADay(t *testing.T) {
+	long(t)
 	for name, c := range map[string]simulator.Config{
 		"no more":                  {History: 2 * time.Hour, PerMinute: 1, LateBy: -1, SurveyBy: -1, Until: bubble.Add(time.Hour)},
 		"none since the beginning": {},

@@ -85,6 +85,7 @@ var lossWorld = simulator.Config{History: 2 * time.Hour, PerMinute: 1}
 
 // TestLostStateStopsTheWorker: whatever became of the state topic, the worker must notice before it publishes anything.
 func TestLostStateStopsTheWorker(t *testing.T) {
+	long(t)
 	for name, loss := range losses {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -109,6 +110,7 @@ func TestLostStateStopsTheWorker(t *testing.T) {
 // TestLostStateIsMadeAnew: with STATE_LOST=resume and restart the worker goes on, and to a consumer nothing has happened:
 // no content and no number comes twice, none is missing. After that the state is whole again.
 func TestLostStateIsMadeAnew(t *testing.T) {
+	long(t)
 	for name, loss := range losses {
 		if raceDetector && strings.HasPrefix(loss.says, "holds") { // the simpler ones
 			continue

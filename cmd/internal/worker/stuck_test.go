@@ -50,6 +50,7 @@ var poisonedSeconds = map[string]poisoned{
 
 // TestASecondThatAlwaysFails: one second that the service cannot answer, wherever it lies, costs that second and nothing else.
 func TestASecondThatAlwaysFails(t *testing.T) {
+	long(t)
 	kinds := slices.Concat(slices.Sorted(maps.Keys(failings)), slices.Sorted(maps.Keys(breakings)))
 	if raceDetector { // the others differ in what one goroutine reads
 		kinds = []string{"500", "stray quote"}

@@ -15,6 +15,7 @@ import (
 // points on which the service's documents disagree or are silent. In the end every row must be in the topics with its
 // newest content, each revision once, and completeThrough must have come to the present.
 func TestEveryReadingOfTheDocuments(t *testing.T) {
+	long(t)
 	pages := simulator.Switches{OffsetCountsPages: true}
 	with := func(s simulator.Switches, change func(*simulator.Switches)) simulator.Switches { change(&s); return s }
 	for _, c := range []struct {
@@ -104,6 +105,7 @@ func aDay(t *testing.T, c simulator.Config) {
 // TestAFullSecondBehindACapEndsPartial: 1,300 rows in a second cannot be read where the service gives no more than 11
 // pages of 100. That must be said, completeThrough must stop there, and live polling must go on.
 func TestAFullSecondBehindACapEndsPartial(t *testing.T) {
+	long(t)
 	for _, answer := range []simulator.CapAnswer{simulator.CapError, simulator.CapEmpty, simulator.CapRepeat} {
 		t.Run(string(answer), func(t *testing.T) {
 			t.Parallel()
@@ -138,6 +140,7 @@ func TestAFullSecondBehindACapEndsPartial(t *testing.T) {
 // TestMoreUnderWayThanAPageHolds: where a window shows every conversation that was under way in it, and that is more than
 // a page at any time, narrower windows show no fewer. They must not shrink until the budget is used up by a minute or two.
 func TestMoreUnderWayThanAPageHolds(t *testing.T) {
+	long(t)
 	for _, pages := range []bool{false, true} {
 		t.Run(fmt.Sprint("pages ", pages), func(t *testing.T) {
 			t.Parallel()
@@ -161,6 +164,7 @@ func TestMoreUnderWayThanAPageHolds(t *testing.T) {
 
 // TestAFullSecondIsWalked: 1,300 rows in a second are read whole where nothing caps the offset.
 func TestAFullSecondIsWalked(t *testing.T) {
+	long(t)
 	for _, pages := range []bool{false, true} {
 		t.Run(fmt.Sprint("pages ", pages), func(t *testing.T) {
 			t.Parallel()

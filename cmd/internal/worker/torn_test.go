@@ -19,6 +19,7 @@ import (
 // TestTornDown tears workers down at random moments, forty times, under faults of service and brokers and a random reading
 // of the service's documents.
 func TestTornDown(t *testing.T) {
+	long(t)
 	forSeeds(t, func(t *testing.T, seed uint64) {
 		dice := rand.New(rand.NewPCG(seed, 7))
 		c := simulator.Config{Seed: seed, History: time.Hour, PerMinute: 1, Faults: simulator.Mixed(0.1), Switches: randomSwitches(dice)}
