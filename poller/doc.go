@@ -48,4 +48,30 @@
 // times play no part in that: it is not known which of them the service filters by. How far back the memory reaches by that
 // stands in the ledger ([Ledger].Reach), and nothing before it is ever read again, whatever settings and clocks say. Forgetting
 // goes by the earlier of our clock and the service's, and by a horizon that was the same for a day.
+//
+// # Words
+//
+//   - account: one customer of the service; it has a stream, a login and a budget of requests.
+//   - batch, bundle: a committed read or part of one; what is committed in one transaction.
+//   - budget: the requests a minute that the account may make.
+//   - coverage: the stretches of time that were read whole, each with the instant of its last read.
+//   - dead letter: a row that cannot be published, kept in a topic of its own.
+//   - failing: said of a window that could not be read although others could.
+//   - fingerprint: a hash of a row's content, without the members that DEDUPLICATE_IGNORE names.
+//   - gap: time that is wanted and was never read.
+//   - head: the newest rows, from what has settled to the present.
+//   - horizon: how far back rows are read again: the age of the last tier.
+//   - identity: what a conversation is known by: its conversationId, else its sessionId.
+//   - ledger: what the state holds beside the memory: coverage, failing windows, reach, what was learned.
+//   - outage: a time in which the newest rows cannot be read either.
+//   - partial: said of covered time that could not be read whole; completeThrough stops before it.
+//   - reach: how far back the memory knows what was published. Nothing before it is read again.
+//   - re-read, tier: reading covered time again for changes; how often, at which age.
+//   - revision: a content of a conversation that was published; they are numbered from 1.
+//   - row: one element of a page: a conversation as the service shows it at the moment.
+//   - settle: how long after its end time must be read to count as covered, as rows show late.
+//   - twins: two rows of one identity and session that one read shows with different contents.
+//   - walk: reading a window page by page, each page beginning with rows of the one before.
+//   - window: a half-open stretch of time in whole seconds that is asked for.
+//   - withheld: said of an open conversation that DEDUPLICATE=conversation does not publish yet.
 package poller
