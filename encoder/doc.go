@@ -21,8 +21,8 @@
 //
 //   - a value that its field cannot hold exactly, an explicit null, a member
 //     that no table knows: under the member's own pointer;
-//   - a member in another spelling, the same letters in other case ("reason"
-//     where "Reason" is canonical): under its own pointer, and the canonical
+//   - a member in another spelling, the same letters in other case ("Reason"
+//     where "reason" is canonical): under its own pointer, and the canonical
 //     member too when the row has both, since any kept spelling replaces what
 //     the typed field would give;
 //   - an element of an array that does not fit, under its index; a placeholder

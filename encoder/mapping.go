@@ -13,7 +13,7 @@ var conversationFields = newTable("", []field[Conversation]{
 	one("sessionEndTime", "sessionEndTime", localTime, func(c *Conversation) **time.Time { return &c.SessionEndTime }),
 	one("finalStatus", "finalStatus", text, func(c *Conversation) **string { return &c.FinalStatus }),
 	one("smartStatus", "smartStatus", text, func(c *Conversation) **string { return &c.SmartStatus }),
-	one("Reason", "reason", text, func(c *Conversation) **string { return &c.Reason }),
+	one("reason", "reason", text, func(c *Conversation) **string { return &c.Reason }),
 	one("disconnectingEvent", "disconnectingEvent", text, func(c *Conversation) **string { return &c.DisconnectingEvent }),
 	one("errorDetails", "errorDetails", text, func(c *Conversation) **string { return &c.ErrorDetails }),
 	one("Direction", "direction", text, func(c *Conversation) **string { return &c.Direction }),

@@ -58,10 +58,10 @@ func (c *contact) head() {
 	}
 	c.str("finalStatus", final)
 	c.soft("smartStatus", smart)
-	if c.lower {
-		c.soft("reason", pick(&c.d, reasons))
-	} else {
+	if c.older {
 		c.soft("Reason", pick(&c.d, reasons))
+	} else {
+		c.soft("reason", pick(&c.d, reasons))
 	}
 	c.soft("disconnectingEvent", event)
 	if c.outcome.final == "Dropped" {

@@ -22,7 +22,7 @@ const (
 // AllPoisons are all kinds of poison rows.
 var AllPoisons = []Poison{NotAnObject, NoIdentity, InvalidUTF8, Nulls, WrongTypes, BrokenForEver}
 
-var nullableFields = []string{"channel", "isVoicemail", "Direction", "finalStatus", "smartStatus", "Reason", "disconnectingEvent",
+var nullableFields = []string{"channel", "isVoicemail", "Direction", "finalStatus", "smartStatus", "reason", "disconnectingEvent",
 	"errorDetails", "botId", "dispositions", "dispositionRemarks", "metaInfo", "sessionStartTime", "sessionEndTime",
 	"channelSpecificUserId", "userId", "destinations", "automationBotIDs", "surveyType", "csatScore", "npsScore",
 	"likeDislikeScore", "csatFeedback", "skills", "customerinfo", "userleveltags", "sessionleveltags", "campaigninfo", "orgId"}
@@ -40,7 +40,7 @@ func (w *cast) writePoison(t *text, r *row, kinds []Poison) {
 		t.b = append(t.b, `{`+ids+`"channel":"voice","userId":"`+r.userID()+`"}`...)
 	case InvalidUTF8:
 		w.identified(t, r)
-		t.raw("Reason", pick(&d, []string{"\"caf\xe9 \xff\"", `"half \ud83d of it"`}))
+		t.raw("reason", pick(&d, []string{"\"caf\xe9 \xff\"", `"half \ud83d of it"`}))
 		t.close('}')
 	case Nulls:
 		w.identified(t, r)

@@ -11,7 +11,7 @@ type traits struct {
 	outcome   outcome
 	channel   string
 	moved     bool // reaches its end in another channel
-	lower     bool // spells "reason" in lower case
+	older     bool // spells "reason" as it was until 2024: "Reason"
 	bot       string
 	direction string
 }
@@ -22,7 +22,7 @@ func (w *cast) contactTraits(r *row) (traits, dice) {
 		outcome:   pick(&d, outcomes),
 		channel:   pick(&d, channels),
 		moved:     d.chance(0.01),
-		lower:     d.chance(0.4),
+		older:     d.chance(0.1),
 		bot:       pick(&d, w.bots),
 		direction: "Inbound",
 	}

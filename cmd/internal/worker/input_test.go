@@ -144,7 +144,7 @@ func (w *world) misfits(metric map[string]float64) {
 				w.t.Errorf("%s: unmapped %q: %q is not UTF-8", c.ID, pointer, text)
 			}
 		}
-		switch score, reason := c.Unmapped["/csatScore"], c.Unmapped["/Reason"]; {
+		switch score, reason := c.Unmapped["/csatScore"], c.Unmapped["/reason"]; {
 		case score == "null" && reason == "null" && c.CsatScore == nil && c.Reason == nil:
 			seen[simulator.Nulls]++
 		case strings.HasPrefix(reason, `"caf`), strings.HasPrefix(reason, `"half `):
