@@ -89,10 +89,14 @@ const (
 	narrows  = 9 * time.Minute  // longer, where a second stays bad: each question about it may take 20 s
 )
 
-// calms is how long it is calm at the end.
+// calms is how long it is calm at the end: for longer where each window on the way to a bad second takes ten requests.
 func (p plan) calms() time.Duration {
 	for _, e := range p.events {
-		if e.kind == secondIsBad && !e.heals {
+		switch {
+		case e.kind != secondIsBad || e.heals:
+		case p.serves.Switches.LimitPerSource:
+			return calm + 2*narrows
+		default:
 			return calm + narrows
 		}
 	}

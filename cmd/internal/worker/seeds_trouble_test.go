@@ -122,7 +122,7 @@ func (p *plan) trouble(kind string, dice *rand.Rand, lasts time.Duration, t trou
 func (p *plan) drawBadSecond(dice *rand.Rand) {
 	t := trouble{bad: simulator.AllBadKinds[dice.IntN(len(simulator.AllBadKinds))], heals: dice.IntN(2) == 0}
 	t.second = time.Duration(dice.IntN(int((startFrom+eventful-5*time.Minute)/time.Second)))*time.Second - (startFrom - 3*time.Minute)
-	e := event{kind: secondIsBad, at: max(0, t.second), lasts: eventful + calm + narrows, trouble: t}
+	e := event{kind: secondIsBad, at: max(0, t.second), lasts: eventful + calm + 2*narrows, trouble: t}
 	if t.heals {
 		e.lasts = time.Duration(1+dice.IntN(12)) * time.Minute
 	}
