@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // What becomes of values that were seen, or may come: the best reading in the
@@ -131,5 +132,27 @@ func TestUnknownMembersAreNamed(t *testing.T) {
 	m, _, err = passage(testEncoder(t), []byte(`{"sessionId":"a",`+strings.Join(many, ",")+`}`))
 	if err != nil || len(m.Unknown) != maxUnknown || len(m.Unmapped) != 100 {
 		t.Errorf("%d named of %d, %v", len(m.Unknown), len(m.Unmapped), err)
+	}
+}
+
+// What is only spelt in another way does not hide what really does not fit.
+func TestSpellingsAreCountedApart(t *testing.T) {
+	for row, want := range map[string][2][]string{
+		`{"sessionId":"a","reason":"x"}`:                 {},
+		`{"sessionId":"a","Reason":"x"}`:                 {nil, {"reason"}},
+		`{"sessionId":"a","CSATSCORE":"n/a"}`:            {{"csatScore"}, nil}, // neither spelling nor value
+		`{"sessionId":"a","Reason":"x","reason":"y"}`:    {{"reason", "reason"}, nil},
+		`{"sessionId":"a","Reason":"x","csatScore":"?"}`: {{"csatScore"}, {"reason"}},
+	} {
+		m, c, err := passage(testEncoder(t), []byte(row))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, [2][]string{m.Unmapped, m.Respelt}, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s:\n%s", row, diff)
+		}
+		if len(c.Unmapped) != len(m.Unmapped)+len(m.Respelt) {
+			t.Errorf("%s: unmapped %v", row, c.Unmapped)
+		}
 	}
 }

@@ -155,6 +155,7 @@ func (e *Encoder) Conversation(r Revision) (Message, error) {
 		Value:    value,
 		Headers:  e.headers(event),
 		Unmapped: rd.misfits,
+		Respelt:  rd.respelt,
 		Unknown:  rd.unknown,
 	}
 	if start := rd.record.SessionStartTime; start != nil {

@@ -19,6 +19,8 @@ type Message struct {
 	// Unmapped names, once for each value that did not fit its typed field, that field by its path in the
 	// schema ("destinations.agent.status"), or "unknown": bounded, for a metric.
 	Unmapped []string
+	// Respelt is that for each value that fits, and stands in unmapped only since its name is spelt in another way.
+	Respelt []string
 	// Unknown names the first few members that the schema has no field for. They come from the service and
 	// are not bounded: for a log, not for a metric.
 	Unknown []string

@@ -10,14 +10,14 @@ import (
 // must be kept whole. Nearly all objects are ordinary and read in one pass over
 // their text; the others are read again, with care.
 func (t *table[R]) readObject(rd *reader, r *R, source string) (n int, exact bool) {
-	misfits, unknown, kept := len(rd.misfits), len(rd.unknown), len(rd.kept)
+	misfits, respelt, unknown, kept := len(rd.misfits), len(rd.respelt), len(rd.unknown), len(rd.kept)
 	if n, ok := t.readOrdinary(rd, r, source); ok {
 		return n, true
 	}
 	for _, pointer := range rd.kept[kept:] {
 		delete(rd.unmapped, pointer)
 	}
-	rd.misfits, rd.unknown, rd.kept = rd.misfits[:misfits], rd.unknown[:unknown], rd.kept[:kept]
+	rd.misfits, rd.respelt, rd.unknown, rd.kept = rd.misfits[:misfits], rd.respelt[:respelt], rd.unknown[:unknown], rd.kept[:kept]
 	n = rawjson.Length(source)
 	return n, t.readOdd(rd, r, source[:n])
 }
@@ -116,12 +116,17 @@ func (f *field[R]) readCanonical(rd *reader, r *R, source string) (n int) {
 func (f *field[R]) readDisputed(rd *reader, r *R, m member, wanted bool) (n int) {
 	up := rd.enterMember(m, f.token)
 	n = len(m.value)
+	fits := false
 	if wanted {
 		rd.silent++
-		n, _ = f.read(rd, f.path, r, m.value)
+		n, fits = f.read(rd, f.path, r, m.value)
 		rd.silent--
 	}
-	rd.keep(f.path, m.value[:n])
+	if fits && m.spelling == variant {
+		rd.keepRespelt(f.path, m.value[:n])
+	} else {
+		rd.keep(f.path, m.value[:n])
+	}
 	rd.leave(up)
 	return n
 }

@@ -19,6 +19,7 @@ type reader struct {
 	unmapped map[string]string // becomes record.Unmapped
 	kept     []string          // its keys, in the order they were put there
 	misfits  []string          // the path of each value that did not fit
+	respelt  []string          // of each that fits but for the spelling of its name
 	unknown  []string          // the members no table knows
 
 	path   []byte // JSON pointer of where the reading is
@@ -61,7 +62,7 @@ func (rd *reader) free() {
 	}
 	clear(rd.unmapped)
 	clear(rd.members[:cap(rd.members)])
-	rd.misfits, rd.unknown, rd.kept, rd.path, rd.silent = nil, nil, rd.kept[:0], rd.path[:0], 0
+	rd.misfits, rd.respelt, rd.unknown, rd.kept, rd.path, rd.silent = nil, nil, nil, rd.kept[:0], rd.path[:0], 0
 	rd.metaInfo, rd.members = nil, rd.members[:0]
 	rd.strings.reset()
 	rd.ints.reset()
@@ -98,6 +99,19 @@ func (rd *reader) keep(path, value string) {
 		path = unknownPath
 	}
 	rd.misfits = append(rd.misfits, path)
+	rd.put(value)
+}
+
+// keepRespelt keeps a value that fits but for the spelling of its name.
+func (rd *reader) keepRespelt(path, value string) {
+	if rd.silent > 0 {
+		return
+	}
+	rd.respelt = append(rd.respelt, path)
+	rd.put(value)
+}
+
+func (rd *reader) put(value string) {
 	pointer := string(rd.path)
 	rd.kept = append(rd.kept, pointer)
 	rd.unmapped[pointer] = escapeBroken(value)
