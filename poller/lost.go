@@ -11,7 +11,7 @@ import (
 )
 
 // What is done with a State that was lost, in whole or in part: coverage is given up, the numbers of commits go on, and
-// the memory is rebuilt from what was published. An entry that is remembered in vain costs 42 bytes; one that is not
+// the memory is rebuilt from what was published. An entry that is remembered in vain costs 40 bytes; one that is not
 // remembered costs a conversation that comes twice. So the rest of the old memory is kept too.
 
 // Last is the last commit as it is known from elsewhere than the ledger.

@@ -2,7 +2,10 @@ package poller
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
+	"math/bits"
 	"slices"
 	"time"
 )
@@ -73,9 +76,10 @@ func quanta(t time.Time) uint16 {
 // that a Draft asked for and a commit has made durable.
 //
 // It holds sorted shards rather than a map: just behind a power of two Go's map is half empty, which costs 84 bytes an
-// entry at a million. This costs 42, and a look-up ten comparisons.
+// entry at a million. This costs 40, and a look-up some ten comparisons. There are twice as many shards once they hold too
+// many entries, so that to insert one takes as long among millions as among thousands.
 type Seen struct {
-	shards [1024][]slot // by the first ten bits of the key
+	shards [][]slot // a power of two of them, by the first bits of the key
 	length int
 }
 
@@ -84,12 +88,40 @@ type slot struct {
 	entry Entry
 }
 
-func shardOf(k Key) int { return int(k[0])<<2 | int(k[1])>>6 }
+// mostInShard is how many entries a shard holds on average before there are twice as many shards.
+const mostInShard = 512
+
+// shardOf is the place of the key's shard among n.
+func shardOf(k Key, n int) int {
+	return int(binary.BigEndian.Uint32(k[:]) >> (33 - bits.Len(uint(n))))
+}
 
 func (s *Seen) find(k Key) (shard *[]slot, i int, found bool) {
-	shard = &s.shards[shardOf(k)]
+	if len(s.shards) == 0 {
+		s.shards = make([][]slot, 1)
+	}
+	shard = &s.shards[shardOf(k, len(s.shards))]
 	i, found = slices.BinarySearchFunc(*shard, k, func(a slot, k Key) int { return bytes.Compare(a.key[:], k[:]) })
 	return shard, i, found
+}
+
+// insert puts an entry into a shard. Shards grow by an eighth: half of what slices.Insert would leave empty.
+func insert(shard []slot, i int, e slot) []slot {
+	if len(shard) == cap(shard) {
+		shard = append(make([]slot, 0, len(shard)+len(shard)/8+8), shard...)
+	}
+	return slices.Insert(shard, i, e)
+}
+
+// split makes twice as many shards.
+func (s *Seen) split() {
+	shards := make([][]slot, 2*len(s.shards))
+	for i, shard := range s.shards {
+		at, _ := slices.BinarySearchFunc(shard, 2*i+1, func(a slot, half int) int { return cmp.Compare(shardOf(a.key, len(shards)), half) })
+		shards[2*i], shards[2*i+1] = slices.Clone(shard[:at]), slices.Clone(shard[at:])
+		s.shards[i] = nil // what was copied can be collected
+	}
+	s.shards = shards
 }
 
 func (s *Seen) lookup(k Key) (Entry, bool) {
@@ -133,8 +165,10 @@ func (s *Seen) Apply(changes []Remembered) {
 		case !c.Forget && found:
 			(*shard)[i].entry = c.Entry
 		case !c.Forget:
-			*shard = slices.Insert(*shard, i, slot{c.Key, c.Entry})
-			s.length++
+			*shard = insert(*shard, i, slot{c.Key, c.Entry})
+			if s.length++; s.length > mostInShard*len(s.shards) {
+				s.split()
+			}
 		}
 	}
 }
