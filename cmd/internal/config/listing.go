@@ -72,7 +72,7 @@ func withoutUser(value string) string {
 	return u.String()
 }
 
-// Markdown is the table of settings for the README, with a line about those that this release refuses.
+// Markdown is the table of settings in deploy/CONFIGURATION.md, with a line about those that this release refuses.
 func Markdown() (string, error) {
 	settings, err := Settings(func(string) (string, bool) { return "", false })
 	if err != nil {

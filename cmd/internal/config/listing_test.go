@@ -1,13 +1,16 @@
 package config
 
 import (
-	"errors"
-	"io/fs"
+	"flag"
 	"os"
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
+
+var update = flag.Bool("update", false, "write the table of "+settingsPage+" anew")
 
 func TestSettings(t *testing.T) {
 	file := write(t, "s")
@@ -88,21 +91,32 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
-// TestReadmeHoldsTheTable keeps the README's table true: `convstream config --markdown` prints what it has to hold.
-func TestReadmeHoldsTheTable(t *testing.T) {
-	readme, err := os.ReadFile("../../../README.md")
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skip("there is no README yet")
-	} else if err != nil {
-		t.Fatal(err)
-	}
-	table, err := Markdown()
+const (
+	settingsPage = "../../../deploy/CONFIGURATION.md"
+	tableBegins  = "<!-- convstream config --markdown -->\n"
+	tableEnds    = "<!-- end -->\n"
+)
+
+// TestPageHoldsTheTable keeps the page's table what `convstream config --markdown` prints.
+func TestPageHoldsTheTable(t *testing.T) {
+	text, err := os.ReadFile(settingsPage)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(table) {
-		if !strings.Contains("\n"+string(readme), "\n"+line) {
-			t.Errorf("not in the README: %s", line)
+	before, rest, begins := strings.Cut(string(text), tableBegins)
+	got, after, ends := strings.Cut(rest, tableEnds)
+	if !begins || !ends {
+		t.Fatalf("%s does not hold %q and %q", settingsPage, tableBegins, tableEnds)
+	}
+	want, err := Markdown()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(settingsPage, []byte(before+tableBegins+want+tableEnds+after), 0o644); err != nil {
+			t.Fatal(err)
 		}
+	} else if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got), go test ./cmd/internal/config -update writes it:\n%s", settingsPage, diff)
 	}
 }

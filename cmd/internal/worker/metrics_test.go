@@ -14,9 +14,9 @@ import (
 	"github.com/convstream/convstream/cmd/internal/config"
 )
 
-// TestReadmeListsTheMetrics keeps the README's list of metrics true: every metric with the help it is exported with, and
+// TestPageListsTheMetrics keeps the list of metrics in deploy/OPERATIONS.md true: every metric with the help it is exported with, and
 // no others.
-func TestReadmeListsTheMetrics(t *testing.T) {
+func TestPageListsTheMetrics(t *testing.T) {
 	env := map[string]string{
 		"SMARTASSIST_URL": "https://example.com", "SMARTASSIST_ACCOUNT_ID": account, "SMARTASSIST_JWT": "a.to.ken", "KAFKA_BROKERS": kafkaAddr,
 	}
@@ -31,7 +31,7 @@ func TestReadmeListsTheMetrics(t *testing.T) {
 	descs := make(chan *prometheus.Desc, 1000)
 	w.metrics.registry.Describe(descs)
 	close(descs)
-	readme, err := os.ReadFile("../../../README.md")
+	page, err := os.ReadFile("../../../deploy/OPERATIONS.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,17 +40,17 @@ func TestReadmeListsTheMetrics(t *testing.T) {
 	for d := range descs {
 		if m := form.FindStringSubmatch(d.String()); m != nil {
 			exported[m[1]] = true
-			if line := fmt.Sprintf("| `%s` | %s |", m[1], m[2]); !strings.Contains(string(readme), line) {
-				t.Errorf("not in the README: %s", line)
+			if line := fmt.Sprintf("| `%s` | %s |", m[1], m[2]); !strings.Contains(string(page), line) {
+				t.Errorf("not on the page: %s", line)
 			}
 		}
 	}
 	if len(exported) < 10 {
 		t.Fatalf("only %d metrics found: does the form of a description still hold?", len(exported))
 	}
-	for _, m := range regexp.MustCompile("`(convstream_\\w+)` \\|").FindAllStringSubmatch(string(readme), -1) {
+	for _, m := range regexp.MustCompile("`(convstream_\\w+)` \\|").FindAllStringSubmatch(string(page), -1) {
 		if !exported[m[1]] {
-			t.Errorf("in the README, but not exported: %s", m[1])
+			t.Errorf("on the page, but not exported: %s", m[1])
 		}
 	}
 }

@@ -73,11 +73,21 @@ func inCode(text string) (parts []string) {
 	return strings.Split(text, ".")
 }
 
-// TestReadmeNamesTests: the tests that the README names as proofs are there.
-func TestReadmeNamesTests(t *testing.T) {
-	readme, err := os.ReadFile("../../../README.md")
+// TestPagesNameTests: the tests that the pages name as proofs are there, and so are the packages of proofs.
+func TestPagesNameTests(t *testing.T) {
+	const proofs = "../proof/README.md"
+	about, err := os.ReadFile(proofs)
 	if err != nil {
 		t.Fatal(err)
+	}
+	checkPackages(t, string(about), filepath.Dir(proofs))
+	text := string(about)
+	for _, page := range []string{"README.md", "deploy/CONFIGURATION.md", "deploy/OPERATIONS.md", "deploy/examples/README.md", "schemas/README.md", "schemas/TOPICS.md"} {
+		more, err := os.ReadFile(filepath.Join("../../..", page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += "\n" + string(more)
 	}
 	var there strings.Builder
 	eachFile(t, func(path string) error {
@@ -87,14 +97,35 @@ func TestReadmeNamesTests(t *testing.T) {
 		}
 		return err
 	})
-	names := regexp.MustCompile(`\b(Test|Fuzz)[A-Z]\w+`).FindAllString(string(readme), -1)
+	names := regexp.MustCompile(`\b(Test|Fuzz)[A-Z]\w+`).FindAllString(text, -1)
 	if len(names) < 10 {
 		t.Fatalf("only %d names: does the form still hold?", len(names))
 	}
 	for _, name := range names {
 		if !strings.Contains(there.String(), "\nfunc "+name+"(") {
-			t.Errorf("the README names %s, which is not there", name)
+			t.Errorf("a page names %s, which is not there", name)
 		}
+	}
+}
+
+// checkPackages holds that the page has one row for each folder of dir, and for no other.
+func checkPackages(t *testing.T, page, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got []string
+	for _, entry := range entries {
+		if entry.IsDir() {
+			want = append(want, entry.Name())
+		}
+	}
+	for _, row := range regexp.MustCompile("(?m)^\\| \\[`(\\w+)`\\]\\((\\w+)\\) \\|").FindAllStringSubmatch(page, -1) {
+		got = append(got, row[2])
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the page about proofs has rows of %v, want %v", got, want)
 	}
 }
 
