@@ -129,9 +129,7 @@ func (a *Agenda) told(r Read, now time.Time) {
 // stepped returns the agenda after our clock was set by so much: what it says of the service's is still true, and so is how long ago
 // something was.
 func (a Agenda) stepped(by time.Duration) Agenda {
-	if a.Clock.Known {
-		a.Clock.Ahead -= by
-	}
+	a.Clock = a.Clock.stepped(by)
 	a.headTried, a.headRead, a.started = moved(a.headTried, by), moved(a.headRead, by), moved(a.started, by)
 	a.Failing = slices.Clone(a.Failing)
 	for i := range a.Failing {

@@ -51,7 +51,7 @@ func (i *ideal) run(d time.Duration, each func(Task)) {
 
 func (i *ideal) read(task Task) {
 	rows := int(task.Len().Seconds() * i.rows)
-	clock := observe(i.now, i.now, i.now.Add(i.ahead))
+	clock := observe(0, i.now, i.now.Add(i.ahead))
 	r := Read{Window: task.Window, At: clock.Earlier(i.now), First: clock.Earlier(i.now), Clock: clock, Met: rows, Began: rows, All: 1, Proven: true}
 	pages := 1 + rows/99
 	switch asked := (Window{task.Start.Add(-margin), task.End.Add(margin)}); {

@@ -21,9 +21,10 @@ const (
 // of the world.
 var noClock = epoch
 
-// observe returns what an answer says that was asked for at sent, came at received by our clock, and bears the date.
-// A slow answer is no clock that is ahead, and the header leaves fractions of a second out.
-func observe(sent, received, date time.Time) Clock {
+// observe returns what an answer says that took so long, came at received by our clock, and bears the date. A slow answer is
+// no clock that is ahead, nor is our own that was set meanwhile, and the header leaves fractions of a second out.
+func observe(took time.Duration, received, date time.Time) Clock {
+	sent := received.Add(-took)
 	switch {
 	case date.IsZero():
 		return Clock{}
@@ -41,6 +42,14 @@ func (c Clock) Earlier(now time.Time) time.Time { return now.Add(min(0, c.Ahead)
 
 // Later returns the later of the two: the newest rows bear the time of either.
 func (c Clock) Later(now time.Time) time.Time { return now.Add(max(0, c.Ahead)) }
+
+// stepped returns the same after ours was set by so much.
+func (c Clock) stepped(by time.Duration) Clock {
+	if c.Known {
+		c.Ahead -= by
+	}
+	return c
+}
 
 // since returns how long ago the instant was; for ever if it lies ahead, since the clock has been set back then.
 func since(at, now time.Time) time.Duration {

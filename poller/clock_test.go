@@ -48,3 +48,25 @@ func TestOurClockBehindEverything(t *testing.T) {
 		t.Errorf("%d questions in two minutes", asked)
 	}
 }
+
+// TestObserve: neither a slow answer nor a step of our own clock is one of the service's.
+func TestObserve(t *testing.T) {
+	const took = 20 * time.Second
+	for name, c := range map[string]struct {
+		took     time.Duration
+		received time.Time
+		date     time.Time
+		want     Clock
+	}{
+		"no date":                {took, at(100), time.Time{}, Clock{}},
+		"when it was sent":       {took, at(100), at(80), Clock{Known: true}},
+		"when it was answered":   {took, at(100), at(100), Clock{Known: true}},
+		"behind":                 {took, at(100), at(50), Clock{-30 * time.Second, true}},
+		"ahead":                  {took, at(100), at(160), Clock{time.Minute, true}},
+		"ours was set meanwhile": {took, at(100).Add(2 * time.Hour), at(100), Clock{took - 2*time.Hour, true}},
+	} {
+		if got := observe(c.took, c.received, c.date); got != c.want {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}

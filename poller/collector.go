@@ -72,7 +72,7 @@ func (c *collector) pageOf(limit, offset int) (smartassist.Page, error) {
 		return page, err
 	}
 	if c.partAt.IsZero() {
-		c.clock = observe(page.Sent, c.reader.Now(), page.Date)
+		c.clock = observe(page.Took, c.reader.Now(), page.Date)
 		c.partAt = c.clock.Earlier(page.Sent)
 	}
 	if c.at.IsZero() {

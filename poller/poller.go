@@ -120,7 +120,7 @@ func (p *Poller) now() time.Time {
 		p.outage.first, p.outage.until, p.outage.began = moved(p.outage.first, by), moved(p.outage.until, by), moved(p.outage.began, by)
 		for _, r := range p.lanes {
 			if r != nil {
-				r.notBefore = moved(r.notBefore, by)
+				r.notBefore, r.collector.clock = moved(r.notBefore, by), r.collector.clock.stepped(by)
 			}
 		}
 	}

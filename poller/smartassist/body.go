@@ -12,7 +12,7 @@ import (
 
 // readPage reads the body of a 200. Where that could not be split, the page
 // beside the error holds what could be saved.
-func (c *Client) readPage(resp *http.Response, q Query, sent time.Time) (Page, error) {
+func (c *Client) readPage(resp *http.Response, q Query) (Page, error) {
 	body, cut := c.readBody(resp)
 	if cut != nil && cut.Category != CategoryCut {
 		return Page{}, cut
@@ -21,7 +21,7 @@ func (c *Client) readPage(resp *http.Response, q Query, sent time.Time) (Page, e
 		return Page{}, noData(http.StatusOK, "answer has no body", "status 200 without a body")
 	}
 	p, category := splitPage(body, q.mostRows())
-	page := Page{Rows: p.rows, NumResults: p.numResults, Sent: sent}
+	page := Page{Rows: p.rows, NumResults: p.numResults}
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		page.Date = date
 	}

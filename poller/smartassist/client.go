@@ -74,6 +74,9 @@ type Page struct {
 	NumResults int
 	// Sent is our clock when the request went out: what is on the page is not older.
 	Sent time.Time
+
+	// Took is how long it was from then until the answer, whatever our clock was set to meanwhile.
+	Took time.Duration
 	// Date is the service's clock, from the header of this answer; zero when absent.
 	Date time.Time
 	// Rest is the text that could not be split into rows, from the first row whose end is not certain to
@@ -217,7 +220,7 @@ func (c *Client) ask(ctx context.Context, q Query) (Page, error) {
 	defer cancel()
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
-	sent := c.cfg.Now() // the budget has let us go; connecting only makes it later
+	sent, began := c.cfg.Now(), time.Now() // the budget has let us go; connecting only makes it later
 	connected := new(atomic.Bool)
 	req, err := c.request(c.traced(ctx, connected), q, token)
 	if err != nil {
@@ -234,7 +237,9 @@ func (c *Client) ask(ctx context.Context, q Query) (Page, error) {
 	if resp.StatusCode != http.StatusOK {
 		return Page{}, c.statusError(resp)
 	}
-	return c.readPage(resp, q, sent)
+	page, err := c.readPage(resp, q)
+	page.Sent, page.Took = sent, time.Since(began)
+	return page, err
 }
 
 // traced tells the budget when the request goes out, and notes when there is a

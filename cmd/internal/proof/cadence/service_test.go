@@ -42,6 +42,7 @@ func (s *service) Page(ctx context.Context, q smartassist.Query) (smartassist.Pa
 	page.NumResults = len(page.Rows)
 	s.meter.request(page.Sent, len(page.Rows))
 	time.Sleep(requestTakes)
+	page.Took = time.Since(page.Sent)
 	page.Date = time.Now().Truncate(time.Second)
 	if s.cap > 0 && q.Offset > s.cap {
 		return smartassist.Page{Sent: page.Sent, Date: page.Date}, &smartassist.Error{
