@@ -21,6 +21,38 @@ import (
 
 // Config is everything the worker can be told. Load fills it; whoever builds one by hand calls Validate.
 type Config struct {
+	Account
+	Process
+}
+
+// Account is what is said of one account: how to reach the service for it, and what to read when.
+type Account struct {
+	Service
+	Reading
+}
+
+// Process is what is said of a process, whichever accounts it works on.
+type Process struct {
+	Kafka    Kafka
+	Registry Registry
+	Topics
+
+	RecordTimestamp RecordTimestamp
+
+	Lease        bool          // elect one active worker among those of the account
+	LeaseTimeout time.Duration // after which a silent worker loses the lease
+
+	StateLost       StateLost
+	AdminAddr       string // host:port to listen on; the host may be empty
+	AdminToken      Secret // "" and no file: POST from loopback only
+	AdminTokenFile  string // path, like JWTFile
+	ShutdownTimeout time.Duration
+	LogLevel        string // trace, debug, info, warn or error
+	LogFormat       LogFormat
+}
+
+// Service tells how to reach the service and what to ask it for.
+type Service struct {
 	URL              string // base URL of the service, without a slash at its end
 	AccountID        string
 	StreamID         string // "" asks for all streams
@@ -37,16 +69,10 @@ type Config struct {
 	SelectedFields    []string // nil: as the service chooses
 	AllowHTTP         bool     // plain http to hosts other than loopback
 	CAFile            string   // path of PEM certificates trusted besides the system's; "" for none
+}
 
-	Kafka            Kafka
-	Registry         Registry
-	TopicPrefix      string
-	ChannelTopics    map[string]string // channel, trimmed and lower-cased, to topic suffix; beside the built-in map
-	TopicCreate      bool
-	TopicPartitions  int           // of the channel topics
-	TopicReplication int           // -1: the broker's default
-	TopicRetention   time.Duration // 0: the broker's default
-
+// Reading says what is read when, and what of it is published again.
+type Reading struct {
 	StartFrom         StartFrom
 	PollInterval      time.Duration
 	Settle            time.Duration
@@ -54,18 +80,16 @@ type Config struct {
 	RereadSpare       bool   // read again beyond what Reread asks for, as far as the budget allows
 	Deduplicate       Deduplicate
 	DeduplicateIgnore []string // RFC 6901 JSON Pointers, "*" stands for any name or index
-	RecordTimestamp   RecordTimestamp
+}
 
-	Lease        bool          // elect one active worker among those of the account
-	LeaseTimeout time.Duration // after which a silent worker loses the lease
-
-	StateLost       StateLost
-	AdminAddr       string // host:port to listen on; the host may be empty
-	AdminToken      Secret // "" and no file: POST from loopback only
-	AdminTokenFile  string // path, like JWTFile
-	ShutdownTimeout time.Duration
-	LogLevel        string // trace, debug, info, warn or error
-	LogFormat       LogFormat
+// Topics says what the topics are called, and how those that are missing are created.
+type Topics struct {
+	TopicPrefix      string
+	ChannelTopics    map[string]string // channel, trimmed and lower-cased, to topic suffix; beside the built-in map
+	TopicCreate      bool
+	TopicPartitions  int           // of the channel topics
+	TopicReplication int           // -1: the broker's default
+	TopicRetention   time.Duration // 0: the broker's default
 }
 
 // Kafka tells how to reach the cluster.

@@ -11,16 +11,19 @@ import (
 // decode turns the table into a Config. What cannot be decoded stays zero and is a problem; whether values make sense is
 // for validate.
 func (v *variables) decode(p *problems) *Config {
-	return &Config{
-		URL:              strings.TrimRight(v.URL, "/"),
-		AccountID:        v.AccountID,
-		StreamID:         v.StreamID,
-		JWT:              v.JWT,
-		JWTFile:          string(v.JWTFile),
-		ClientID:         v.ClientID,
-		ClientSecret:     v.ClientSecret,
-		ClientSecretFile: string(v.ClientSecretFile),
+	return &Config{Account: Account{v.service(p), v.reading(p)}, Process: v.process(p)}
+}
 
+func (v *variables) service(p *problems) Service {
+	return Service{
+		URL:               strings.TrimRight(v.URL, "/"),
+		AccountID:         v.AccountID,
+		StreamID:          v.StreamID,
+		JWT:               v.JWT,
+		JWTFile:           string(v.JWTFile),
+		ClientID:          v.ClientID,
+		ClientSecret:      v.ClientSecret,
+		ClientSecretFile:  string(v.ClientSecretFile),
 		RequestsPerMinute: field(p, "SMARTASSIST_REQUESTS_PER_MINUTE", v.RequestsPerMinute, number),
 		PageLimit:         field(p, "SMARTASSIST_PAGE_LIMIT", v.PageLimit, number),
 		Channels:          field(p, "SMARTASSIST_CHANNELS", v.Channels, list),
@@ -28,7 +31,23 @@ func (v *variables) decode(p *problems) *Config {
 		SelectedFields:    field(p, "SMARTASSIST_SELECTED_FIELDS", v.SelectedFields, list),
 		AllowHTTP:         field(p, "SMARTASSIST_ALLOW_HTTP", v.AllowHTTP, boolean),
 		CAFile:            v.CAFile,
+	}
+}
 
+func (v *variables) reading(p *problems) Reading {
+	return Reading{
+		StartFrom:         field(p, "START_FROM", v.StartFrom, startFrom),
+		PollInterval:      field(p, "POLL_INTERVAL", v.PollInterval, duration),
+		Settle:            field(p, "SETTLE", v.Settle, duration),
+		Reread:            field(p, "REREAD", v.Reread, tiers),
+		RereadSpare:       field(p, "REREAD_SPARE", v.RereadSpare, boolean),
+		Deduplicate:       Deduplicate(strings.ToLower(v.Deduplicate)),
+		DeduplicateIgnore: field(p, "DEDUPLICATE_IGNORE", v.DeduplicateIgnore, list),
+	}
+}
+
+func (v *variables) process(p *problems) Process {
+	return Process{
 		Kafka: Kafka{
 			Brokers:     field(p, "KAFKA_BROKERS", v.Brokers, list),
 			Compression: strings.ToLower(v.Compression),
@@ -41,25 +60,17 @@ func (v *variables) decode(p *problems) *Config {
 			CAFile:       v.RegistryCAFile,
 			Register:     field(p, "SCHEMA_REGISTRY_REGISTER", v.RegistryRegister, boolean),
 		},
-		TopicPrefix:      v.TopicPrefix,
-		ChannelTopics:    field(p, "CHANNEL_TOPICS", v.ChannelTopics, channelTopics),
-		TopicCreate:      field(p, "TOPIC_CREATE", v.TopicCreate, boolean),
-		TopicPartitions:  field(p, "TOPIC_PARTITIONS", v.TopicPartitions, number),
-		TopicReplication: field(p, "TOPIC_REPLICATION", v.TopicReplication, number),
-		TopicRetention:   field(p, "TOPIC_RETENTION", v.TopicRetention, positive),
-
-		StartFrom:         field(p, "START_FROM", v.StartFrom, startFrom),
-		PollInterval:      field(p, "POLL_INTERVAL", v.PollInterval, duration),
-		Settle:            field(p, "SETTLE", v.Settle, duration),
-		Reread:            field(p, "REREAD", v.Reread, tiers),
-		RereadSpare:       field(p, "REREAD_SPARE", v.RereadSpare, boolean),
-		Deduplicate:       Deduplicate(strings.ToLower(v.Deduplicate)),
-		DeduplicateIgnore: field(p, "DEDUPLICATE_IGNORE", v.DeduplicateIgnore, list),
-		RecordTimestamp:   RecordTimestamp(strings.ToLower(v.RecordTimestamp)),
-
-		Lease:        field(p, "LEASE", v.Lease, onOff),
-		LeaseTimeout: field(p, "LEASE_TIMEOUT", v.LeaseTimeout, duration),
-
+		Topics: Topics{
+			TopicPrefix:      v.TopicPrefix,
+			ChannelTopics:    field(p, "CHANNEL_TOPICS", v.ChannelTopics, channelTopics),
+			TopicCreate:      field(p, "TOPIC_CREATE", v.TopicCreate, boolean),
+			TopicPartitions:  field(p, "TOPIC_PARTITIONS", v.TopicPartitions, number),
+			TopicReplication: field(p, "TOPIC_REPLICATION", v.TopicReplication, number),
+			TopicRetention:   field(p, "TOPIC_RETENTION", v.TopicRetention, positive),
+		},
+		RecordTimestamp: RecordTimestamp(strings.ToLower(v.RecordTimestamp)),
+		Lease:           field(p, "LEASE", v.Lease, onOff),
+		LeaseTimeout:    field(p, "LEASE_TIMEOUT", v.LeaseTimeout, duration),
 		StateLost:       StateLost(strings.ToLower(v.StateLost)),
 		AdminAddr:       v.AdminAddr,
 		AdminToken:      v.AdminToken,
