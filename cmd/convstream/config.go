@@ -17,8 +17,7 @@ func showConfig(_ context.Context, args []string, t terminal) error {
 		return fmt.Errorf("config takes --markdown and nothing else; %w", errUsage)
 	}
 	if *markdown {
-		table, err := config.Markdown()
-		fmt.Fprint(t.out, table)
+		_, err := fmt.Fprint(t.out, config.Table())
 		return err
 	}
 	settings, err := config.Settings(os.LookupEnv)

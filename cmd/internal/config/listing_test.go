@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"reflect"
 	"strings"
 	"testing"
 )
@@ -43,24 +42,27 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-func TestEveryVariableIsDocumented(t *testing.T) {
-	table := reflect.TypeFor[variables]()
-	for field := range table.Fields() {
-		name, _, _ := strings.Cut(field.Tag.Get("env"), ",")
-		if documentation[name].doc == "" {
-			t.Errorf("%s has no documentation", name)
-		}
+// TestRows holds what the rows promise: each is documented, and go-envconfig reads its preset as it stands there.
+func TestRows(t *testing.T) {
+	c := &Config{}
+	rows := c.settings()
+	if err := read(rows, trimmed(func(string) (string, bool) { return "", false })); err != nil {
+		t.Fatal(err)
 	}
-	if table.NumField() != len(documentation) {
-		t.Errorf("%d variables, %d documented", table.NumField(), len(documentation))
+	seen := map[string]bool{}
+	for _, s := range rows {
+		if s.doc == "" || s.preset != "" && s.unset != "" || seen[s.name] {
+			t.Errorf("%s stands there twice, has no documentation, or a preset and words for its absence", s.name)
+		}
+		if s.text != s.preset || s.wrong != nil {
+			t.Errorf("%s: preset %q is read as %q: %v", s.name, s.preset, s.text, s.wrong)
+		}
+		seen[s.name] = true
 	}
 }
 
-func TestMarkdown(t *testing.T) {
-	text, err := Markdown()
-	if err != nil {
-		t.Fatal(err)
-	}
+func TestTable(t *testing.T) {
+	text := Table()
 	lines := strings.Split(text, "\n")
 	if want := []string{
 		"| variable | default | meaning |",
@@ -78,7 +80,7 @@ func TestMarkdown(t *testing.T) {
 			}
 		}
 	}
-	if want := len(documentation); rows != want {
+	if want := len((&Config{}).settings()); rows != want {
 		t.Errorf("%d rows, want %d", rows, want)
 	}
 	for _, want := range []string{"| `SMARTASSIST_PAGE_LIMIT` | `100` |", "| `SMARTASSIST_STREAM_ID` |  |", "| `SMARTASSIST_QUEUES` | all |", "`KAFKA_TLS` (other than `off`), `KAFKA_TLS_CA_FILE`"} {
@@ -96,11 +98,7 @@ func TestReadmeHoldsTheTable(t *testing.T) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	table, err := Markdown()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(table) {
+	for line := range strings.Lines(Table()) {
 		if !strings.Contains("\n"+string(readme), "\n"+line) {
 			t.Errorf("not in the README: %s", line)
 		}
