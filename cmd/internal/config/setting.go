@@ -17,13 +17,13 @@ import (
 // beside the fields that they set.
 type setting struct {
 	name   string
-	preset string // the value where nothing is set; "" for none
+	preset string // the value where nothing is set; "" if there is none
 	unset  string // what then holds, in words: "required", "all"
 	doc    string // what people are told about it, in Markdown
 	value
 	check func(*problems) // what value does not check by itself: other values, other settings; may be nil
 
-	text  string // as the environment or preset has it; "" for neither
+	text  string // as the environment or the preset has it; "" if neither does
 	wrong error  // why text cannot be decoded
 }
 
