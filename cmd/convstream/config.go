@@ -9,18 +9,22 @@ import (
 	"github.com/convstream/convstream/cmd/internal/config"
 )
 
+func configCommand() *command {
+	c := newCommand("config", "", "every setting, its default and its value")
+	c.details = "Secrets are redacted. Where settings are wrong it names them and fails as run would."
+	markdown := c.flags.Bool("markdown", false, "print the table of settings in Markdown instead, whatever is set")
+	c.run = func(_ context.Context, _ []string, t terminal) error {
+		if *markdown {
+			_, err := fmt.Fprint(t.out, config.Table())
+			return err
+		}
+		return showConfig(t)
+	}
+	return c
+}
+
 // showConfig prints every setting; where some are wrong it names them and fails as run would.
-func showConfig(_ context.Context, args []string, t terminal) error {
-	flags := newFlags("config")
-	markdown := flags.Bool("markdown", false, "")
-	if others, err := parse(flags, args); err != nil || len(others) > 0 {
-		return fmt.Errorf("config takes --markdown and nothing else; %w", errUsage)
-	}
-	if *markdown {
-		table, err := config.Markdown()
-		fmt.Fprint(t.out, table)
-		return err
-	}
+func showConfig(t terminal) error {
 	settings, err := config.Settings(os.LookupEnv)
 	if err != nil {
 		return err

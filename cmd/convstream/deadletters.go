@@ -17,41 +17,21 @@ import (
 	"github.com/convstream/convstream/producer"
 )
 
-func deadLetters(ctx context.Context, args []string, t terminal) error {
-	if len(args) > 0 {
-		switch args[0] {
-		case "list":
-			return listLetters(ctx, args[1:], t)
-		case "replay":
-			return replayLetters(ctx, args[1:], t)
-		}
-	}
-	return fmt.Errorf("dead-letters: expected list or replay; %w", errUsage)
-}
-
-// listOptions is the command line of dead-letters list.
+// listOptions are the flags of dead-letters list.
 type listOptions struct{ all, asJSON, rows bool }
 
-func parseList(args []string) (o listOptions, err error) {
-	flags := newFlags("dead-letters list")
-	flags.BoolVar(&o.all, "all", false, "")
-	flags.BoolVar(&o.asJSON, "json", false, "")
-	flags.BoolVar(&o.rows, "rows", false, "")
-	others, err := parse(flags, args)
-	if err != nil {
-		return o, err
-	}
-	if len(others) > 0 {
-		return o, fmt.Errorf("dead-letters list takes --all, --json and --rows and nothing else; %w", errUsage)
-	}
-	return o, nil
+func listCommand() *command {
+	var o listOptions
+	c := newCommand("dead-letters list", "", "the rows that could not be published, and why")
+	c.details = "Needs only KAFKA_BROKERS and TOPIC_PREFIX."
+	c.flags.BoolVar(&o.all, "all", false, "also those that are resolved")
+	c.flags.BoolVar(&o.asJSON, "json", false, "an object a letter, for jq")
+	c.flags.BoolVar(&o.rows, "rows", false, "the rows themselves, which are personal data; with --json as a member")
+	c.run = func(ctx context.Context, _ []string, t terminal) error { return o.run(ctx, t) }
+	return c
 }
 
-func listLetters(ctx context.Context, args []string, t terminal) error {
-	o, err := parseList(args)
-	if err != nil {
-		return err
-	}
+func (o listOptions) run(ctx context.Context, t terminal) error {
 	cfg, err := config.LoadForReading(os.LookupEnv, os.Environ())
 	if err != nil {
 		return err

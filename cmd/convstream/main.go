@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/convstream/convstream/cmd/internal/config"
@@ -37,49 +38,52 @@ func main() {
 // terminal is where a command writes.
 type terminal struct{ out, err io.Writer }
 
-type command func(ctx context.Context, args []string, t terminal) error
+// commands are what convstream can do, in the order in which the overview shows them. The first is run where none is named.
+func commands() []*command {
+	return []*command{runCommand(), tailCommand(), listCommand(), replayCommand(), configCommand(), versionCommand()}
+}
 
-var commands = map[string]command{"run": run, "tail": tail, "dead-letters": deadLetters, "config": showConfig, "version": showVersion}
-
-const usage = `usage: convstream [command]
-
-  run                                    the worker: polls, publishes, serves the admin port (also with no command)
-  tail [TOPIC...] [--from beginning|end] [--json|--rows] [--no-follow]
-                                         prints the topics' committed records, decoded, as they come;
-                                         with --no-follow those that are there, from the beginning
-  dead-letters list [--all] [--json] [--rows]
-                                         the rows that could not be published, and why; --all also those
-                                         that are resolved; the rows themselves only with --rows
-  dead-letters replay ID...|--all [--json] [--admin URL]
-                                         asks the active worker (at ADMIN_ADDR, or URL) to try them again
-  config [--markdown]                    every setting, its default and its value
-  version                                version, commit, Go
-
-Settings are environment variables only; 'convstream config' lists them.
-`
-
+// dispatch runs the command that the arguments name and returns the exit code.
 func dispatch(ctx context.Context, args []string, t terminal) int {
-	name := "run"
-	if len(args) > 0 {
-		name, args = args[0], args[1:]
+	all := commands()
+	if len(args) == 0 {
+		args = []string{all[0].name}
 	}
+	help := slices.ContainsFunc(args, asksForHelp)
+	switch args[0] {
+	case "help":
+		help, args = true, args[1:]
+	case "--version":
+		args = append([]string{"version"}, args[1:]...)
+	}
+	c, rest := find(all, args)
 	switch {
-	case name == "help", asksForHelp(name), slices.ContainsFunc(args, asksForHelp):
-		fmt.Fprint(t.out, usage)
+	case help && c != nil:
+		fmt.Fprint(t.out, c.usage())
 		return exitDone
-	case name == "--version":
-		name = "version"
-	}
-	run, known := commands[name]
-	if !known {
-		fmt.Fprintf(t.err, "convstream: unknown command %q\n\n%s", name, usage)
-		return exitUsage
-	}
-	err := run(ctx, args, t)
-	if err == nil {
+	case help:
+		fmt.Fprint(t.out, overview(all))
 		return exitDone
+	case c != nil:
+		rest, err := c.parse(rest)
+		if err == nil {
+			err = c.run(ctx, rest, t)
+		}
+		return conclude(err, t)
 	}
-	if errors.Is(err, errLogged) {
+	if words := second(all, args[0]); len(words) > 0 {
+		return conclude(fmt.Errorf("%s: expected %s; %w", args[0], strings.Join(words, " or "), errUsage), t)
+	}
+	fmt.Fprintf(t.err, "convstream: unknown command %q\n\n%s", args[0], overview(all))
+	return exitUsage
+}
+
+// conclude tells of an error and returns the exit code that it means.
+func conclude(err error, t terminal) int {
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errLogged):
 		return exitFailed
 	}
 	fmt.Fprintf(t.err, "convstream: %v\n", err)

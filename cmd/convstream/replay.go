@@ -23,37 +23,43 @@ import (
 	"github.com/convstream/convstream/poller"
 )
 
-// replayOptions is the command line of dead-letters replay.
+// replayOptions are the flags of dead-letters replay, and the ids it is given.
 type replayOptions struct {
 	worker.ReplayRequest
 	admin  string
 	asJSON bool
 }
 
-func parseReplay(args []string) (o replayOptions, err error) {
-	flags := newFlags("dead-letters replay")
-	flags.BoolVar(&o.All, "all", false, "")
-	flags.BoolVar(&o.asJSON, "json", false, "")
-	flags.StringVar(&o.admin, "admin", "", "")
-	if o.IDs, err = parse(flags, args); err != nil {
-		return o, err
+func replayCommand() *command {
+	var o replayOptions
+	c := newCommand("dead-letters replay", "[ID...]", "asks the active worker to try dead letters again: those with the ids, or --all")
+	c.details = "'convstream dead-letters list' tells the ids. What is resolved is not repeated."
+	c.flags.BoolVar(&o.All, "all", false, "all that are not resolved")
+	c.flags.BoolVar(&o.asJSON, "json", false, "an object a letter, for jq")
+	c.flags.StringVar(&o.admin, "admin", "", "the `URL` of the worker's admin port, instead of ADMIN_ADDR")
+	c.run = func(ctx context.Context, ids []string, t terminal) error {
+		o.IDs = ids
+		if err := o.check(); err != nil {
+			return err
+		}
+		return o.run(ctx, t)
 	}
+	return c
+}
+
+func (o replayOptions) check() error {
 	for _, id := range o.IDs {
 		if _, ok := poller.ParseLetterID(id); !ok {
-			return o, fmt.Errorf("dead-letters replay: %q is no id; 'convstream dead-letters list' tells them; %w", id, errUsage)
+			return fmt.Errorf("dead-letters replay: %q is no id; 'convstream dead-letters list' tells them; %w", id, errUsage)
 		}
 	}
 	if o.All == (len(o.IDs) > 0) {
-		return o, fmt.Errorf("dead-letters replay: expected ids, or --all; %w", errUsage)
+		return fmt.Errorf("dead-letters replay: expected ids, or --all; %w", errUsage)
 	}
-	return o, nil
+	return nil
 }
 
-func replayLetters(ctx context.Context, args []string, t terminal) error {
-	o, err := parseReplay(args)
-	if err != nil {
-		return err
-	}
+func (o replayOptions) run(ctx context.Context, t terminal) error {
 	cfg, err := config.LoadForAsking(os.LookupEnv, os.Environ())
 	if err != nil {
 		return err

@@ -10,10 +10,15 @@ import (
 	"github.com/convstream/convstream/cmd/internal/worker"
 )
 
-func run(ctx context.Context, args []string, t terminal) error {
-	if len(args) > 0 {
-		return fmt.Errorf("run takes no arguments, settings are environment variables; %w", errUsage)
-	}
+func runCommand() *command {
+	c := newCommand("run", "", "the worker: polls, publishes, serves the admin port (also with no command)")
+	c.details = "Until SIGTERM or SIGINT, at which it commits what it has read and hands over."
+	c.instead = "settings are environment variables"
+	c.run = run
+	return c
+}
+
+func run(ctx context.Context, _ []string, t terminal) error {
 	cfg, err := config.Load(os.LookupEnv, os.Environ())
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 	"github.com/convstream/convstream/producer"
 )
 
-// tailOptions is the command line of tail.
+// tailOptions are the flags of tail, and the topics it is given.
 type tailOptions struct {
 	topics         []string
 	from           string
@@ -25,15 +25,26 @@ type tailOptions struct {
 	noFollow       bool
 }
 
-func parseTail(args []string) (o tailOptions, err error) {
-	flags := newFlags("tail")
-	flags.StringVar(&o.from, "from", "", "")
-	flags.BoolVar(&o.asJSON, "json", false, "")
-	flags.BoolVar(&o.asRows, "rows", false, "")
-	flags.BoolVar(&o.noFollow, "no-follow", false, "")
-	if o.topics, err = parse(flags, args); err != nil {
-		return o, err
+func tailCommand() *command {
+	var o tailOptions
+	c := newCommand("tail", "[TOPIC...]", "prints the topics' committed records, decoded, as they come")
+	c.details = "Needs only KAFKA_BROKERS, TOPIC_PREFIX and, where values have ids, SCHEMA_REGISTRY_*.\nColours on a terminal, unless NO_COLOR is set."
+	c.flags.StringVar(&o.from, "from", "", "`beginning|end` of the topics; the end, with --no-follow the beginning")
+	c.flags.BoolVar(&o.asJSON, "json", false, "an object a record, for jq")
+	c.flags.BoolVar(&o.asRows, "rows", false, "each row as the service sent it, one a line; dead letters joined where they were cut")
+	c.flags.BoolVar(&o.noFollow, "no-follow", false, "only the records that are there; fails where brokers give nothing for 30 s")
+	c.run = func(ctx context.Context, topics []string, t terminal) error {
+		o.topics = topics
+		if err := o.check(); err != nil {
+			return err
+		}
+		return o.run(ctx, t)
 	}
+	return c
+}
+
+// check puts in what from is where nothing is said.
+func (o *tailOptions) check() error {
 	if o.from == "" {
 		o.from = "end"
 		if o.noFollow { // from the end to the end would be nothing
@@ -42,18 +53,14 @@ func parseTail(args []string) (o tailOptions, err error) {
 	}
 	switch {
 	case o.asJSON && o.asRows:
-		return o, fmt.Errorf("tail: --json and --rows exclude each other; %w", errUsage)
+		return fmt.Errorf("tail: --json and --rows exclude each other; %w", errUsage)
 	case o.from != "beginning" && o.from != "end":
-		return o, fmt.Errorf("tail: --from %.20q: expected beginning or end; %w", o.from, errUsage)
+		return fmt.Errorf("tail: --from %.20q: expected beginning or end; %w", o.from, errUsage)
 	}
-	return o, nil
+	return nil
 }
 
-func tail(ctx context.Context, args []string, t terminal) error {
-	o, err := parseTail(args)
-	if err != nil {
-		return err
-	}
+func (o tailOptions) run(ctx context.Context, t terminal) error {
 	cfg, err := config.LoadForReading(os.LookupEnv, os.Environ())
 	if err != nil {
 		return err

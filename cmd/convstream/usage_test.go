@@ -25,14 +25,22 @@ func TestUsage(t *testing.T) {
 		"help":               {[]string{"help"}, exitDone, "usage: convstream [command]", ""},
 		"--help":             {[]string{"--help"}, exitDone, "usage: convstream [command]", ""},
 		"-h":                 {[]string{"-h"}, exitDone, "usage: convstream [command]", ""},
-		"run --help":         {[]string{"run", "--help"}, exitDone, "usage: convstream [command]", ""},
-		"tail -h":            {[]string{"tail", "voice", "-h"}, exitDone, "usage: convstream [command]", ""},
-		"config --help":      {[]string{"config", "--help"}, exitDone, "usage: convstream [command]", ""},
+		"help of a command":  {[]string{"help", "tail"}, exitDone, "usage: convstream tail [TOPIC...] [--from beginning|end] [--json] [--no-follow] [--rows]\n", ""},
+		"run --help":         {[]string{"run", "--help"}, exitDone, "usage: convstream run\n", ""},
+		"tail -h":            {[]string{"tail", "voice", "-h"}, exitDone, "usage: convstream tail [TOPIC...]", ""},
+		"config --help":      {[]string{"config", "--help"}, exitDone, "usage: convstream config [--markdown]\n", ""},
+		"two words --help":   {[]string{"dead-letters", "list", "--help"}, exitDone, "usage: convstream dead-letters list [--all] [--json] [--rows]\n", ""},
+		"half of two words":  {[]string{"dead-letters", "--help"}, exitDone, "usage: convstream [command]", ""},
+		"no second word":     {[]string{"dead-letters"}, exitUsage, "", "dead-letters: expected list or replay"},
+		"wrong second word":  {[]string{"dead-letters", "lits"}, exitUsage, "", "dead-letters: expected list or replay"},
+		"two words argument": {[]string{"dead-letters", "list", "voice"}, exitUsage, "", "dead-letters list takes --all, --json and --rows and nothing else"},
+		"replay nothing":     {[]string{"dead-letters", "replay"}, exitUsage, "", "expected ids, or --all"},
 		"version":            {[]string{"version"}, exitDone, "convstream v1.2.3, commit 0a1b2c3, go", ""},
 		"--version":          {[]string{"--version"}, exitDone, "convstream v1.2.3, commit 0a1b2c3, go", ""},
 		"unknown command":    {[]string{"polll"}, exitUsage, "", `unknown command "polll"`},
 		"unknown flag":       {[]string{"--verbose"}, exitUsage, "", `unknown command "--verbose"`},
-		"run argument":       {[]string{"run", "now"}, exitUsage, "", "run takes no arguments"},
+		"run argument":       {[]string{"run", "now"}, exitUsage, "", "run takes no arguments, settings are environment variables"},
+		"run flag":           {[]string{"run", "--brokers"}, exitUsage, "", "run takes no arguments, settings are environment variables: flag provided but not defined: -brokers"},
 		"version argument":   {[]string{"version", "all"}, exitUsage, "", "version takes no arguments"},
 		"config flag":        {[]string{"config", "--html"}, exitUsage, "", "config takes --markdown and nothing else"},
 		"config argument":    {[]string{"config", "KAFKA_BROKERS"}, exitUsage, "", "config takes --markdown and nothing else"},
@@ -50,6 +58,27 @@ func TestUsage(t *testing.T) {
 			says(t, "stdout", stdout, c.stdout)
 			says(t, "stderr", stderr, c.stderr)
 		})
+	}
+}
+
+// TestDeclarations: usage and overview are made from what each command declares, so nothing of that may be missing.
+func TestDeclarations(t *testing.T) {
+	all := commands()
+	for _, c := range all {
+		if c.summary == "" || strings.Contains(c.summary, "\n") || c.run == nil {
+			t.Errorf("%s: summary %q is not one line, or it does nothing", c.name, c.summary)
+		}
+		if found, rest := find(all, append(strings.Fields(c.name), "x")); found != c || len(rest) != 1 {
+			t.Errorf("%s is not found by its name", c.name)
+		}
+		for _, f := range c.options() {
+			if f.Usage == "" || !strings.Contains(c.usage(), "  "+spelt(f)+"  ") || !strings.Contains(overview(all), "["+spelt(f)+"]") {
+				t.Errorf("%s --%s: no usage, or it is not shown", c.name, f.Name)
+			}
+		}
+		if !strings.Contains(overview(all), c.summary) || !strings.Contains(c.usage(), c.summary) {
+			t.Errorf("%s: its summary is not shown", c.name)
+		}
 	}
 }
 

@@ -7,10 +7,13 @@ import (
 	"runtime/debug"
 )
 
-func showVersion(_ context.Context, args []string, t terminal) error {
-	if len(args) > 0 {
-		return fmt.Errorf("version takes no arguments; %w", errUsage)
-	}
+func versionCommand() *command {
+	c := newCommand("version", "", "version, commit, Go")
+	c.run = showVersion
+	return c
+}
+
+func showVersion(_ context.Context, _ []string, t terminal) error {
 	from := commit
 	if info, ok := debug.ReadBuildInfo(); ok && from == "" {
 		for _, s := range info.Settings {

@@ -1,13 +1,10 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
-	"os"
-	"reflect"
 	"strings"
-
-	"github.com/sethvargo/go-envconfig"
 )
 
 // Setting is one variable as people are shown it.
@@ -22,41 +19,16 @@ type Setting struct {
 // Settings lists every variable this release knows, in the order of the documentation, right or wrong: it does not
 // validate. lookup is as for Load.
 func Settings(lookup func(name string) (string, bool)) ([]Setting, error) {
-	defaults, err := read(envconfig.LookuperFunc(func(string) (string, bool) { return "", false }))
-	if err != nil {
+	rows, env := (&Config{}).settings(), trimmed(lookup)
+	if err := read(rows, env); err != nil {
 		return nil, err
 	}
-	env := &recorder{lookup: lookup}
-	values, err := read(env)
-	if err != nil {
-		return nil, err
-	}
-	settings := make([]Setting, len(env.asked))
-	for i, name := range env.asked {
-		_, set := (&recorder{lookup: lookup}).Lookup(name)
-		settings[i] = Setting{Name: name, Default: shown(defaults, i), Value: shown(values, i), Set: set, Doc: documentation[name].doc}
-		if settings[i].Default == "" {
-			settings[i].Default = documentation[name].unset
-		}
+	settings := make([]Setting, len(rows))
+	for i, s := range rows {
+		_, set := env.Lookup(s.name)
+		settings[i] = Setting{Name: s.name, Default: cmp.Or(s.preset, s.unset), Value: s.show(s.text), Set: set, Doc: s.doc}
 	}
 	return settings, nil
-}
-
-// shown is the i-th field as it may be printed.
-func shown(v *variables, i int) string {
-	switch value := reflect.ValueOf(v).Elem().Field(i).Interface().(type) {
-	case Secret:
-		return value.String()
-	case secretPath:
-		if _, err := os.Stat(string(value)); value != "" && err != nil {
-			return "[no such file]"
-		}
-		return string(value)
-	case string:
-		return withoutUser(value)
-	default:
-		return redacted // not reached: the table has no other types
-	}
 }
 
 // withoutUser hides the user and password of a URL, which is wrong in ours but will happen.
@@ -72,20 +44,16 @@ func withoutUser(value string) string {
 	return u.String()
 }
 
-// Markdown is the table of settings in deploy/CONFIGURATION.md, with a line about those that this release refuses.
-func Markdown() (string, error) {
-	settings, err := Settings(func(string) (string, bool) { return "", false })
-	if err != nil {
-		return "", err
-	}
+// Table is the table of settings in deploy/CONFIGURATION.md, with a line about those that this release refuses.
+func Table() string {
 	var b strings.Builder
 	b.WriteString("| variable | default | meaning |\n|---|---|---|\n")
-	for _, s := range settings {
-		def := s.Default
-		if def != "" && def != documentation[s.Name].unset {
-			def = "`" + def + "`"
+	for _, s := range (&Config{}).settings() {
+		def := s.unset
+		if s.preset != "" {
+			def = "`" + s.preset + "`"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.Name, def, strings.ReplaceAll(s.Doc, "|", `\|`))
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.name, def, strings.ReplaceAll(s.doc, "|", `\|`))
 	}
 	b.WriteString("\nNot yet supported by this release, and refused rather than ignored:")
 	for i, n := range notYet {
@@ -99,5 +67,5 @@ func Markdown() (string, error) {
 		}
 	}
 	b.WriteString(".\n")
-	return b.String(), nil
+	return b.String()
 }

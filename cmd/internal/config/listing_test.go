@@ -3,7 +3,6 @@ package config
 import (
 	"flag"
 	"os"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -46,24 +45,27 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-func TestEveryVariableIsDocumented(t *testing.T) {
-	table := reflect.TypeFor[variables]()
-	for field := range table.Fields() {
-		name, _, _ := strings.Cut(field.Tag.Get("env"), ",")
-		if documentation[name].doc == "" {
-			t.Errorf("%s has no documentation", name)
-		}
+// TestRows holds what the rows promise: each is documented, and go-envconfig reads its preset as it stands there.
+func TestRows(t *testing.T) {
+	c := &Config{}
+	rows := c.settings()
+	if err := read(rows, trimmed(func(string) (string, bool) { return "", false })); err != nil {
+		t.Fatal(err)
 	}
-	if table.NumField() != len(documentation) {
-		t.Errorf("%d variables, %d documented", table.NumField(), len(documentation))
+	seen := map[string]bool{}
+	for _, s := range rows {
+		if s.doc == "" || s.preset != "" && s.unset != "" || seen[s.name] {
+			t.Errorf("%s stands there twice, has no documentation, or a preset and words for its absence", s.name)
+		}
+		if s.text != s.preset || s.wrong != nil {
+			t.Errorf("%s: preset %q is read as %q: %v", s.name, s.preset, s.text, s.wrong)
+		}
+		seen[s.name] = true
 	}
 }
 
-func TestMarkdown(t *testing.T) {
-	text, err := Markdown()
-	if err != nil {
-		t.Fatal(err)
-	}
+func TestTable(t *testing.T) {
+	text := Table()
 	lines := strings.Split(text, "\n")
 	if want := []string{
 		"| variable | default | meaning |",
@@ -81,7 +83,7 @@ func TestMarkdown(t *testing.T) {
 			}
 		}
 	}
-	if want := len(documentation); rows != want {
+	if want := len((&Config{}).settings()); rows != want {
 		t.Errorf("%d rows, want %d", rows, want)
 	}
 	for _, want := range []string{"| `SMARTASSIST_PAGE_LIMIT` | `100` |", "| `SMARTASSIST_STREAM_ID` |  |", "| `SMARTASSIST_QUEUES` | all |", "`KAFKA_TLS` (other than `off`), `KAFKA_TLS_CA_FILE`"} {
@@ -108,10 +110,7 @@ func TestPageHoldsTheTable(t *testing.T) {
 	if !begins || !ends {
 		t.Fatalf("%s does not hold %q and %q", settingsPage, tableBegins, tableEnds)
 	}
-	want, err := Markdown()
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := Table()
 	if *update {
 		if err := os.WriteFile(settingsPage, []byte(before+tableBegins+want+tableEnds+after), 0o644); err != nil {
 			t.Fatal(err)

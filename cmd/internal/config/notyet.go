@@ -1,10 +1,14 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/sethvargo/go-envconfig"
+)
 
 // notYet names the settings that are settled but that this release cannot honour, with the one value, if any, that says
 // what it does anyway. Setting one to anything else is refused, because ignoring it would do the opposite of what was
-// asked for. A release that supports one moves its line into the table of variables.
+// asked for. A release that supports one makes a row of settings of its line.
 var notYet = []struct{ name, allowed string }{
 	{"KAFKA_TLS", "off"},
 	{"KAFKA_TLS_CA_FILE", ""},
@@ -18,7 +22,7 @@ var notYet = []struct{ name, allowed string }{
 }
 
 // refuseNotYet never quotes the value: some of these are secrets.
-func refuseNotYet(p *problems, env *recorder) {
+func refuseNotYet(p *problems, env envconfig.Lookuper) {
 	for _, s := range notYet {
 		v, set := env.Lookup(s.name)
 		switch {

@@ -15,7 +15,8 @@ import (
 func TestSecretShowsInNoWay(t *testing.T) {
 	const value = "hush-hush-hush"
 	s := Secret(value)
-	c := &Config{JWT: s, ClientSecret: s, AdminToken: s}
+	c := &Config{}
+	c.JWT, c.ClientSecret, c.AdminToken = s, s, s
 	var out strings.Builder
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T", "%10.3s", "%t"} {
 		fmt.Fprintf(&out, verb, s)
