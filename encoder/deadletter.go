@@ -35,7 +35,7 @@ const (
 // row in parts, to be joined in order. The value is the row as received.
 func (e *Encoder) DeadLetter(d DeadLetter) []Message {
 	key := deadLetterKey(d.Row)
-	m := Message{Topic: e.DeadLetterTopic(), Key: key, Value: d.Row.Raw, Headers: e.deadLetterHeaders(d, key)}
+	m := Message{Topic: e.topics.DeadLetters(), Key: key, Value: d.Row.Raw, Headers: e.deadLetterHeaders(d, key)}
 	if d.MaxBytes <= 0 || m.size()+recordOverhead <= d.MaxBytes {
 		return []Message{m}
 	}

@@ -13,11 +13,11 @@ import (
 
 // TestReadBack: what a message was made of can be had again, by the account that made it and no other.
 func TestReadBack(t *testing.T) {
-	ours, err := New(Config{AccountID: "a", TopicPrefix: "t."})
+	ours, err := New(Config{AccountID: "a", Topics: Topics{Prefix: "t."}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	others, err := New(Config{AccountID: "b", TopicPrefix: "t."})
+	others, err := New(Config{AccountID: "b", Topics: Topics{Prefix: "t."}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestReadBack(t *testing.T) {
 }
 
 func TestReadBackDeadLetters(t *testing.T) {
-	e, err := New(Config{AccountID: "a", TopicPrefix: "t."})
+	e, err := New(Config{AccountID: "a", Topics: Topics{Prefix: "t."}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/sethvargo/go-envconfig"
+
+	"github.com/convstream/convstream/encoder"
 )
 
 // Config is everything the worker can be told. Load fills it; whoever builds one by hand calls Validate.
@@ -187,6 +189,11 @@ func (c *Config) Validate() error {
 	p := &problems{}
 	c.validate(p)
 	return p.err(nil)
+}
+
+// Topics are the topics as the settings name them.
+func (c *Config) Topics() encoder.Topics {
+	return encoder.Topics{Prefix: c.TopicPrefix, Channels: c.ChannelTopics}
 }
 
 // read fills the table. It cannot fail over what users set, since every field is a string.

@@ -142,23 +142,15 @@ func authorities(p *problems, name, path string) {
 	}
 }
 
-// What Kafka takes as the name of a topic, and what we need of it ourselves.
-var (
-	topicName     = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
-	reserved      = []string{"progress", "dead-letter", "state"}
-	longestSuffix = len("agentassist")
-)
-
-const longestTopic = 249
-
 func (c *Config) validateTopics(p *problems) {
-	p.require(topicName.MatchString(c.TopicPrefix) && len(c.TopicPrefix)+longestSuffix <= longestTopic, "TOPIC_PREFIX",
-		"%s cannot begin a topic's name; expected up to %d letters, digits, '.', '_' and '-'", quote(c.TopicPrefix), longestTopic-longestSuffix)
+	topics := c.Topics()
+	if err := topics.CheckPrefix(); err != nil {
+		p.add("TOPIC_PREFIX", "%s %v", quote(c.TopicPrefix), err)
+	}
 	for channel, suffix := range c.ChannelTopics {
-		p.require(topicName.MatchString(suffix) && len(c.TopicPrefix)+len(suffix) <= longestTopic, "CHANNEL_TOPICS",
-			"%s for channel %s cannot end a topic's name; expected letters, digits, '.', '_' and '-'", quote(suffix), quote(channel))
-		p.require(!slices.Contains(reserved, strings.ToLower(suffix)), "CHANNEL_TOPICS",
-			"%s for channel %s is taken; expected anything but %s", quote(suffix), quote(channel), strings.Join(reserved, ", "))
+		if err := topics.CheckRoute(suffix); err != nil {
+			p.add("CHANNEL_TOPICS", "%s for channel %s %v", quote(suffix), quote(channel), err)
+		}
 	}
 	within(p, "TOPIC_PARTITIONS", c.TopicPartitions, 1, 10_000)
 	p.require(c.TopicReplication == -1 || c.TopicReplication > 0 && c.TopicReplication <= 1000, "TOPIC_REPLICATION",

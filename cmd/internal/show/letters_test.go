@@ -17,7 +17,7 @@ import (
 // deadLetter is a row as it stands in the topic, in several parts where they may have only so many bytes.
 func deadLetter(t *testing.T, row string, most int) (out []producer.Message) {
 	t.Helper()
-	e, err := encoder.New(encoder.Config{AccountID: "acc", TopicPrefix: prefix})
+	e, err := encoder.New(encoder.Config{AccountID: "acc", Topics: encoder.Topics{Prefix: prefix}})
 	if err != nil {
 		t.Fatal(err)
 	}

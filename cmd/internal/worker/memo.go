@@ -102,7 +102,7 @@ func resized(ends []int64, n int) []int64 {
 func (w *Worker) memoWith(ends map[string]int64) memo {
 	w.comparePartitions()
 	next := memo{Ends: map[string][]int64{}, written: w.memo.written}
-	for _, topic := range append(w.encoder.Topics(), w.encoder.DeadLetterTopic()) {
+	for _, topic := range append(w.cfg.Topics().Conversations(), w.cfg.Topics().DeadLetters()) {
 		list := resized(w.memo.Ends[topic], w.producer.Partitions(topic))
 		for id := range list {
 			if end, written := ends[fmt.Sprintf("%s-%d", topic, id)]; written {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -32,8 +31,8 @@ func transactionsOf(records []*kgo.Record) ([]transaction, error) {
 		at := nameOf(r)
 		byPartition[at] = append(byPartition[at], r)
 	}
-	state := byPartition[prefix+"state-0"]
-	for progress := byPartition[topics.Progress+"-0"]; len(progress) > 0; {
+	state := byPartition[topics.State()+"-0"]
+	for progress := byPartition[topics.Progress()+"-0"]; len(progress) > 0; {
 		var t transaction
 		t.Closing, progress = upToMarker(t.Closing, progress)
 		p, err := encoder.DecodeProgress(t.Closing[len(t.Closing)-1].Value)
@@ -68,7 +67,7 @@ func nameOf(r *kgo.Record) string { return fmt.Sprintf("%s-%d", r.Topic, r.Parti
 
 // again is the record as it is published once more, to topics of its own.
 func again(r *kgo.Record) producer.Record {
-	out := producer.Record{Topic: barePrefix + strings.TrimPrefix(r.Topic, prefix), Key: r.Key, Value: r.Value}
+	out := producer.Record{Topic: barePrefix + topics.Short(r.Topic), Key: r.Key, Value: r.Value}
 	for _, h := range r.Headers {
 		out.Headers = append(out.Headers, producer.Header{Key: h.Key, Value: h.Value})
 	}
@@ -143,9 +142,9 @@ func bare(ctx context.Context) (c cost, err error) {
 
 func bareTopics() []producer.Topic {
 	var all []producer.Topic
-	for _, name := range append(topics.All(), prefix+"state") {
-		t := producer.Topic{Name: barePrefix + strings.TrimPrefix(name, prefix), OnePartition: true}
-		if slices.Contains(topics.Conversations, name) {
+	for _, name := range append(topics.Published(), topics.State()) {
+		t := producer.Topic{Name: barePrefix + topics.Short(name), OnePartition: true}
+		if topics.Kind(name) == encoder.KindConversation {
 			t.Partitions, t.OnePartition = 6, false
 		}
 		all = append(all, t)
