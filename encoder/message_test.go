@@ -177,7 +177,7 @@ func TestProgress(t *testing.T) {
 	if diff := cmp.Diff(&p, back); diff != "" {
 		t.Error(diff)
 	}
-	if m.Topic != "conversations.progress" || string(m.Key) != p.AccountID {
+	if m.Topic != "conversations.progress" || string(m.Key) != p.AccountID || m.Sequence() != p.Sequence {
 		t.Errorf("topic %s, key %s", m.Topic, m.Key)
 	}
 	want := map[string]string{

@@ -98,3 +98,12 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestSequence(t *testing.T) {
+	for id, want := range map[string]int64{"a:42": 42, "a:b:7": 7, "42": 0, "": 0, "a:": 0, "a:x": 0} {
+		m := Message{Headers: []Header{{Key: "ce_id", Value: []byte(id)}}}
+		if got := m.Sequence(); got != want {
+			t.Errorf("%q is number %d, want %d", id, got, want)
+		}
+	}
+}

@@ -75,8 +75,9 @@ type Record struct {
 	Alone bool
 }
 
-// Header is one header of a record.
-type Header struct {
+// Header is one header of a record. The type has no name of its own, so that who makes records with such headers need not
+// know the producer.
+type Header = struct {
 	Key   string
 	Value []byte
 }

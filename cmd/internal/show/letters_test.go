@@ -24,11 +24,7 @@ func deadLetter(t *testing.T, row string, most int) (out []producer.Message) {
 	for i, m := range e.DeadLetter(encoder.DeadLetter{
 		Row: smartassist.ParseRow([]byte(row)), Error: "no\x1b[2J", ObservedAt: time.Unix(1e9, 0), WindowStart: time.Unix(0, 0), WindowEnd: time.Unix(60, 0), MaxBytes: most,
 	}) {
-		p := producer.Message{Topic: m.Topic, Offset: int64(i), Key: m.Key, Value: m.Value}
-		for _, h := range m.Headers {
-			p.Headers = append(p.Headers, producer.Header(h))
-		}
-		out = append(out, p)
+		out = append(out, producer.Message{Topic: m.Topic, Offset: int64(i), Key: m.Key, Value: m.Value, Headers: m.Headers})
 	}
 	return out
 }

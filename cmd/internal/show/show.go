@@ -66,7 +66,7 @@ func Rows(ctx context.Context, out io.Writer, t Topics) Printer {
 		case encoder.KindDeadLetter:
 			l, whole, err := letters.Read(worker.MessageOf(m))
 			if errors.Is(err, encoder.ErrIncomplete) && l.Parts > 1 {
-				return line(out, fmt.Appendf(nil, "%s-%d offset %d: %v", m.Topic, m.Partition, m.Offset, err))
+				return line(out, fmt.Appendf(nil, "%s offset %d: %v", producer.PartitionName(m.Topic, m.Partition), m.Offset, err))
 			}
 			if !whole {
 				return nil
@@ -78,7 +78,7 @@ func Rows(ctx context.Context, out io.Writer, t Topics) Printer {
 			return err
 		}
 		if err != nil {
-			row = fmt.Appendf(nil, "%s-%d offset %d: %v", m.Topic, m.Partition, m.Offset, err)
+			row = fmt.Appendf(nil, "%s offset %d: %v", producer.PartitionName(m.Topic, m.Partition), m.Offset, err)
 		}
 		return line(out, row)
 	}
@@ -156,7 +156,8 @@ func (l lines) text(ctx context.Context, m producer.Message) (string, error) {
 	case encoder.KindState:
 		return clean(l.keyText(m)) + " " + stateText(m.Value), nil
 	case encoder.KindDeadLetter:
-		return l.paint(31, clean(header(m, "error"))) + fmt.Sprintf(" %s%s, %d bytes, read in %s", clean(header(m, "ce_id")), partText(m), len(m.Value), clean(header(m, "window"))), nil
+		letter, _ := worker.MessageOf(m).Letter()
+		return l.paint(31, clean(letter.Error)) + fmt.Sprintf(" %s%s, %d bytes, read in %s", clean(letter.ID), partText(letter), len(m.Value), clean(letter.Window)), nil
 	case encoder.KindProgress:
 		p, err := l.Decoder.Progress(ctx, m.Value)
 		if err != nil {
@@ -179,15 +180,6 @@ func (l lines) paint(colour int, s string) string {
 		return s
 	}
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, s)
-}
-
-func header(m producer.Message, name string) string {
-	for _, h := range m.Headers {
-		if h.Key == name {
-			return string(h.Value)
-		}
-	}
-	return ""
 }
 
 func or(s *string, otherwise string) string {

@@ -82,9 +82,9 @@ func stateText(value []byte) string {
 }
 
 // partText says which part of a dead letter a record is, where it was cut.
-func partText(m producer.Message) string {
-	if header(m, "part") == "" {
+func partText(l encoder.LetterPart) string {
+	if l.Part == "" {
 		return ""
 	}
-	return fmt.Sprintf(" part %s of %s", clean(header(m, "part")), clean(header(m, "parts")))
+	return fmt.Sprintf(" part %s of %s", clean(l.Part), clean(l.Of))
 }

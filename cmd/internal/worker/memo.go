@@ -2,13 +2,13 @@ package worker
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/convstream/convstream/poller"
+	"github.com/convstream/convstream/producer"
 )
 
 // memo is what the worker knows of the topics it wrote to: of each partition the last offset that it committed there, -1
@@ -105,7 +105,7 @@ func (w *Worker) memoWith(ends map[string]int64) memo {
 	for _, topic := range append(w.cfg.Topics().Conversations(), w.cfg.Topics().DeadLetters()) {
 		list := resized(w.memo.Ends[topic], w.producer.Partitions(topic))
 		for id := range list {
-			if end, written := ends[fmt.Sprintf("%s-%d", topic, id)]; written {
+			if end, written := ends[producer.PartitionName(topic, id)]; written {
 				list[id] = end
 			}
 		}

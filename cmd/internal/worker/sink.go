@@ -155,18 +155,10 @@ func (s sink) closing(u poller.Bundle, d *draft, ends map[string]int64) ([]produ
 }
 
 func recordOf(m encoder.Message) producer.Record {
-	headers := make([]producer.Header, len(m.Headers))
-	for i, h := range m.Headers {
-		headers[i] = producer.Header(h)
-	}
-	return producer.Record{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: headers}
+	return producer.Record{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: m.Headers}
 }
 
 // MessageOf is recordOf for what was read back.
 func MessageOf(m producer.Message) encoder.Message {
-	headers := make([]encoder.Header, len(m.Headers))
-	for i, h := range m.Headers {
-		headers[i] = encoder.Header(h)
-	}
-	return encoder.Message{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: headers}
+	return encoder.Message{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: m.Headers}
 }

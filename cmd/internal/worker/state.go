@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
 
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/producer"
@@ -69,7 +67,7 @@ func (w *Worker) lastProgress(ctx context.Context) (last commit, err error) {
 		}
 		all, err := w.producer.ReadLast(ctx, w.cfg.Topics().Progress(), 0, step, func(m producer.Message) error {
 			w.turn()
-			if n := sequenceOf(m); string(m.Key) == w.cfg.AccountID && n > last.sequence {
+			if n := MessageOf(m).Sequence(); string(m.Key) == w.cfg.AccountID && n > last.sequence {
 				last = commit{n, m.Value}
 			}
 			return nil
@@ -78,18 +76,6 @@ func (w *Worker) lastProgress(ctx context.Context) (last commit, err error) {
 			return last, err
 		}
 	}
-}
-
-// sequenceOf is the commit's number in a progress record's ce_id, account:sequence; 0 if it has none.
-func sequenceOf(m producer.Message) int64 {
-	for _, h := range m.Headers {
-		if h.Key == "ce_id" {
-			_, number, _ := strings.Cut(string(h.Value), ":")
-			n, _ := strconv.ParseInt(number, 10, 64)
-			return n
-		}
-	}
-	return 0
 }
 
 // whatIsLost is the one sentence that logs and errors begin with, with both numbers.

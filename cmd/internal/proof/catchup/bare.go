@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/gob"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -31,8 +30,8 @@ func transactionsOf(records []*kgo.Record) ([]transaction, error) {
 		at := nameOf(r)
 		byPartition[at] = append(byPartition[at], r)
 	}
-	state := byPartition[topics.State()+"-0"]
-	for progress := byPartition[topics.Progress()+"-0"]; len(progress) > 0; {
+	state := byPartition[producer.PartitionName(topics.State(), 0)]
+	for progress := byPartition[producer.PartitionName(topics.Progress(), 0)]; len(progress) > 0; {
 		var t transaction
 		t.Closing, progress = upToMarker(t.Closing, progress)
 		p, err := encoder.DecodeProgress(t.Closing[len(t.Closing)-1].Value)
@@ -63,7 +62,7 @@ func upToMarker(to []producer.Record, from []*kgo.Record) ([]producer.Record, []
 	return to, nil
 }
 
-func nameOf(r *kgo.Record) string { return fmt.Sprintf("%s-%d", r.Topic, r.Partition) }
+func nameOf(r *kgo.Record) string { return producer.PartitionName(r.Topic, int(r.Partition)) }
 
 // again is the record as it is published once more, to topics of its own.
 func again(r *kgo.Record) producer.Record {
