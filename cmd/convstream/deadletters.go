@@ -56,11 +56,11 @@ func listLetters(ctx context.Context, args []string, t terminal) error {
 	if err != nil {
 		return err
 	}
-	cluster := producer.Config{Brokers: cfg.Kafka.Brokers, ClientID: "convstream-list", Log: logging.New(cfg, t.err)}
+	cluster := cfg.Kafka.Cluster("convstream-list", nil, logging.New(cfg, t.err))
 	return o.list(ctx, cluster, cfg.Topics(), t)
 }
 
-func (o listOptions) list(ctx context.Context, cluster producer.Config, names encoder.Topics, t terminal) error {
+func (o listOptions) list(ctx context.Context, cluster producer.Cluster, names encoder.Topics, t terminal) error {
 	topics, err := tailTopics(ctx, cluster, names, []string{names.Short(names.DeadLetters())})
 	if err != nil {
 		return err
@@ -147,7 +147,7 @@ func (o listOptions) summary(open, resolved int) string {
 type letterOf struct{ account, id string }
 
 // resolutions are what the state tells of letters that were replayed; empty where there is no state.
-func resolutions(ctx context.Context, cluster producer.Config, state string) (map[letterOf]*poller.Resolution, error) {
+func resolutions(ctx context.Context, cluster producer.Cluster, state string) (map[letterOf]*poller.Resolution, error) {
 	known := map[letterOf]*poller.Resolution{}
 	there, err := producer.Topics(ctx, cluster, state)
 	if err != nil || !slices.Contains(there, state) {

@@ -197,7 +197,7 @@ func TestDeadLettersComeBack(t *testing.T) {
 		"all":  {listOptions{all: true}, []string{back, done, "1 dead letters to be resolved, 1 resolved."}},
 	} {
 		var out bytes.Buffer
-		if err := c.o.list(t.Context(), producer.Config{Brokers: brokers, ClientID: "list"}, encoder.Topics{Prefix: "conversations."}, terminal{&out, &out}); err != nil {
+		if err := c.o.list(t.Context(), producer.Cluster{Brokers: brokers, ClientID: "list"}, encoder.Topics{Prefix: "conversations."}, terminal{&out, &out}); err != nil {
 			t.Fatal(err)
 		}
 		text := out.String()

@@ -59,7 +59,7 @@ func tail(ctx context.Context, args []string, t terminal) error {
 	if err != nil {
 		return err
 	}
-	cluster := producer.Config{Brokers: cfg.Kafka.Brokers, ClientID: "convstream-tail", Log: logging.New(cfg, t.err)}
+	cluster := cfg.Kafka.Cluster("convstream-tail", nil, logging.New(cfg, t.err))
 	_, decoder, err := worker.OpenRegistry(cfg, worker.Network{}, cluster.Log)
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func tail(ctx context.Context, args []string, t terminal) error {
 	return nil // following has no other end
 }
 
-func (o tailOptions) read(ctx context.Context, cluster producer.Config, in show.Topics, out io.Writer) error {
+func (o tailOptions) read(ctx context.Context, cluster producer.Cluster, in show.Topics, out io.Writer) error {
 	topics, err := tailTopics(ctx, cluster, in.Topics, o.topics)
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func (o tailOptions) patience() time.Duration {
 }
 
 // tailTopics are the topics asked for, with or without their prefix; without any, all but state.
-func tailTopics(ctx context.Context, cluster producer.Config, names encoder.Topics, asked []string) ([]string, error) {
+func tailTopics(ctx context.Context, cluster producer.Cluster, names encoder.Topics, asked []string) ([]string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %v", patience))
 	defer cancel()
 	there, err := producer.Topics(ctx, cluster, names.Prefix)

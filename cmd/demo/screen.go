@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mattn/go-isatty"
+	"github.com/rs/zerolog"
 
 	"github.com/convstream/convstream/cmd/internal/proof/verify"
 	"github.com/convstream/convstream/cmd/internal/show"
@@ -70,7 +71,7 @@ func (s *stage) show(ctx context.Context, out io.Writer) (stop func()) {
 func (s *stage) sample(ctx context.Context, out io.Writer) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cluster := producer.Config{Brokers: s.cfg.Kafka.Brokers, ClientID: "demo"}
+	cluster := s.cfg.Kafka.Cluster("demo", nil, zerolog.Nop())
 	line, left := show.Lines(ctx, out, show.Topics(s.topics)), sampleRecords
 	for left == sampleRecords && ctx.Err() == nil {
 		_ = producer.Tail(ctx, cluster, producer.TailOptions{Topics: s.topics.Conversations(), Follow: false}, func(m producer.Message) error {

@@ -12,13 +12,16 @@ package config
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/sethvargo/go-envconfig"
 
 	"github.com/convstream/convstream/encoder"
+	"github.com/convstream/convstream/producer"
 )
 
 // Config is everything the worker can be told. Load fills it; whoever builds one by hand calls Validate.
@@ -194,6 +197,12 @@ func (c *Config) Validate() error {
 // Topics are the topics as the settings name them.
 func (c *Config) Topics() encoder.Topics {
 	return encoder.Topics{Prefix: c.TopicPrefix, Channels: c.ChannelTopics}
+}
+
+// Cluster is how the brokers are reached, by everything that reaches them: the worker and each command, under its own
+// clientID. dial is nil for the real network.
+func (k Kafka) Cluster(clientID string, dial func(ctx context.Context, network, address string) (net.Conn, error), log zerolog.Logger) producer.Cluster {
+	return producer.Cluster{Brokers: k.Brokers, ClientID: clientID, Dial: dial, Log: log}
 }
 
 // read fills the table. It cannot fail over what users set, since every field is a string.

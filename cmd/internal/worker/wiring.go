@@ -59,10 +59,13 @@ func serviceClient(cfg *config.Config, network Network, permit func(context.Cont
 	return client, budget, err
 }
 
+// clientID is the worker's name in the brokers' logs.
+const clientID = "convstream"
+
 func producerConfig(cfg *config.Config, network Network, log zerolog.Logger) producer.Config {
 	return producer.Config{
-		Brokers: cfg.Kafka.Brokers, ClientID: "convstream", Compression: cfg.Kafka.Compression,
-		TransactionalID: cfg.TopicPrefix + "convstream." + cfg.AccountID, Dial: network.Dial, Log: log,
+		Cluster:         cfg.Kafka.Cluster(clientID, network.Dial, log),
+		TransactionalID: cfg.TopicPrefix + "convstream." + cfg.AccountID, Compression: cfg.Kafka.Compression,
 	}
 }
 
@@ -71,9 +74,8 @@ func lease(cfg *config.Config, network Network) (*producer.Lease, error) {
 	if !cfg.Lease {
 		return nil, nil
 	}
-	c := producerConfig(cfg, network, zerolog.Nop())
-	c.ClientID = cmp.Or(network.Name, c.ClientID) // so kafka-consumer-groups.sh --describe tells which worker is active
-	return producer.OpenLease(c, producer.LeaseConfig{
+	name := cmp.Or(network.Name, clientID) // so kafka-consumer-groups.sh --describe tells which worker is active
+	return producer.OpenLease(cfg.Kafka.Cluster(name, network.Dial, zerolog.Nop()), producer.LeaseConfig{
 		Group: cfg.TopicPrefix + "convstream-lease." + cfg.AccountID, Topic: cfg.Topics().State(),
 		Name: network.Name, Timeout: cfg.LeaseTimeout,
 	})

@@ -119,8 +119,8 @@ func countTransactions(name string) (transactions, rows int, err error) {
 // bare commits the transactions of the file with nothing around them. Only commits count, not the reading of the file.
 func bare(ctx context.Context) (c cost, err error) {
 	p, err := producer.Open(producer.Config{
-		Brokers: strings.Split(os.Getenv("KAFKA_BROKERS"), ","), ClientID: "catchup", TransactionalID: barePrefix + "catchup",
-		Compression: "zstd", Log: zerolog.Nop(),
+		Cluster:         producer.Cluster{Brokers: strings.Split(os.Getenv("KAFKA_BROKERS"), ","), ClientID: "catchup", Log: zerolog.Nop()},
+		TransactionalID: barePrefix + "catchup", Compression: "zstd",
 	})
 	if err != nil {
 		return c, err
