@@ -1,8 +1,6 @@
 package encoder
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +33,7 @@ const (
 // row in parts, to be joined in order. The value is the row as received.
 func (e *Encoder) DeadLetter(d DeadLetter) []Message {
 	key := deadLetterKey(d.Row)
-	m := Message{Topic: e.DeadLetterTopic(), Key: key, Value: d.Row.Raw, Headers: e.deadLetterHeaders(d, key)}
+	m := Message{Topic: e.topics.DeadLetters(), Key: key, Value: d.Row.Raw, Headers: e.deadLetterHeaders(d, key)}
 	if d.MaxBytes <= 0 || m.size()+recordOverhead <= d.MaxBytes {
 		return []Message{m}
 	}
@@ -43,13 +41,11 @@ func (e *Encoder) DeadLetter(d DeadLetter) []Message {
 }
 
 func (e *Encoder) deadLetterHeaders(d DeadLetter, key []byte) []Header {
-	sum := sha256.Sum256(d.Row.Raw)
 	reason := strings.ToValidUTF8(d.Error, "\uFFFD")
 	if len(reason) > maxDeadLetterError {
 		reason = strings.ToValidUTF8(reason[:maxDeadLetterError], "")
 	}
-	id := hex.AppendEncode(nil, sum[:8])
-	return append(e.headers(event{id: id, typ: typeDeadLetter, subject: key, time: d.ObservedAt, contentType: contentJSON}),
+	return append(e.headers(event{id: []byte(letterID(d.Row.Raw)), typ: typeDeadLetter, subject: key, time: d.ObservedAt, contentType: contentJSON}),
 		Header{"error", []byte(reason)},
 		Header{"window", []byte(eventTime(d.WindowStart) + "/" + eventTime(d.WindowEnd))})
 }

@@ -3,8 +3,6 @@ package encoder
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,17 +14,15 @@ import (
 
 // Config is what the messages need to know beyond the rows.
 type Config struct {
-	AccountID   string // the SmartAssist account
-	TopicPrefix string // begins every topic's name, for example "conversations."
-	// ChannelTopics adds to the built-in routes: channel, trimmed and in lower case -> topic without prefix.
-	ChannelTopics map[string]string
+	AccountID string // the SmartAssist account
+	Topics    Topics
 }
 
 // Encoder makes messages. It may be used from many goroutines.
 type Encoder struct {
 	account  string
 	source   []byte // ce_source
-	prefix   string
+	topics   Topics
 	channels map[string]destination // channel, trimmed and lower-cased -> its topic
 	other    destination
 	progress destination
@@ -44,72 +40,28 @@ func New(c Config) (*Encoder, error) {
 	if c.AccountID == "" || !utf8.ValidString(c.AccountID) {
 		return nil, errors.New("account id is empty or not valid UTF-8")
 	}
+	if err := c.Topics.Validate(); err != nil {
+		return nil, err
+	}
 	conversations := conversationFormat.singleObject[:]
 	e := &Encoder{
-		account: c.AccountID, source: sourceOf(c.AccountID), prefix: c.TopicPrefix, channels: map[string]destination{},
-		other:    destination{c.TopicPrefix + topicOther, conversations},
-		progress: destination{c.TopicPrefix + topicProgress, progressFormat.singleObject[:]},
+		account: c.AccountID, source: sourceOf(c.AccountID), topics: c.Topics, channels: map[string]destination{},
+		other:    destination{c.Topics.other(), conversations},
+		progress: destination{c.Topics.Progress(), progressFormat.singleObject[:]},
 	}
-	for _, routes := range []map[string]string{channelTopics, c.ChannelTopics} {
-		for channel, suffix := range routes {
-			if !topicSuffix.MatchString(suffix) || slices.Contains(reserved, suffix) {
-				return nil, fmt.Errorf("channel %q: topic %q, want letters, digits, '.', '_' or '-', and none of %s",
-					channel, suffix, strings.Join(reserved, ", "))
-			}
-			e.channels[normalChannel(channel)] = destination{c.TopicPrefix + suffix, conversations}
-		}
+	for channel, topic := range c.Topics.routes() {
+		e.channels[channel] = destination{topic, conversations}
 	}
 	return e, nil
 }
 
-// Names of topics, without the prefix. A channel that has no route goes to other:
-// no conversation is dropped for its channel.
-const (
-	topicOther      = "other"
-	topicProgress   = "progress"
-	topicDeadLetter = "dead-letter"
-)
-
-// reserved topics have values of another kind.
-var reserved = []string{topicProgress, topicDeadLetter, "state"}
-
-var topicSuffix = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
-
-var channelTopics = map[string]string{
-	"voice":             "voice",
-	"rtm":               "rtm",
-	"web/mobile client": "rtm",
-	"agentassist":       "agentassist",
-	"agentassistv2":     "agentassist",
-}
-
-// Topic is the full name of the topic for conversations of a channel as
-// received.
-func (e *Encoder) Topic(channel string) string { return e.destination(channel).topic }
-
+// destination is where the conversations of a channel as received go.
 func (e *Encoder) destination(channel string) destination {
 	if d, ok := e.channels[normalChannel(channel)]; ok {
 		return d
 	}
 	return e.other
 }
-
-// Topics are the full names of all topics that Topic may give, sorted.
-func (e *Encoder) Topics() []string {
-	names := map[string]struct{}{e.other.topic: {}}
-	for _, d := range e.channels {
-		names[d.topic] = struct{}{}
-	}
-	return slices.Sorted(maps.Keys(names))
-}
-
-// ProgressTopic is the full name of the topic of Progress values.
-func (e *Encoder) ProgressTopic() string { return e.progress.topic }
-
-// DeadLetterTopic is the full name of the topic of dead letters.
-func (e *Encoder) DeadLetterTopic() string { return e.prefix + topicDeadLetter }
-
-func normalChannel(channel string) string { return strings.ToLower(strings.TrimSpace(channel)) }
 
 // Revision is one content of a conversation, to be published.
 type Revision struct {

@@ -12,7 +12,7 @@ import (
 // topics of Avro values.
 func (e *Encoder) Schemas() map[string]schemas.Schema {
 	out := map[string]schemas.Schema{e.progress.topic: progressFormat.schema}
-	for _, topic := range e.Topics() {
+	for _, topic := range e.topics.Conversations() {
 		out[topic] = conversationFormat.schema
 	}
 	return out

@@ -1,7 +1,6 @@
 package encoder
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -28,7 +27,7 @@ var ErrIncomplete = errors.New("parts of the dead letter are gone")
 
 // LetterReader reads dead letters of all accounts back and joins those that were cut. The zero value is ready.
 type LetterReader struct {
-	open map[string]*parts // by ce_source and ce_id
+	open map[string]*parts // by account and id
 }
 
 // parts is what came of a letter so far.
@@ -37,42 +36,60 @@ type parts struct {
 	count int
 }
 
+// LetterPart is what one message of the dead-letter topic says: of a whole letter, or of a part of one that was cut.
+type LetterPart struct {
+	Letter          // its Row is what this message holds of it
+	Part, Of string // which part, from 1, and of how many; "" where the letter was not cut
+}
+
+// Letter reads a message of the dead-letter topic. The error says that it does not tell when its row was read.
+func (m Message) Letter() (p LetterPart, err error) {
+	p = LetterPart{Letter{
+		ID: string(m.header("ce_id")), Key: m.Key, Error: string(m.header("error")), Window: string(m.header("window")),
+		Row: m.Value, Parts: 1,
+	}, string(m.header("part")), string(m.header("parts"))}
+	source := string(m.header("ce_source"))
+	if p.Account, err = url.PathUnescape(strings.TrimPrefix(source, sourcePrefix)); err != nil {
+		p.Account = source
+	}
+	if p.At, err = time.Parse(time.RFC3339Nano, string(m.header("ce_time"))); err != nil {
+		return p, fmt.Errorf("read dead letter: ce_time is no time")
+	}
+	return p, nil
+}
+
+// letterID tells rows apart: 16 hex digits of the SHA-256.
+func letterID(row []byte) string {
+	sum := sha256.Sum256(row)
+	return hex.EncodeToString(sum[:8])
+}
+
 // Read takes the next message of the dead-letter topic and gives the letter that is whole with it; whole is false for all
 // parts but the last. With an error it gives what the headers say, and the row as far as it is there.
 func (r *LetterReader) Read(m Message) (l Letter, whole bool, err error) {
-	l = Letter{
-		ID: string(m.header("ce_id")), Key: m.Key, Error: string(m.header("error")), Window: string(m.header("window")),
-		Row: m.Value, Parts: 1,
-	}
-	source := string(m.header("ce_source"))
-	l.Account, err = url.PathUnescape(strings.TrimPrefix(source, sourcePrefix))
-	if err != nil {
-		l.Account = source
-	}
-	if part := m.header("part"); part != nil {
-		total := m.header("parts")
-		l.Row, l.Parts = r.join(source+"\x00"+l.ID, part, m.Value)
-		if !bytes.Equal(part, total) {
+	p, err := m.Letter()
+	l = p.Letter
+	if p.Part != "" {
+		key := l.Account + "\x00" + l.ID
+		l.Row, l.Parts = r.join(key, p.Part, m.Value)
+		if p.Part != p.Of {
 			return l, false, nil
 		}
-		delete(r.open, source+"\x00"+l.ID)
+		delete(r.open, key)
 	}
-	if l.At, err = time.Parse(time.RFC3339Nano, string(m.header("ce_time"))); err != nil {
-		return l, true, fmt.Errorf("read dead letter: ce_time is no time")
+	if err == nil && l.ID != letterID(l.Row) {
+		err = ErrIncomplete
 	}
-	if sum := sha256.Sum256(l.Row); l.ID != hex.EncodeToString(sum[:8]) {
-		return l, true, ErrIncomplete
-	}
-	return l, true, nil
+	return l, true, err
 }
 
 // join gives the row so far and how many parts that is. Part 1 begins anew, whatever was left open.
-func (r *LetterReader) join(key string, part, value []byte) ([]byte, int) {
+func (r *LetterReader) join(key, part string, value []byte) ([]byte, int) {
 	if r.open == nil {
 		r.open = map[string]*parts{}
 	}
 	p := r.open[key]
-	if p == nil || string(part) == "1" {
+	if p == nil || part == "1" {
 		p = &parts{}
 		r.open[key] = p
 	}

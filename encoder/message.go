@@ -26,8 +26,9 @@ type Message struct {
 	Unknown []string
 }
 
-// Header is a record header.
-type Header struct {
+// Header is a record header. It is the same type as the producer's, which has no
+// name of its own either: neither has to know the other.
+type Header = struct {
 	Key   string
 	Value []byte
 }

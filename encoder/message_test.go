@@ -16,7 +16,7 @@ import (
 )
 
 func TestTopic(t *testing.T) {
-	e, err := New(Config{AccountID: "a", TopicPrefix: "p.", ChannelTopics: map[string]string{" Telegram ": "chat", "rtm": "voice"}})
+	e, err := New(Config{AccountID: "a", Topics: Topics{Prefix: "p.", Channels: map[string]string{" Telegram ": "chat", "rtm": "voice"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,24 +27,29 @@ func TestTopic(t *testing.T) {
 		"telegram": "p.chat", "campaign": "p.other", "": "p.other", " ": "p.other", "voice2": "p.other", "voice,rtm": "p.other",
 		"\u00a0VOICE\u3000": "p.voice", "vo\u00adice": "p.other", "progress": "p.other", "state": "p.other", "../voice": "p.other", "\xff": "p.other",
 	} {
-		if got := e.Topic(channel); got != want {
+		if got := e.destination(channel).topic; got != want {
 			t.Errorf("%q goes to %s, want %s", channel, got, want)
 		}
 	}
-	if diff := cmp.Diff([]string{"p.agentassist", "p.chat", "p.other", "p.rtm", "p.voice"}, e.Topics()); diff != "" {
+	if diff := cmp.Diff([]string{"p.agentassist", "p.chat", "p.other", "p.rtm", "p.voice"}, e.topics.Conversations()); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestNewRefuses(t *testing.T) {
-	route := func(topic string) map[string]string { return map[string]string{"x": topic} }
-	for _, c := range []Config{
-		{}, {AccountID: "\xff"},
-		{AccountID: "a", ChannelTopics: route("")}, {AccountID: "a", ChannelTopics: route("a b")},
-		{AccountID: "a", ChannelTopics: route("state")}, {AccountID: "a", ChannelTopics: route("dead-letter")},
-	} {
-		if _, err := New(c); err == nil {
-			t.Errorf("%+v: no error", c)
+	for _, account := range []string{"", "\xff"} {
+		if _, err := New(Config{AccountID: account, Topics: Topics{Prefix: "p."}}); err == nil {
+			t.Errorf("account %q: no error", account)
+		}
+	}
+	for _, topic := range []string{"", "a b", "state", "dead-letter", "Progress", strings.Repeat("a", 248)} {
+		if _, err := New(Config{AccountID: "a", Topics: Topics{Prefix: "p.", Channels: map[string]string{"x": topic}}}); err == nil {
+			t.Errorf("topic %q: no error", topic)
+		}
+	}
+	for _, prefix := range []string{"", "a b", strings.Repeat("a", 239)} {
+		if _, err := New(Config{AccountID: "a", Topics: Topics{Prefix: prefix}}); err == nil {
+			t.Errorf("prefix %q: no error", prefix)
 		}
 	}
 }
@@ -172,7 +177,7 @@ func TestProgress(t *testing.T) {
 	if diff := cmp.Diff(&p, back); diff != "" {
 		t.Error(diff)
 	}
-	if m.Topic != "conversations.progress" || string(m.Key) != p.AccountID {
+	if m.Topic != "conversations.progress" || string(m.Key) != p.AccountID || m.Sequence() != p.Sequence {
 		t.Errorf("topic %s, key %s", m.Topic, m.Key)
 	}
 	want := map[string]string{

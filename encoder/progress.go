@@ -38,7 +38,7 @@ func (e *Encoder) Progress(p Progress) (Message, error) {
 		return Message{}, fmt.Errorf("encode progress %d: %w", p.Sequence, err)
 	}
 	key := []byte(e.account)
-	id := strconv.AppendInt([]byte(e.account+":"), p.Sequence, 10)
+	id := strconv.AppendInt([]byte(e.account+":"), p.Sequence, 10) // as Message.Sequence reads it
 	return Message{
 		Topic:   e.progress.topic,
 		Key:     key,

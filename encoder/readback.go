@@ -40,6 +40,18 @@ func (e *Encoder) ReadConversation(ctx context.Context, d *Decoder, m Message) (
 	return r, r.Row.Err
 }
 
+// Sequence returns the number of the commit that a message of the progress topic tells of, as its ce_id says it; 0 where it
+// says none.
+func (m Message) Sequence() int64 {
+	id := m.header("ce_id")
+	colon := bytes.LastIndexByte(id, ':')
+	if colon < 0 {
+		return 0
+	}
+	n, _ := strconv.ParseInt(string(id[colon+1:]), 10, 64)
+	return n
+}
+
 // header is the value of a header, nil where the message has none of that name.
 func (m Message) header(name string) []byte {
 	for _, h := range m.Headers {

@@ -13,11 +13,11 @@ import (
 
 // TestReadBack: what a message was made of can be had again, by the account that made it and no other.
 func TestReadBack(t *testing.T) {
-	ours, err := New(Config{AccountID: "a", TopicPrefix: "t."})
+	ours, err := New(Config{AccountID: "a", Topics: Topics{Prefix: "t."}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	others, err := New(Config{AccountID: "b", TopicPrefix: "t."})
+	others, err := New(Config{AccountID: "b", Topics: Topics{Prefix: "t."}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestReadBack(t *testing.T) {
 }
 
 func TestReadBackDeadLetters(t *testing.T) {
-	e, err := New(Config{AccountID: "a", TopicPrefix: "t."})
+	e, err := New(Config{AccountID: "a", Topics: Topics{Prefix: "t."}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,4 +97,13 @@ func FuzzDecode(f *testing.F) {
 			checkPassage(t, e, row)
 		}
 	})
+}
+
+func TestSequence(t *testing.T) {
+	for id, want := range map[string]int64{"a:42": 42, "a:b:7": 7, "42": 0, "": 0, "a:": 0, "a:x": 0} {
+		m := Message{Headers: []Header{{Key: "ce_id", Value: []byte(id)}}}
+		if got := m.Sequence(); got != want {
+			t.Errorf("%q is number %d, want %d", id, got, want)
+		}
+	}
 }

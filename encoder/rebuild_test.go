@@ -20,7 +20,7 @@ var observed = time.Date(2026, 3, 1, 12, 30, 0, 250e6, time.UTC)
 
 func testEncoder(t testing.TB) *Encoder {
 	t.Helper()
-	e, err := New(Config{AccountID: "65269fe0dd9c622245c10001", TopicPrefix: "conversations."})
+	e, err := New(Config{AccountID: "65269fe0dd9c622245c10001", Topics: Topics{Prefix: "conversations."}})
 	if err != nil {
 		t.Fatal(err)
 	}

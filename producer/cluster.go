@@ -74,8 +74,8 @@ func (t *trouble) leave(waited, worked bool) {
 
 // connect opens nothing yet: connections are made on demand. The transport asks the brokers about topics only, not about
 // everything the cluster has, which on a shared cluster is megabytes every second; nil topics means all of them.
-func connect(cfg Config, topics []string) *cluster {
-	dial := cfg.Dial
+func connect(to Cluster, topics []string) *cluster {
+	dial := to.Dial
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: 3 * time.Second}).DialContext
 	}
@@ -83,7 +83,7 @@ func connect(cfg Config, topics []string) *cluster {
 	s := &sockets{dial: dial, open: map[net.Conn]struct{}{}}
 	t := &kafka.Transport{
 		Dial:           s.DialContext,
-		ClientID:       cfg.ClientID,
+		ClientID:       to.ClientID,
 		DialTimeout:    dialTimeout,
 		IdleTimeout:    idleTimeout,
 		MetadataTTL:    metadataTTL,
@@ -91,13 +91,13 @@ func connect(cfg Config, topics []string) *cluster {
 		Context:        life, // or a request that comes late would set its goroutines going again
 	}
 	return &cluster{
-		client:    &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Timeout: cfg.Timeout, Transport: t},
+		client:    &kafka.Client{Addr: kafka.TCP(to.Brokers...), Timeout: to.Timeout, Transport: t},
 		transport: t,
 		sockets:   s,
 		life:      life,
 		end:       end,
-		timeout:   cfg.Timeout,
-		trouble:   trouble{log: cfg.Log},
+		timeout:   to.Timeout,
+		trouble:   trouble{log: to.Log},
 	}
 }
 

@@ -193,8 +193,11 @@ func (t *transaction) counts(ctx context.Context, records []Record) map[string][
 	return counts
 }
 
-// String is `{topic}-{partition}`, the name that Commit gives an end under.
-func (p partition) String() string { return p.topic + "-" + strconv.Itoa(p.id) }
+// PartitionName is `{topic}-{partition}`, the name that Commit gives an end under.
+func PartitionName(topic string, id int) string { return topic + "-" + strconv.Itoa(id) }
+
+// String is the PartitionName.
+func (p partition) String() string { return PartitionName(p.topic, p.id) }
 
 func (t *transaction) addPartitions(ctx context.Context, batches [][]*batch) error {
 	topics := map[string][]kafka.AddPartitionToTxn{}
@@ -234,7 +237,7 @@ func notAdded(res *kafka.AddPartitionsToTxnResponse) error {
 				continue
 			}
 			if first == nil || errors.Is(first, operationNotAttempted) {
-				first = fmt.Errorf("%s-%d: %w", topic, p.Partition, p.Error)
+				first = fmt.Errorf("%s: %w", PartitionName(topic, p.Partition), p.Error)
 			}
 		}
 	}

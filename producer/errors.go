@@ -85,7 +85,7 @@ type RefusedError struct {
 
 // Error names the place and the broker's words, never the record's.
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("%s-%d refused one of %d records: %v", e.Topic, e.Partition, max(1, len(e.Records)), e.Err)
+	return fmt.Sprintf("%s refused one of %d records: %v", PartitionName(e.Topic, e.Partition), max(1, len(e.Records)), e.Err)
 }
 
 // Size tells that a record is larger than the topic takes.

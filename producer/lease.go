@@ -67,16 +67,16 @@ type LeaseStatus struct {
 }
 
 // OpenLease reaches for nothing yet: Run does.
-func OpenLease(cfg Config, l LeaseConfig) (*Lease, error) {
+func OpenLease(to Cluster, l LeaseConfig) (*Lease, error) {
 	// A join is answered when all members have joined. Not all workers wait equally long, or their joins could hold each
 	// other up in step: a coordinator may begin to wait anew with each.
-	cfg = cfg.withDefaults()
-	cfg.Timeout += 2*l.Timeout + rand.N(2*l.Timeout)
-	if err := cfg.validate(); err != nil {
+	to = to.withDefaults()
+	to.Timeout += 2*l.Timeout + rand.N(2*l.Timeout)
+	if err := to.validate(); err != nil {
 		return nil, fmt.Errorf("open lease: %w", err)
 	}
 	return &Lease{
-		LeaseConfig: l, cluster: connect(cfg, []string{l.Topic}), started: time.Now(),
+		LeaseConfig: l, cluster: connect(to, []string{l.Topic}), started: time.Now(),
 		changed: make(chan struct{}), kicked: make(chan struct{}),
 	}, nil
 }

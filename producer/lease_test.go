@@ -68,7 +68,7 @@ func (w *world) electorVia(name string, dial func(context.Context, string, strin
 	cfg := w.config()
 	cfg.Dial = e.wire.DialContext
 	var err error
-	if e.Lease, err = OpenLease(cfg, LeaseConfig{Group: "lease.account", Topic: state, Name: name, Timeout: leaseTimeout}); err != nil {
+	if e.Lease, err = OpenLease(cfg.Cluster, LeaseConfig{Group: "lease.account", Topic: state, Name: name, Timeout: leaseTimeout}); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(w.t.Context())
@@ -267,7 +267,7 @@ func TestLeaseRefused(t *testing.T) {
 		inWorld(t, 1, func(t *testing.T, w *world) {
 			w.open()
 			w.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: code, Count: -1})
-			l, err := OpenLease(w.config(), LeaseConfig{Group: "lease.account", Topic: state, Name: "a", Timeout: leaseTimeout})
+			l, err := OpenLease(w.config().Cluster, LeaseConfig{Group: "lease.account", Topic: state, Name: "a", Timeout: leaseTimeout})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -302,7 +302,7 @@ func TestLeaveIsLast(t *testing.T) {
 
 // TestYieldWhileJoining: who yields while a new generation is being formed is not bound by what that one elects.
 func TestYieldWhileJoining(t *testing.T) {
-	l, err := OpenLease(Config{Brokers: []string{"127.0.0.1:1"}}, LeaseConfig{Timeout: leaseTimeout})
+	l, err := OpenLease(Cluster{Brokers: []string{"127.0.0.1:1"}}, LeaseConfig{Timeout: leaseTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +323,7 @@ func TestYieldWhileJoining(t *testing.T) {
 // another. Random world 2252 had two holders for a second.
 func TestTrustWhileJoining(t *testing.T) {
 	for _, elected := range []bool{false, true} {
-		l, err := OpenLease(Config{Brokers: []string{"127.0.0.1:1"}}, LeaseConfig{Timeout: leaseTimeout})
+		l, err := OpenLease(Cluster{Brokers: []string{"127.0.0.1:1"}}, LeaseConfig{Timeout: leaseTimeout})
 		if err != nil {
 			t.Fatal(err)
 		}

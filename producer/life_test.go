@@ -64,7 +64,7 @@ func TestCompression(t *testing.T) {
 
 func onSockets(t testing.TB, cluster *kfake.Cluster, codec string) *Producer {
 	t.Helper()
-	p, err := Open(Config{Brokers: cluster.ListenAddrs(), TransactionalID: txnID, Compression: codec, Log: zerolog.Nop()})
+	p, err := Open(Config{Cluster: Cluster{Brokers: cluster.ListenAddrs(), Log: zerolog.Nop()}, TransactionalID: txnID, Compression: codec})
 	if err != nil {
 		t.Fatal(err)
 	}

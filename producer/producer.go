@@ -12,25 +12,30 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Config says how to reach Kafka and under which name to publish.
-type Config struct {
+// Cluster says which Kafka cluster it is and how to reach it.
+type Cluster struct {
 	// Brokers are host:port addresses to start from; any one of them is enough.
 	Brokers []string
 	// ClientID shows in the brokers' logs and quotas.
 	ClientID string
-	// TransactionalID is the name that Acquire takes and whoever takes it next fences. May be empty for one who only reads.
-	TransactionalID string
-	// Compression of the batches: none, gzip, snappy, lz4 or zstd; "" is none.
-	Compression string
 	// Dial opens connections; nil is a net.Dialer. Tests give a virtual network here.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Timeout of one request; 0 is 10 s.
 	Timeout time.Duration
+	// Log hears of trouble that lasts, once, and of its end.
+	Log zerolog.Logger
+}
+
+// Config says how to reach Kafka and under which name to publish.
+type Config struct {
+	Cluster
+	// TransactionalID is the name that Acquire takes and whoever takes it next fences. May be empty for one who only reads.
+	TransactionalID string
+	// Compression of the batches: none, gzip, snappy, lz4 or zstd; "" is none.
+	Compression string
 	// TransactionTimeout is after how long the broker aborts a transaction whose producer is gone, and so how long a crash
 	// may hold up read_committed consumers. 0 is 30 s. Commit gives up after three quarters of it.
 	TransactionTimeout time.Duration
-	// Log hears of trouble that lasts, once, and of its end.
-	Log zerolog.Logger
 }
 
 const (
@@ -43,24 +48,33 @@ var codecs = map[string]kafka.Compression{
 }
 
 func (c Config) withDefaults() Config {
-	if c.Timeout <= 0 {
-		c.Timeout = defaultTimeout
-	}
+	c.Cluster = c.Cluster.withDefaults()
 	if c.TransactionTimeout <= 0 {
 		c.TransactionTimeout = defaultTransactionTimeout
 	}
 	return c
 }
 
+func (c Cluster) withDefaults() Cluster {
+	if c.Timeout <= 0 {
+		c.Timeout = defaultTimeout
+	}
+	return c
+}
+
 func (c Config) validate() error {
-	var errs []error
-	if len(c.Brokers) == 0 {
-		errs = append(errs, errors.New("no brokers given"))
-	}
+	var wrong error
 	if _, ok := codecs[c.Compression]; !ok {
-		errs = append(errs, fmt.Errorf("compression %q: want none, gzip, snappy, lz4 or zstd", c.Compression))
+		wrong = fmt.Errorf("compression %q: want none, gzip, snappy, lz4 or zstd", c.Compression)
 	}
-	return errors.Join(errs...)
+	return errors.Join(c.Cluster.validate(), wrong)
+}
+
+func (c Cluster) validate() error {
+	if len(c.Brokers) == 0 {
+		return errors.New("no brokers given")
+	}
+	return nil
 }
 
 // Record is one record to publish.
@@ -75,8 +89,9 @@ type Record struct {
 	Alone bool
 }
 
-// Header is one header of a record.
-type Header struct {
+// Header is one header of a record. The type has no name of its own, so that who makes records with such headers need not
+// know the producer.
+type Header = struct {
 	Key   string
 	Value []byte
 }
@@ -113,7 +128,7 @@ func Open(cfg Config) (*Producer, error) {
 		return nil, fmt.Errorf("open producer: %w", err)
 	}
 	p := &Producer{cfg: cfg, codec: codecs[cfg.Compression], compressor: compressor}
-	p.cluster.Store(connect(cfg, []string{}))
+	p.cluster.Store(connect(cfg.Cluster, []string{}))
 	return p, nil
 }
 

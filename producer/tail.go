@@ -28,13 +28,13 @@ type TailOptions struct {
 	Patience time.Duration
 }
 
-// Topics lists the topics whose names begin with prefix, sorted, internal ones left out. It needs no TransactionalID.
-func Topics(ctx context.Context, cfg Config, prefix string) (names []string, err error) {
-	cfg = cfg.withDefaults()
-	if err := cfg.validate(); err != nil {
+// Topics lists the topics whose names begin with prefix, sorted, internal ones left out.
+func Topics(ctx context.Context, from Cluster, prefix string) (names []string, err error) {
+	from = from.withDefaults()
+	if err := from.validate(); err != nil {
 		return nil, fmt.Errorf("list topics: %w", err)
 	}
-	c := connect(cfg, nil)
+	c := connect(from, nil)
 	defer c.close()
 	err = c.attempts(ctx, "list topics", func(ctx context.Context) error {
 		res, err := c.client.Metadata(ctx, &kafka.MetadataRequest{})
@@ -55,14 +55,14 @@ func Topics(ctx context.Context, cfg Config, prefix string) (names []string, err
 
 // Tail gives visit the committed records of all partitions of some topics: those of one partition in order, those of
 // different partitions about in the order of their times. It reads beside any worker and changes nothing: no consumer
-// group, no TransactionalID. It returns nil at the end, visit's error as it is, and an *Error otherwise; one whose
+// group, no transactional id. It returns nil at the end, visit's error as it is, and an *Error otherwise; one whose
 // category is canceled when ctx ended. One that follows notices partitions that are added, and reads them from their beginning.
-func Tail(ctx context.Context, cfg Config, o TailOptions, visit func(Message) error) error {
-	cfg = cfg.withDefaults()
-	if err := cfg.validate(); err != nil {
+func Tail(ctx context.Context, from Cluster, o TailOptions, visit func(Message) error) error {
+	from = from.withDefaults()
+	if err := from.validate(); err != nil {
 		return fmt.Errorf("read topics: %w", err)
 	}
-	c := connect(cfg, o.Topics)
+	c := connect(from, o.Topics)
 	defer c.close()
 	t := &tail{
 		cluster: c, visit: visit, ends: map[partition]int64{}, empty: map[partition]int{},

@@ -22,7 +22,7 @@ import (
 func tailed(t *testing.T, cfg Config, o TailOptions) map[string][]string {
 	t.Helper()
 	got := map[string][]string{}
-	err := Tail(t.Context(), cfg, o, func(m Message) error {
+	err := Tail(t.Context(), cfg.Cluster, o, func(m Message) error {
 		at := fmt.Sprintf("%s-%d", m.Topic, m.Partition)
 		got[at] = append(got[at], string(m.Value))
 		return nil
@@ -80,7 +80,7 @@ func TestTailFollows(t *testing.T) {
 		var late time.Duration
 		ended := make(chan error)
 		go func() {
-			ended <- Tail(ctx, w.config(), TailOptions{Topics: []string{voice}, FromEnd: true, Follow: true}, func(m Message) error {
+			ended <- Tail(ctx, w.config().Cluster, TailOptions{Topics: []string{voice}, FromEnd: true, Follow: true}, func(m Message) error {
 				got[string(m.Value)]++
 				late = max(late, time.Since(m.Time))
 				return nil
@@ -119,7 +119,7 @@ func TestTailOfNothing(t *testing.T) {
 		if got := tailed(t, w.config(), TailOptions{Topics: []string{voice}}); len(got) > 0 {
 			t.Errorf("got %v", got)
 		}
-		err := Tail(t.Context(), w.config(), TailOptions{Topics: []string{"conversations.vioce"}}, nil)
+		err := Tail(t.Context(), w.config().Cluster, TailOptions{Topics: []string{"conversations.vioce"}}, nil)
 		if err == nil || !strings.Contains(err.Error(), "conversations.vioce: does not exist") {
 			t.Errorf("got %v", err)
 		}
@@ -134,7 +134,7 @@ func TestTopics(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := Topics(t.Context(), w.config(), "conversations.")
+		got, err := Topics(t.Context(), w.config().Cluster, "conversations.")
 		if diff := cmp.Diff([]string{"conversations.rtm", state, voice}, got); err != nil || diff != "" {
 			t.Errorf("%v\n%s", err, diff)
 		}
@@ -177,12 +177,12 @@ func TestTailGivesUp(t *testing.T) {
 				t.Fatal(err)
 			}
 			n := 0
-			if err := Tail(t.Context(), cfg, o, func(Message) error { n++; time.Sleep(9 * time.Second); return nil }); err != nil || n != 32 {
+			if err := Tail(t.Context(), cfg.Cluster, o, func(Message) error { n++; time.Sleep(9 * time.Second); return nil }); err != nil || n != 32 {
 				t.Errorf("a slow reader got %d records, %v", n, err)
 			}
 			cfg.Dial = (&cut{dial: cfg.Dial, key: key, times: 1 << 30}).DialContext
 			began := time.Now()
-			err := Tail(t.Context(), cfg, o, func(Message) error { return nil })
+			err := Tail(t.Context(), cfg.Cluster, o, func(Message) error { return nil })
 			e, ok := errors.AsType[*Error](err)
 			if !ok || e.Category != Timeout || !strings.Contains(err.Error(), "for 30s") || !strings.Contains(err.Error(), "KAFKA_BROKERS") {
 				t.Errorf("%s cut: %v", key.Name(), err)
@@ -201,7 +201,7 @@ func TestTailNoticesPartitions(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		got, ended := map[string]int{}, make(chan error)
 		go func() {
-			ended <- Tail(ctx, w.config(), TailOptions{Topics: []string{voice}, FromEnd: true, Follow: true}, func(m Message) error {
+			ended <- Tail(ctx, w.config().Cluster, TailOptions{Topics: []string{voice}, FromEnd: true, Follow: true}, func(m Message) error {
 				got[fmt.Sprint(m.Partition)]++
 				return nil
 			})
@@ -252,7 +252,7 @@ func TestTailShowsWhatItPassed(t *testing.T) {
 		}
 		cfg := w.config()
 		cfg.Dial = (&cut{dial: cfg.Dial, key: kmsg.ListOffsets, times: 1 << 30}).DialContext
-		c := connect(cfg.withDefaults(), nil)
+		c := connect(cfg.Cluster.withDefaults(), nil)
 		defer c.close()
 		read, gone := position{partition: partition{voice, 0}}, position{partition{voice, 1}, 1 << 20}
 		answer, err := c.fetch(t.Context(), []position{read, gone}, tailWait)

@@ -43,7 +43,7 @@ func (p *Producer) EnsureTopics(ctx context.Context, create bool, topics []Topic
 		names[i] = t.Name
 	}
 	// A new transport: what the old one remembers of the topics may be older than the topics.
-	c := connect(p.cfg, names)
+	c := connect(p.cfg.Cluster, names)
 	p.cluster.Swap(c).close()
 	missing, err := c.missing(ctx, topics)
 	if err != nil {

@@ -154,9 +154,9 @@ func TestNoBrokers(t *testing.T) {
 			"EnsureTopics": func(ctx context.Context) error { return p.EnsureTopics(ctx, true, topics) },
 			"Acquire":      p.Acquire,
 			"Recover":      func(ctx context.Context) error { return p.NewReader(state, 0).CatchUp(ctx, nil) },
-			"Topics":       func(ctx context.Context) error { _, err := Topics(ctx, cfg, ""); return err },
+			"Topics":       func(ctx context.Context) error { _, err := Topics(ctx, cfg.Cluster, ""); return err },
 			"Tail": func(ctx context.Context) error {
-				return Tail(ctx, cfg, TailOptions{Topics: []string{voice}, Follow: true}, nil)
+				return Tail(ctx, cfg.Cluster, TailOptions{Topics: []string{voice}, Follow: true}, nil)
 			},
 		}
 		for name, call := range calls {

@@ -59,8 +59,8 @@ func inWorld(t *testing.T, n int, f func(t *testing.T, w *world), opts ...kfake.
 func (w *world) config() Config {
 	return Config{
 		// Not zstd: its decoders hold channels and are pooled across bubbles. See TestCompression.
-		Brokers: w.kafka.ListenAddrs(), ClientID: "test", TransactionalID: txnID, Compression: "gzip",
-		Dial: w.network.DialContext, Log: zerolog.Nop(),
+		Cluster:         Cluster{Brokers: w.kafka.ListenAddrs(), ClientID: "test", Dial: w.network.DialContext, Log: zerolog.Nop()},
+		TransactionalID: txnID, Compression: "gzip",
 	}
 }
 

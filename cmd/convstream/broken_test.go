@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -15,7 +14,7 @@ func (w *realWorld) Break(f scenario.Fault) (mend func()) {
 	case scenario.BrokersDie:
 		return w.kill(1, 2, 3)
 	case scenario.LeaderDies:
-		return w.kill(w.leader(w.topics.Progress, 0))
+		return w.kill(w.leader(w.topics.Progress(), 0))
 	case scenario.CoordinatorDies:
 		return w.kill(w.coordinator())
 	case scenario.TooFewReplicas:
@@ -69,7 +68,7 @@ func (w *realWorld) kill(nodes ...int) (mend func()) {
 func (w *realWorld) starve() (mend func()) {
 	ctx, cancel := w.context()
 	defer cancel()
-	topics := append(slices.Clone(w.topics.All()), w.prefix+"state")
+	topics := append(w.topics.Published(), w.topics.State())
 	w.must(w.kafka.SetTopics(ctx, topics, "min.insync.replicas", "3"))
 	restart := w.kill(1 + w.dice.IntN(3))
 	return func() {

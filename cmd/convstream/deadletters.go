@@ -36,12 +36,12 @@ func (o listOptions) run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	cluster := producer.Config{Brokers: cfg.Kafka.Brokers, ClientID: "convstream-list", Log: logging.New(cfg, t.err)}
-	return o.list(ctx, cluster, cfg.TopicPrefix, t)
+	cluster := cfg.Kafka.Cluster("convstream-list", nil, logging.New(cfg, t.err))
+	return o.list(ctx, cluster, cfg.Topics(), t)
 }
 
-func (o listOptions) list(ctx context.Context, cluster producer.Config, prefix string, t terminal) error {
-	topics, err := tailTopics(ctx, cluster, prefix, []string{"dead-letter"})
+func (o listOptions) list(ctx context.Context, cluster producer.Cluster, names encoder.Topics, t terminal) error {
+	topics, err := tailTopics(ctx, cluster, names, []string{names.Short(names.DeadLetters())})
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (o listOptions) list(ctx context.Context, cluster producer.Config, prefix s
 	}); err != nil {
 		return err
 	}
-	known, err := resolutions(ctx, cluster, prefix)
+	known, err := resolutions(ctx, cluster, names.State())
 	if err != nil {
 		return err
 	}
@@ -127,13 +127,13 @@ func (o listOptions) summary(open, resolved int) string {
 type letterOf struct{ account, id string }
 
 // resolutions are what the state tells of letters that were replayed; empty where there is no state.
-func resolutions(ctx context.Context, cluster producer.Config, prefix string) (map[letterOf]*poller.Resolution, error) {
+func resolutions(ctx context.Context, cluster producer.Cluster, state string) (map[letterOf]*poller.Resolution, error) {
 	known := map[letterOf]*poller.Resolution{}
-	there, err := producer.Topics(ctx, cluster, prefix+"state")
-	if err != nil || !slices.Contains(there, prefix+"state") {
+	there, err := producer.Topics(ctx, cluster, state)
+	if err != nil || !slices.Contains(there, state) {
 		return known, err
 	}
-	err = producer.Tail(ctx, cluster, producer.TailOptions{Topics: []string{prefix + "state"}, Patience: readingPatience}, func(m producer.Message) error {
+	err = producer.Tail(ctx, cluster, producer.TailOptions{Topics: []string{state}, Patience: readingPatience}, func(m producer.Message) error {
 		account, id, res, ok := poller.LetterRecord(poller.Record{Key: m.Key, Value: m.Value})
 		switch letter := (letterOf{account, id.String()}); {
 		case !ok:

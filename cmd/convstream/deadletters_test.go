@@ -146,7 +146,7 @@ func (w *world) refusesReplays(id string, env map[string]string) {
 // aside is a row's dead letter as it stands in the topic, put aside at these times.
 func aside(t *testing.T, row string, at ...time.Time) (id string, out []*kgo.Record) {
 	t.Helper()
-	e, err := encoder.New(encoder.Config{AccountID: "acc", TopicPrefix: "conversations."})
+	e, err := encoder.New(encoder.Config{AccountID: "acc", Topics: encoder.Topics{Prefix: "conversations."}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestDeadLettersComeBack(t *testing.T) {
 		"all":  {listOptions{all: true}, []string{back, done, "1 dead letters to be resolved, 1 resolved."}},
 	} {
 		var out bytes.Buffer
-		if err := c.o.list(t.Context(), producer.Config{Brokers: brokers, ClientID: "list"}, "conversations.", terminal{&out, &out}); err != nil {
+		if err := c.o.list(t.Context(), producer.Cluster{Brokers: brokers, ClientID: "list"}, encoder.Topics{Prefix: "conversations."}, terminal{&out, &out}); err != nil {
 			t.Fatal(err)
 		}
 		text := out.String()

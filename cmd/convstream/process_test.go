@@ -187,10 +187,7 @@ func newWorld(t *testing.T, c simulator.Config, env map[string]string) *world {
 // newWorldOn is a world on these brokers, with topics of its own.
 func newWorldOn(t *testing.T, brokers []string, prefix string, c simulator.Config, env map[string]string) *world {
 	t.Helper()
-	w := &world{t: t, brokers: brokers, topics: verify.Topics{Progress: prefix + "progress", DeadLetter: prefix + "dead-letter"}}
-	for _, suffix := range []string{"voice", "rtm", "agentassist", "other"} {
-		w.topics.Conversations = append(w.topics.Conversations, prefix+suffix)
-	}
+	w := &world{t: t, brokers: brokers, topics: verify.Topics{Topics: encoder.Topics{Prefix: prefix}}}
 	c.AccountID, c.JWT, c.Observe = account, token, w.journal.Observe
 	t.Logf("seed of the world %d", c.Seed)
 	var err error
@@ -225,7 +222,7 @@ func (w *world) report() *verify.Report {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patient)
 	defer cancel()
-	records, err := verify.Consume(ctx, w.brokers, nil, w.topics.All())
+	records, err := verify.Consume(ctx, w.brokers, nil, w.topics.Published())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -237,7 +234,7 @@ func (w *world) last() encoder.Progress {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patient)
 	defer cancel()
-	records, err := verify.Consume(ctx, w.brokers, nil, []string{w.topics.Progress})
+	records, err := verify.Consume(ctx, w.brokers, nil, []string{w.topics.Progress()})
 	if err != nil || len(records) == 0 {
 		return encoder.Progress{} // the worker may still have to create the topic
 	}

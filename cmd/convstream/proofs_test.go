@@ -144,7 +144,7 @@ func (w *realWorld) brokerRound(y *tally, round int) {
 	w.t.Helper()
 	holder, what := w.coordinator, "coordinator"
 	if round%2 == 1 {
-		list := append(w.topics.All(), w.prefix+"state")
+		list := append(w.topics.Published(), w.topics.State())
 		topic := list[w.dice.IntN(len(list))]
 		holder, what = func() int { return w.leader(topic, 0) }, "leader of "+topic+"-0"
 	}

@@ -72,7 +72,7 @@ func (w *world) consumedRows() map[string]string {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patient)
 	defer cancel()
-	records, err := verify.Consume(ctx, w.brokers, nil, w.topics.Conversations)
+	records, err := verify.Consume(ctx, w.brokers, nil, w.topics.Conversations())
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/convstream/convstream/cmd/internal/logging"
 	"github.com/convstream/convstream/cmd/internal/show"
 	"github.com/convstream/convstream/cmd/internal/worker"
+	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/producer"
 )
 
@@ -65,12 +66,12 @@ func (o tailOptions) run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	cluster := producer.Config{Brokers: cfg.Kafka.Brokers, ClientID: "convstream-tail", Log: logging.New(cfg, t.err)}
+	cluster := cfg.Kafka.Cluster("convstream-tail", nil, logging.New(cfg, t.err))
 	_, decoder, err := worker.OpenRegistry(cfg, worker.Network{}, cluster.Log)
 	if err != nil {
 		return err
 	}
-	err = o.read(ctx, cluster, show.Topics{Prefix: cfg.TopicPrefix, Decoder: decoder}, t.out)
+	err = o.read(ctx, cluster, show.Topics{Topics: cfg.Topics(), Decoder: decoder}, t.out)
 	switch {
 	case errors.Is(err, os.ErrClosed):
 		return nil
@@ -82,8 +83,8 @@ func (o tailOptions) run(ctx context.Context, t terminal) error {
 	return nil // following has no other end
 }
 
-func (o tailOptions) read(ctx context.Context, cluster producer.Config, in show.Topics, out io.Writer) error {
-	topics, err := tailTopics(ctx, cluster, in.Prefix, o.topics)
+func (o tailOptions) read(ctx context.Context, cluster producer.Cluster, in show.Topics, out io.Writer) error {
+	topics, err := tailTopics(ctx, cluster, in.Topics, o.topics)
 	if err != nil {
 		return err
 	}
@@ -115,21 +116,21 @@ func (o tailOptions) patience() time.Duration {
 }
 
 // tailTopics are the topics asked for, with or without their prefix; without any, all but state.
-func tailTopics(ctx context.Context, cluster producer.Config, prefix string, asked []string) ([]string, error) {
+func tailTopics(ctx context.Context, cluster producer.Cluster, names encoder.Topics, asked []string) ([]string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %v", patience))
 	defer cancel()
-	there, err := producer.Topics(ctx, cluster, prefix)
+	there, err := producer.Topics(ctx, cluster, names.Prefix)
 	switch {
 	case err != nil:
 		return nil, err
 	case len(there) == 0:
-		return nil, fmt.Errorf("no topic begins with %q: is TOPIC_PREFIX right, and has the worker run?", prefix)
+		return nil, fmt.Errorf("no topic begins with %q: is TOPIC_PREFIX right, and has the worker run?", names.Prefix)
 	case len(asked) == 0:
-		return slices.DeleteFunc(there, func(name string) bool { return name == prefix+"state" }), nil
+		return slices.DeleteFunc(there, func(name string) bool { return name == names.State() }), nil
 	}
 	for i, name := range asked {
 		if !slices.Contains(there, name) {
-			asked[i] = prefix + name
+			asked[i] = names.Full(name)
 		}
 		if !slices.Contains(there, asked[i]) {
 			return nil, fmt.Errorf("no topic %q; there are: %s", asked[i], strings.Join(there, ", "))

@@ -123,12 +123,12 @@ func (w *world) checkJSON(t *testing.T, env map[string]string) {
 		}
 		names, required := conversation, []string{"id", "kind", "accountId", "revision", "change", "observedAt", "unmapped"}
 		switch r.Topic {
-		case w.topics.DeadLetter:
+		case w.topics.DeadLetters():
 			if r.Headers["error"] == "" {
 				t.Errorf("dead letter without an error: %+v", r)
 			}
 			continue
-		case w.topics.Progress:
+		case w.topics.Progress():
 			names, required = progress, progress
 		}
 		var value map[string]json.RawMessage

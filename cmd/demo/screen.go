@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mattn/go-isatty"
+	"github.com/rs/zerolog"
 
 	"github.com/convstream/convstream/cmd/internal/proof/verify"
 	"github.com/convstream/convstream/cmd/internal/show"
@@ -70,10 +71,10 @@ func (s *stage) show(ctx context.Context, out io.Writer) (stop func()) {
 func (s *stage) sample(ctx context.Context, out io.Writer) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cluster := producer.Config{Brokers: s.cfg.Kafka.Brokers, ClientID: "demo"}
-	line, left := show.Lines(ctx, out, show.Topics{Prefix: s.cfg.TopicPrefix, Decoder: s.topics.Decoder}), sampleRecords
+	cluster := s.cfg.Kafka.Cluster("demo", nil, zerolog.Nop())
+	line, left := show.Lines(ctx, out, show.Topics(s.topics)), sampleRecords
 	for left == sampleRecords && ctx.Err() == nil {
-		_ = producer.Tail(ctx, cluster, producer.TailOptions{Topics: s.topics.Conversations, Follow: false}, func(m producer.Message) error {
+		_ = producer.Tail(ctx, cluster, producer.TailOptions{Topics: s.topics.Conversations(), Follow: false}, func(m producer.Message) error {
 			if left > 0 {
 				left--
 				return line(m)
@@ -136,7 +137,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (s *stage) verify(out io.Writer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	records, err := verify.Consume(ctx, s.cfg.Kafka.Brokers, nil, s.topics.All())
+	records, err := verify.Consume(ctx, s.cfg.Kafka.Brokers, nil, s.topics.Published())
 	if err != nil {
 		return fmt.Errorf("read the topics back: %w", err)
 	}
@@ -158,7 +159,7 @@ func (s *stage) report(out io.Writer, r *verify.Report) {
 	stats := s.service.Stats()
 	fmt.Fprintf(out, "  %d conversations in %d revisions, %d dead letters, %d commits, %d late rows\n",
 		r.Conversations, r.Revisions, r.DeadLetters, r.Commits, r.Late)
-	for _, topic := range append(s.topics.Conversations, s.topics.DeadLetter) {
+	for _, topic := range append(s.topics.Conversations(), s.topics.DeadLetters()) {
 		fmt.Fprintf(out, "  %-28s %6d records\n", topic, r.ByTopic[topic])
 	}
 	fmt.Fprintf(out, "  complete from %s to %s UTC\n", r.CompleteFrom.UTC().Format(time.DateTime), r.CompleteThrough.UTC().Format(time.TimeOnly))

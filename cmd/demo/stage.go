@@ -82,7 +82,7 @@ func start(o options) (*stage, error) {
 	if s.cfg, err = s.settings(service, kafka.Addr()); err != nil {
 		return nil, err
 	}
-	s.topics = topicsOf(s.cfg.TopicPrefix)
+	s.topics.Topics = s.cfg.Topics()
 	_, s.topics.Decoder, err = worker.OpenRegistry(s.cfg, worker.Network{}, s.log)
 	return s, err
 }
@@ -126,14 +126,6 @@ func (s *stage) settings(service, kafka net.Addr) (*config.Config, error) {
 		"LEASE_TIMEOUT": leaseTimeout.String(),
 	}
 	return config.Load(func(name string) (string, bool) { v, ok := env[name]; return v, ok }, nil)
-}
-
-func topicsOf(prefix string) verify.Topics {
-	t := verify.Topics{Progress: prefix + "progress", DeadLetter: prefix + "dead-letter"}
-	for _, suffix := range []string{"voice", "rtm", "agentassist", "other"} {
-		t.Conversations = append(t.Conversations, prefix+suffix)
-	}
-	return t
 }
 
 // listen takes the address; where a default port is taken, any other: two demonstrations may run beside each other.

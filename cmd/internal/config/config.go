@@ -11,10 +11,16 @@
 package config
 
 import (
+	"context"
+	"net"
 	"slices"
 	"strings"
 
+	"github.com/rs/zerolog"
 	"github.com/sethvargo/go-envconfig"
+
+	"github.com/convstream/convstream/encoder"
+	"github.com/convstream/convstream/producer"
 )
 
 // Config is everything the worker can be told. Load fills it; whoever builds one by hand calls Validate.
@@ -33,7 +39,7 @@ type Account struct {
 type Process struct {
 	Kafka    Kafka
 	Registry Registry
-	Topics
+	TopicSettings
 	Running
 }
 
@@ -89,7 +95,7 @@ func loadWhere(lookup func(string) (string, bool), environ []string, matters fun
 
 // settings is the table of settings, in the order in which people are shown them; the rows set the fields of c.
 func (c *Config) settings() []*setting {
-	return slices.Concat(c.Service.settings(), c.Kafka.settings(), c.Registry.settings(), c.Topics.settings(), c.Reading.settings(), c.Running.settings())
+	return slices.Concat(c.Service.settings(), c.Kafka.settings(), c.Registry.settings(), c.TopicSettings.settings(), c.Reading.settings(), c.Running.settings())
 }
 
 // Validate checks a Config as Load does, except for names and spellings that only an environment has. The error is an
@@ -107,4 +113,13 @@ func trimmed(lookup func(string) (string, bool)) envconfig.LookuperFunc {
 		v = strings.TrimSpace(v)
 		return v, v != ""
 	}
+}
+
+// Topics are the topics as the settings name them.
+func (c *Config) Topics() encoder.Topics { return c.TopicSettings.names() }
+
+// Cluster is how the brokers are reached, by everything that reaches them: the worker and each command, under its own
+// clientID. dial is nil for the real network.
+func (k Kafka) Cluster(clientID string, dial func(ctx context.Context, network, address string) (net.Conn, error), log zerolog.Logger) producer.Cluster {
+	return producer.Cluster{Brokers: k.Brokers, ClientID: clientID, Dial: dial, Log: log}
 }

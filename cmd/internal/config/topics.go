@@ -2,14 +2,14 @@ package config
 
 import (
 	"fmt"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/convstream/convstream/encoder"
 )
 
-// Topics says what the topics are called, and how those that are missing are created.
-type Topics struct {
+// TopicSettings says what the topics are called, and how those that are missing are created.
+type TopicSettings struct {
 	TopicPrefix      string
 	ChannelTopics    map[string]string // channel, trimmed and lower-cased, to topic suffix; beside the built-in map
 	TopicCreate      bool
@@ -18,7 +18,7 @@ type Topics struct {
 	TopicRetention   time.Duration // 0: the broker's default
 }
 
-func (t *Topics) settings() []*setting {
+func (t *TopicSettings) settings() []*setting {
 	return []*setting{
 		{name: "TOPIC_PREFIX", preset: "conversations.", value: plain(&t.TopicPrefix), check: t.checkPrefix,
 			doc: "what every topic's name begins with"},
@@ -57,35 +57,30 @@ func channelTopics(s string) (map[string]string, error) {
 	return topics, nil
 }
 
-// What Kafka takes as the name of a topic, and what we need of it ourselves.
-var (
-	topicName     = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
-	reserved      = []string{"progress", "dead-letter", "state"}
-	longestSuffix = len("agentassist")
-)
-
-const longestTopic = 249
-
-func (t *Topics) checkPrefix(p *problems) {
-	p.require(topicName.MatchString(t.TopicPrefix) && len(t.TopicPrefix)+longestSuffix <= longestTopic, "TOPIC_PREFIX",
-		"%s cannot begin a topic's name; expected up to %d letters, digits, '.', '_' and '-'", quote(t.TopicPrefix), longestTopic-longestSuffix)
+func (t *TopicSettings) names() encoder.Topics {
+	return encoder.Topics{Prefix: t.TopicPrefix, Channels: t.ChannelTopics}
 }
 
-func (t *Topics) checkChannelTopics(p *problems) {
-	for channel, suffix := range t.ChannelTopics {
-		p.require(topicName.MatchString(suffix) && len(t.TopicPrefix)+len(suffix) <= longestTopic, "CHANNEL_TOPICS",
-			"%s for channel %s cannot end a topic's name; expected letters, digits, '.', '_' and '-'", quote(suffix), quote(channel))
-		p.require(!slices.Contains(reserved, strings.ToLower(suffix)), "CHANNEL_TOPICS",
-			"%s for channel %s is taken; expected anything but %s", quote(suffix), quote(channel), strings.Join(reserved, ", "))
+func (t *TopicSettings) checkPrefix(p *problems) {
+	if err := t.names().CheckPrefix(); err != nil {
+		p.add("TOPIC_PREFIX", "%s %v", quote(t.TopicPrefix), err)
 	}
 }
 
-func (t *Topics) checkReplication(p *problems) {
+func (t *TopicSettings) checkChannelTopics(p *problems) {
+	for channel, suffix := range t.ChannelTopics {
+		if err := t.names().CheckRoute(suffix); err != nil {
+			p.add("CHANNEL_TOPICS", "%s for channel %s %v", quote(suffix), quote(channel), err)
+		}
+	}
+}
+
+func (t *TopicSettings) checkReplication(p *problems) {
 	p.require(t.TopicReplication == -1 || t.TopicReplication > 0 && t.TopicReplication <= 1000, "TOPIC_REPLICATION",
 		"%d is no number of replicas; expected 1 or more, or -1 for the broker's default", t.TopicReplication)
 }
 
-func (t *Topics) checkRetention(p *problems) {
+func (t *TopicSettings) checkRetention(p *problems) {
 	p.require(t.TopicRetention == 0 || t.TopicRetention >= time.Second, "TOPIC_RETENTION",
 		"%v is too short; expected at least 1s", t.TopicRetention)
 }

@@ -17,18 +17,14 @@ import (
 // deadLetter is a row as it stands in the topic, in several parts where they may have only so many bytes.
 func deadLetter(t *testing.T, row string, most int) (out []producer.Message) {
 	t.Helper()
-	e, err := encoder.New(encoder.Config{AccountID: "acc", TopicPrefix: prefix})
+	e, err := encoder.New(encoder.Config{AccountID: "acc", Topics: encoder.Topics{Prefix: prefix}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, m := range e.DeadLetter(encoder.DeadLetter{
 		Row: smartassist.ParseRow([]byte(row)), Error: "no\x1b[2J", ObservedAt: time.Unix(1e9, 0), WindowStart: time.Unix(0, 0), WindowEnd: time.Unix(60, 0), MaxBytes: most,
 	}) {
-		p := producer.Message{Topic: m.Topic, Offset: int64(i), Key: m.Key, Value: m.Value}
-		for _, h := range m.Headers {
-			p.Headers = append(p.Headers, producer.Header(h))
-		}
-		out = append(out, p)
+		out = append(out, producer.Message{Topic: m.Topic, Offset: int64(i), Key: m.Key, Value: m.Value, Headers: m.Headers})
 	}
 	return out
 }

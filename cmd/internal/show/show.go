@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/convstream/convstream/cmd/internal/worker"
@@ -21,9 +20,9 @@ import (
 // cannot be decoded is printed as such.
 type Printer func(producer.Message) error
 
-// Topics is what is needed to read the records: the prefix of the topics' names, and what decodes their values.
+// Topics is what is needed to read the records: the topics' names, and what decodes their values.
 type Topics struct {
-	Prefix  string
+	encoder.Topics
 	Decoder *encoder.Decoder
 }
 
@@ -61,13 +60,13 @@ func JSON(ctx context.Context, out io.Writer, t Topics) Printer {
 func Rows(ctx context.Context, out io.Writer, t Topics) Printer {
 	var letters encoder.LetterReader
 	return func(m producer.Message) error {
-		switch t.kind(m) {
-		case "progress", "state":
+		switch t.Kind(m.Topic) {
+		case encoder.KindProgress, encoder.KindState:
 			return nil
-		case "dead-letter":
+		case encoder.KindDeadLetter:
 			l, whole, err := letters.Read(worker.MessageOf(m))
 			if errors.Is(err, encoder.ErrIncomplete) && l.Parts > 1 {
-				return line(out, fmt.Appendf(nil, "%s-%d offset %d: %v", m.Topic, m.Partition, m.Offset, err))
+				return line(out, fmt.Appendf(nil, "%s offset %d: %v", producer.PartitionName(m.Topic, m.Partition), m.Offset, err))
 			}
 			if !whole {
 				return nil
@@ -79,7 +78,7 @@ func Rows(ctx context.Context, out io.Writer, t Topics) Printer {
 			return err
 		}
 		if err != nil {
-			row = fmt.Appendf(nil, "%s-%d offset %d: %v", m.Topic, m.Partition, m.Offset, err)
+			row = fmt.Appendf(nil, "%s offset %d: %v", producer.PartitionName(m.Topic, m.Partition), m.Offset, err)
 		}
 		return line(out, row)
 	}
@@ -114,19 +113,16 @@ func (t Topics) rebuilt(ctx context.Context, value []byte) ([]byte, error) {
 	return c.Rebuild()
 }
 
-// kind is the topic's name without the prefix.
-func (t Topics) kind(m producer.Message) string { return strings.TrimPrefix(m.Topic, t.Prefix) }
-
 // decoded is the value as something that encoding/json prints with its schema's names.
 func (t Topics) decoded(ctx context.Context, m producer.Message) (any, error) {
 	var value any
 	var err error
-	switch t.kind(m) {
-	case "dead-letter":
+	switch t.Kind(m.Topic) {
+	case encoder.KindDeadLetter:
 		return textOrJSON(m.Value), nil
-	case "state":
+	case encoder.KindState:
 		return stateValue(m.Value), nil
-	case "progress":
+	case encoder.KindProgress:
 		value, err = t.Decoder.Progress(ctx, m.Value)
 	default:
 		value, err = t.Decoder.Conversation(ctx, m.Value)
@@ -151,17 +147,18 @@ func (l lines) print(ctx context.Context, m producer.Message) error {
 	if err != nil {
 		text = l.paint(31, err.Error())
 	}
-	_, err = fmt.Fprintf(l.out, "%s %s %s\n", m.Time.UTC().Format("15:04:05"), l.paint(36, fmt.Sprintf("%-12s", l.kind(m))), text)
+	_, err = fmt.Fprintf(l.out, "%s %s %s\n", m.Time.UTC().Format("15:04:05"), l.paint(36, fmt.Sprintf("%-12s", l.Short(m.Topic))), text)
 	return err
 }
 
 func (l lines) text(ctx context.Context, m producer.Message) (string, error) {
-	switch l.kind(m) {
-	case "state":
+	switch l.Kind(m.Topic) {
+	case encoder.KindState:
 		return clean(l.keyText(m)) + " " + stateText(m.Value), nil
-	case "dead-letter":
-		return l.paint(31, clean(header(m, "error"))) + fmt.Sprintf(" %s%s, %d bytes, read in %s", clean(header(m, "ce_id")), partText(m), len(m.Value), clean(header(m, "window"))), nil
-	case "progress":
+	case encoder.KindDeadLetter:
+		letter, _ := worker.MessageOf(m).Letter()
+		return l.paint(31, clean(letter.Error)) + fmt.Sprintf(" %s%s, %d bytes, read in %s", clean(letter.ID), partText(letter), len(m.Value), clean(letter.Window)), nil
+	case encoder.KindProgress:
 		p, err := l.Decoder.Progress(ctx, m.Value)
 		if err != nil {
 			return "", err
@@ -183,15 +180,6 @@ func (l lines) paint(colour int, s string) string {
 		return s
 	}
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, s)
-}
-
-func header(m producer.Message, name string) string {
-	for _, h := range m.Headers {
-		if h.Key == name {
-			return string(h.Value)
-		}
-	}
-	return ""
 }
 
 func or(s *string, otherwise string) string {

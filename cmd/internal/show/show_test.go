@@ -34,7 +34,7 @@ const spread = `{
 
 func message(t *testing.T, row string) producer.Message {
 	t.Helper()
-	e, err := encoder.New(encoder.Config{AccountID: "acc", TopicPrefix: prefix})
+	e, err := encoder.New(encoder.Config{AccountID: "acc", Topics: encoder.Topics{Prefix: prefix}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func print(t *testing.T, printer func(*bytes.Buffer) Printer, m producer.Message
 	return out.String()
 }
 
-var topics = Topics{Prefix: prefix, Decoder: encoder.NewDecoder(nil)}
+var topics = Topics{Topics: encoder.Topics{Prefix: prefix}, Decoder: encoder.NewDecoder(nil)}
 
 func rows(out *bytes.Buffer) Printer   { return Rows(context.Background(), out, topics) }
 func asJSON(out *bytes.Buffer) Printer { return JSON(context.Background(), out, topics) }
@@ -140,7 +140,7 @@ func TestRegistryAway(t *testing.T) {
 			return "", &registry.Error{Category: registry.Away, What: "no connection"}
 		}, true, "no connection"},
 	} {
-		with := Topics{Prefix: prefix, Decoder: encoder.NewDecoder(test.lookup)}
+		with := Topics{Topics: encoder.Topics{Prefix: prefix}, Decoder: encoder.NewDecoder(test.lookup)}
 		for how, printer := range map[string]func(context.Context, io.Writer, Topics) Printer{"rows": Rows, "JSON": JSON, "line": Lines} {
 			var out bytes.Buffer
 			err := printer(t.Context(), &out, with)(m)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mattn/go-isatty"
 
+	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/producer"
 )
 
@@ -42,7 +43,7 @@ func textOrJSON(value []byte) any {
 // keyText is a key as text. Those of the memory of conversations end with a hash, which is none.
 func (t Topics) keyText(m producer.Message) string {
 	const memory = "/seen/"
-	if i := bytes.Index(m.Key, []byte(memory)); t.kind(m) == "state" && i >= 0 {
+	if i := bytes.Index(m.Key, []byte(memory)); t.Kind(m.Topic) == encoder.KindState && i >= 0 {
 		return string(m.Key[:i+len(memory)]) + hex.EncodeToString(m.Key[i+len(memory):])
 	}
 	return string(m.Key)
@@ -81,9 +82,9 @@ func stateText(value []byte) string {
 }
 
 // partText says which part of a dead letter a record is, where it was cut.
-func partText(m producer.Message) string {
-	if header(m, "part") == "" {
+func partText(l encoder.LetterPart) string {
+	if l.Part == "" {
 		return ""
 	}
-	return fmt.Sprintf(" part %s of %s", clean(header(m, "part")), clean(header(m, "parts")))
+	return fmt.Sprintf(" part %s of %s", clean(l.Part), clean(l.Of))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
 )
 
@@ -31,13 +32,13 @@ func (w *Worker) ensureTopics(ctx context.Context) error {
 
 // warnOfTopics tells of settings that lose records, once.
 func (w *Worker) warnOfTopics() {
-	progress, letters := w.cfg.TopicPrefix+progressTopic, w.encoder.DeadLetterTopic()
-	for _, topic := range append(w.encoder.Topics(), progress, letters) {
+	topics := w.cfg.Topics()
+	for _, topic := range topics.Published() {
 		text := compactsRevisions
-		switch topic {
-		case progress:
+		switch topics.Kind(topic) {
+		case encoder.KindProgress:
 			text = compactsProgress
-		case letters:
+		case encoder.KindDeadLetter:
 			text = compactsLetters
 		}
 		compacts := w.producer.Compacts(topic)
@@ -45,7 +46,7 @@ func (w *Worker) warnOfTopics() {
 			w.warnOnce(topic, "cleanup.policy", text)
 		}
 		horizon := poller.Horizon(w.polling.Tiers)
-		if r := w.producer.Retention(topic); !compacts && topic != progress && r > 0 && r < horizon {
+		if r := w.producer.Retention(topic); !compacts && topic != topics.Progress() && r > 0 && r < horizon {
 			w.warnOnce(topic, "retention.ms", forgetsEarly)
 		}
 	}

@@ -59,12 +59,12 @@ func (w *Worker) lastCommit(ctx context.Context, state *poller.State, last commi
 		return state.Last(), nil
 	}
 	p, err := w.decoder.Progress(ctx, last.value)
-	if e := schemaMissing(w.cfg.TopicPrefix+progressTopic, err); e != nil {
+	if e := schemaMissing(w.cfg.Topics().Progress(), err); e != nil {
 		return poller.Last{}, e
 	}
 	if err != nil {
-		return poller.Last{}, &StateError{fmt.Errorf("the last record of topic %s%s, which says where to go on after the state was lost, cannot be read: %w. "+
-			"Run the version that wrote it", w.cfg.TopicPrefix, progressTopic, err)}
+		return poller.Last{}, &StateError{fmt.Errorf("the last record of topic %s, which says where to go on after the state was lost, cannot be read: %w. "+
+			"Run the version that wrote it", w.cfg.Topics().Progress(), err)}
 	}
 	return poller.Last{Sequence: last.sequence, Selection: p.Selection, CompleteThrough: p.CompleteThrough.UTC()}, nil
 }
@@ -73,7 +73,7 @@ func (w *Worker) writeState(ctx context.Context, part []poller.Record) error {
 	w.turn()
 	records := make([]producer.Record, len(part))
 	for i, r := range part {
-		records[i] = producer.Record{Topic: w.cfg.TopicPrefix + stateTopic, Key: r.Key, Value: r.Value}
+		records[i] = producer.Record{Topic: w.cfg.Topics().State(), Key: r.Key, Value: r.Value}
 	}
 	return explainRefused(w.producer.Commit(ctx, records, nil))
 }
@@ -102,7 +102,7 @@ func (w *Worker) recollect(ctx context.Context, state *poller.State, since, now 
 			unreadable++
 		}
 	}
-	for _, topic := range w.encoder.Topics() {
+	for _, topic := range w.cfg.Topics().Conversations() {
 		if err := w.producer.ReadSince(ctx, topic, since, func(m producer.Message) error {
 			w.turn()
 			r, err := w.encoder.ReadConversation(ctx, w.decoder, MessageOf(m))
@@ -121,7 +121,7 @@ func (w *Worker) recollect(ctx context.Context, state *poller.State, since, now 
 		}
 	}
 	var letters encoder.LetterReader
-	err = w.producer.ReadSince(ctx, w.encoder.DeadLetterTopic(), since, func(m producer.Message) error {
+	err = w.producer.ReadSince(ctx, w.cfg.Topics().DeadLetters(), since, func(m producer.Message) error {
 		w.turn()
 		l, whole, err := letters.Read(MessageOf(m))
 		if l.Account != w.cfg.AccountID {

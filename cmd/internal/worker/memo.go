@@ -2,13 +2,13 @@ package worker
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/convstream/convstream/poller"
+	"github.com/convstream/convstream/producer"
 )
 
 // memo is what the worker knows of the topics it wrote to: of each partition the last offset that it committed there, -1
@@ -102,10 +102,10 @@ func resized(ends []int64, n int) []int64 {
 func (w *Worker) memoWith(ends map[string]int64) memo {
 	w.comparePartitions()
 	next := memo{Ends: map[string][]int64{}, written: w.memo.written}
-	for _, topic := range append(w.encoder.Topics(), w.encoder.DeadLetterTopic()) {
+	for _, topic := range append(w.cfg.Topics().Conversations(), w.cfg.Topics().DeadLetters()) {
 		list := resized(w.memo.Ends[topic], w.producer.Partitions(topic))
 		for id := range list {
-			if end, written := ends[fmt.Sprintf("%s-%d", topic, id)]; written {
+			if end, written := ends[producer.PartitionName(topic, id)]; written {
 				list[id] = end
 			}
 		}

@@ -82,7 +82,7 @@ func (m *metrics) ages(name, help string) prometheus.Histogram {
 // begin shows the counts of rows as zero from the start: where a series comes into being with its first dead letter, an
 // alert on its increase misses that one.
 func (m *metrics) begin(w *Worker) {
-	for _, topic := range append(w.encoder.Topics(), w.encoder.DeadLetterTopic()) {
+	for _, topic := range append(w.cfg.Topics().Conversations(), w.cfg.Topics().DeadLetters()) {
 		m.published.WithLabelValues(topic)
 	}
 	for _, result := range []string{"published", "unchanged", "dead_lettered"} {

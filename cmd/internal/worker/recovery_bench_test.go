@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/poller/smartassist"
 	"github.com/convstream/convstream/producer"
@@ -66,7 +67,7 @@ func stateRecords(from, n int) []producer.Record {
 	draft.Judge(rows, poller.Deduplication{Mode: poller.ByRevision}, time.Now(), time.Now())
 	var out []producer.Record
 	for _, r := range state.Records(poller.Ledger{Sequence: 1}, draft.Changes) {
-		out = append(out, producer.Record{Topic: "conversations." + stateTopic, Key: r.Key, Value: r.Value})
+		out = append(out, producer.Record{Topic: encoder.Topics{Prefix: "conversations."}.State(), Key: r.Key, Value: r.Value})
 	}
 	return out
 }

@@ -60,7 +60,7 @@ func (w *world) rearrange() (ids []string, last *kgo.Record) {
 
 // noConversations are letters that can never be published.
 func (w *world) noConversations(n int) (out []*kgo.Record) {
-	e, err := encoder.New(encoder.Config{AccountID: w.config().AccountID, TopicPrefix: "conversations."})
+	e, err := encoder.New(encoder.Config{AccountID: w.config().AccountID, Topics: encoder.Topics{Prefix: "conversations."}})
 	w.must(err)
 	for i := range n {
 		for _, m := range e.DeadLetter(encoder.DeadLetter{Row: smartassist.ParseRow(fmt.Appendf(nil, "[%d]", i)), Error: "no object", ObservedAt: time.Now()}) {

@@ -39,7 +39,7 @@ func (s sink) Refused(row smartassist.Row, fingerprint uint64) error {
 }
 
 // KeepsLetters implements poller.Sink.
-func (s sink) KeepsLetters() time.Duration { return s.producer.Retention(s.encoder.DeadLetterTopic()) }
+func (s sink) KeepsLetters() time.Duration { return s.producer.Retention(s.cfg.Topics().DeadLetters()) }
 
 // Commit implements poller.Sink.
 func (s sink) Commit(_ context.Context, u poller.Bundle) error {
@@ -121,7 +121,7 @@ func (s sink) recordTime(m encoder.Message) time.Time {
 }
 
 func (s sink) deadLetter(p part, row smartassist.Row, why string) {
-	topic := s.encoder.DeadLetterTopic()
+	topic := s.cfg.Topics().DeadLetters()
 	for _, m := range s.encoder.DeadLetter(encoder.DeadLetter{
 		Row: row, Error: why, WindowStart: p.Read.Start, WindowEnd: p.Read.End, ObservedAt: p.Read.At,
 		MaxBytes: s.partBytes(),
@@ -149,24 +149,16 @@ func (s sink) closing(u poller.Bundle, d *draft, ends map[string]int64) ([]produ
 	}
 	d.memo = s.memoWith(ends)
 	for _, r := range append(u.State, d.memo.records(s.cfg.AccountID)...) {
-		out = append(out, producer.Record{Topic: s.cfg.TopicPrefix + stateTopic, Key: r.Key, Value: r.Value})
+		out = append(out, producer.Record{Topic: s.cfg.Topics().State(), Key: r.Key, Value: r.Value})
 	}
 	return out, nil
 }
 
 func recordOf(m encoder.Message) producer.Record {
-	headers := make([]producer.Header, len(m.Headers))
-	for i, h := range m.Headers {
-		headers[i] = producer.Header(h)
-	}
-	return producer.Record{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: headers}
+	return producer.Record{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: m.Headers}
 }
 
 // MessageOf is recordOf for what was read back.
 func MessageOf(m producer.Message) encoder.Message {
-	headers := make([]encoder.Header, len(m.Headers))
-	for i, h := range m.Headers {
-		headers[i] = encoder.Header(h)
-	}
-	return encoder.Message{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: headers}
+	return encoder.Message{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: m.Headers}
 }

@@ -29,7 +29,7 @@ type memoryStatus struct {
 
 func (w *Worker) newMemory() *memory {
 	return &memory{
-		Worker: w, reader: w.producer.NewReader(w.cfg.TopicPrefix+stateTopic, 0),
+		Worker: w, reader: w.producer.NewReader(w.cfg.Topics().State(), 0),
 		state: &poller.State{Account: w.cfg.AccountID}, moved: time.Now(),
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
 
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/producer"
@@ -45,7 +43,7 @@ func (w *Worker) compareWithProgress(ctx context.Context, m *memory) error {
 		if err := w.lost(ctx, state, last); err != nil {
 			return err
 		}
-	case last.sequence < state.Sequence && w.memo.first(progressTopic):
+	case last.sequence < state.Sequence && w.memo.first(w.cfg.Topics().Progress()):
 		w.log.Warn().Int64("progress", last.sequence).Int64("state", state.Sequence).
 			Msg("the progress topic ends before the last commit: it was deleted or set back, or its records have expired. Going on with the next number; who reads progress lacks the commits between, the conversations themselves are not affected")
 	}
@@ -67,9 +65,9 @@ func (w *Worker) lastProgress(ctx context.Context) (last commit, err error) {
 		if step > math.MaxInt64/10 {
 			step = math.MaxInt64
 		}
-		all, err := w.producer.ReadLast(ctx, w.cfg.TopicPrefix+progressTopic, 0, step, func(m producer.Message) error {
+		all, err := w.producer.ReadLast(ctx, w.cfg.Topics().Progress(), 0, step, func(m producer.Message) error {
 			w.turn()
-			if n := sequenceOf(m); string(m.Key) == w.cfg.AccountID && n > last.sequence {
+			if n := MessageOf(m).Sequence(); string(m.Key) == w.cfg.AccountID && n > last.sequence {
 				last = commit{n, m.Value}
 			}
 			return nil
@@ -80,21 +78,9 @@ func (w *Worker) lastProgress(ctx context.Context) (last commit, err error) {
 	}
 }
 
-// sequenceOf is the commit's number in a progress record's ce_id, account:sequence; 0 if it has none.
-func sequenceOf(m producer.Message) int64 {
-	for _, h := range m.Headers {
-		if h.Key == "ce_id" {
-			_, number, _ := strings.Cut(string(h.Value), ":")
-			n, _ := strconv.ParseInt(number, 10, 64)
-			return n
-		}
-	}
-	return 0
-}
-
 // whatIsLost is the one sentence that logs and errors begin with, with both numbers.
 func (w *Worker) whatIsLost(state *poller.State, last commit) string {
-	progress, topic := w.cfg.TopicPrefix+progressTopic, w.cfg.TopicPrefix+stateTopic
+	progress, topic := w.cfg.Topics().Progress(), w.cfg.Topics().State()
 	switch {
 	case state.Sequence == 0:
 		return fmt.Sprintf("state is lost: topic %s holds nothing of this account, but %s records commit %d", topic, progress, last.sequence)

@@ -36,7 +36,7 @@ var losses = map[string]struct {
 		return w.consume(stateName)
 	}, func(w *world, backup []*kgo.Record) {
 		w.must(w.cluster.DeleteTopic(stateName))
-		w.create(stateTopic, 1, map[string]string{"cleanup.policy": "compact"})
+		w.create("state", 1, map[string]string{"cleanup.policy": "compact"})
 		w.produce(backup)
 	}, "ends with commit"},
 }
@@ -154,7 +154,7 @@ func TestStateRecreatedBehindTheWorker(t *testing.T) {
 		stop := w.start()
 		time.Sleep(5*time.Minute + 7*time.Second)
 		w.must(w.cluster.DeleteTopic(stateName))
-		w.create(stateTopic, 1, map[string]string{"cleanup.policy": "compact"})
+		w.create("state", 1, map[string]string{"cleanup.policy": "compact"})
 		time.Sleep(5 * time.Minute)
 		_ = stop()
 		before := w.verify()

@@ -13,17 +13,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/convstream/convstream/cmd/internal/config"
-	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/poller/smartassist"
 	"github.com/convstream/convstream/producer"
-)
-
-// Names of the topics that are not for conversations, without the prefix.
-const (
-	progressTopic   = "progress"
-	deadLetterTopic = "dead-letter"
-	stateTopic      = "state"
 )
 
 // deadLetterBytes is the largest dead letter in one part.
@@ -67,10 +59,13 @@ func serviceClient(cfg *config.Config, network Network, permit func(context.Cont
 	return client, budget, err
 }
 
+// clientID is the worker's name in the brokers' logs.
+const clientID = "convstream"
+
 func producerConfig(cfg *config.Config, network Network, log zerolog.Logger) producer.Config {
 	return producer.Config{
-		Brokers: cfg.Kafka.Brokers, ClientID: "convstream", Compression: cfg.Kafka.Compression,
-		TransactionalID: cfg.TopicPrefix + "convstream." + cfg.AccountID, Dial: network.Dial, Log: log,
+		Cluster:         cfg.Kafka.Cluster(clientID, network.Dial, log),
+		TransactionalID: cfg.TopicPrefix + "convstream." + cfg.AccountID, Compression: cfg.Kafka.Compression,
 	}
 }
 
@@ -79,10 +74,9 @@ func lease(cfg *config.Config, network Network) (*producer.Lease, error) {
 	if !cfg.Lease {
 		return nil, nil
 	}
-	c := producerConfig(cfg, network, zerolog.Nop())
-	c.ClientID = cmp.Or(network.Name, c.ClientID) // so kafka-consumer-groups.sh --describe tells which worker is active
-	return producer.OpenLease(c, producer.LeaseConfig{
-		Group: cfg.TopicPrefix + "convstream-lease." + cfg.AccountID, Topic: cfg.TopicPrefix + stateTopic,
+	name := cmp.Or(network.Name, clientID) // so kafka-consumer-groups.sh --describe tells which worker is active
+	return producer.OpenLease(cfg.Kafka.Cluster(name, network.Dial, zerolog.Nop()), producer.LeaseConfig{
+		Group: cfg.TopicPrefix + "convstream-lease." + cfg.AccountID, Topic: cfg.Topics().State(),
 		Name: network.Name, Timeout: cfg.LeaseTimeout,
 	})
 }
@@ -110,7 +104,7 @@ func secret(name string, value config.Secret, file string) *smartassist.Secret {
 }
 
 // topics are all topics of the account, as they are to be created, and what an existing one must have.
-func topics(cfg *config.Config, e *encoder.Encoder) []producer.Topic {
+func topics(cfg *config.Config) []producer.Topic {
 	retention := map[string]string{}
 	if cfg.TopicRetention > 0 {
 		retention["retention.ms"] = strconv.FormatInt(cfg.TopicRetention.Milliseconds(), 10)
@@ -125,19 +119,20 @@ func topics(cfg *config.Config, e *encoder.Encoder) []producer.Topic {
 		return out
 	}
 	var out []producer.Topic
-	for _, name := range e.Topics() {
+	names := cfg.Topics()
+	for _, name := range names.Conversations() {
 		out = append(out, producer.Topic{Name: name, Partitions: cfg.TopicPartitions, Replication: cfg.TopicReplication, Config: with(nil)})
 	}
 	return append(out,
 		producer.Topic{
-			Name: cfg.TopicPrefix + progressTopic, Replication: cfg.TopicReplication, Config: with(nil), OnePartition: true,
+			Name: names.Progress(), Replication: cfg.TopicReplication, Config: with(nil), OnePartition: true,
 		},
 		producer.Topic{
-			Name: cfg.TopicPrefix + deadLetterTopic, Partitions: 1, Replication: cfg.TopicReplication,
+			Name: names.DeadLetters(), Partitions: 1, Replication: cfg.TopicReplication,
 			Config: with(map[string]string{"max.message.bytes": strconv.Itoa(deadLetterBytes)}),
 		},
 		producer.Topic{
-			Name: cfg.TopicPrefix + stateTopic, Replication: cfg.TopicReplication, OnePartition: true,
+			Name: names.State(), Replication: cfg.TopicReplication, OnePartition: true,
 			Config:   map[string]string{"cleanup.policy": "compact", "segment.bytes": strconv.Itoa(64 << 20)},
 			Required: map[string]string{"cleanup.policy": "compact"},
 		})

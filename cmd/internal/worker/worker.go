@@ -102,16 +102,14 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	if w.polling, err = pollingConfig(cfg, log); err != nil {
 		return nil, err
 	}
-	if w.encoder, err = encoder.New(encoder.Config{
-		AccountID: cfg.AccountID, TopicPrefix: cfg.TopicPrefix, ChannelTopics: cfg.ChannelTopics,
-	}); err != nil {
+	if w.encoder, err = encoder.New(encoder.Config{AccountID: cfg.AccountID, Topics: cfg.Topics()}); err != nil {
 		return nil, err
 	}
 	if w.registry, w.decoder, err = OpenRegistry(cfg, network, log); err != nil {
 		return nil, err
 	}
 	w.polling.Now = network.Now
-	w.topics = topics(cfg, w.encoder)
+	w.topics = topics(cfg)
 	if w.client, w.budget, err = serviceClient(cfg, network, w.permitted); err != nil {
 		return nil, err
 	}

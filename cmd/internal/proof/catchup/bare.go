@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/gob"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -32,8 +30,8 @@ func transactionsOf(records []*kgo.Record) ([]transaction, error) {
 		at := nameOf(r)
 		byPartition[at] = append(byPartition[at], r)
 	}
-	state := byPartition[prefix+"state-0"]
-	for progress := byPartition[topics.Progress+"-0"]; len(progress) > 0; {
+	state := byPartition[producer.PartitionName(topics.State(), 0)]
+	for progress := byPartition[producer.PartitionName(topics.Progress(), 0)]; len(progress) > 0; {
 		var t transaction
 		t.Closing, progress = upToMarker(t.Closing, progress)
 		p, err := encoder.DecodeProgress(t.Closing[len(t.Closing)-1].Value)
@@ -64,11 +62,11 @@ func upToMarker(to []producer.Record, from []*kgo.Record) ([]producer.Record, []
 	return to, nil
 }
 
-func nameOf(r *kgo.Record) string { return fmt.Sprintf("%s-%d", r.Topic, r.Partition) }
+func nameOf(r *kgo.Record) string { return producer.PartitionName(r.Topic, int(r.Partition)) }
 
 // again is the record as it is published once more, to topics of its own.
 func again(r *kgo.Record) producer.Record {
-	out := producer.Record{Topic: barePrefix + strings.TrimPrefix(r.Topic, prefix), Key: r.Key, Value: r.Value}
+	out := producer.Record{Topic: barePrefix + topics.Short(r.Topic), Key: r.Key, Value: r.Value}
 	for _, h := range r.Headers {
 		out.Headers = append(out.Headers, producer.Header{Key: h.Key, Value: h.Value})
 	}
@@ -121,8 +119,8 @@ func countTransactions(name string) (transactions, rows int, err error) {
 // bare commits the transactions of the file with nothing around them. Only commits count, not the reading of the file.
 func bare(ctx context.Context) (c cost, err error) {
 	p, err := producer.Open(producer.Config{
-		Brokers: strings.Split(os.Getenv("KAFKA_BROKERS"), ","), ClientID: "catchup", TransactionalID: barePrefix + "catchup",
-		Compression: "zstd", Log: zerolog.Nop(),
+		Cluster:         producer.Cluster{Brokers: strings.Split(os.Getenv("KAFKA_BROKERS"), ","), ClientID: "catchup", Log: zerolog.Nop()},
+		TransactionalID: barePrefix + "catchup", Compression: "zstd",
 	})
 	if err != nil {
 		return c, err
@@ -143,9 +141,9 @@ func bare(ctx context.Context) (c cost, err error) {
 
 func bareTopics() []producer.Topic {
 	var all []producer.Topic
-	for _, name := range append(topics.All(), prefix+"state") {
-		t := producer.Topic{Name: barePrefix + strings.TrimPrefix(name, prefix), OnePartition: true}
-		if slices.Contains(topics.Conversations, name) {
+	for _, name := range append(topics.Published(), topics.State()) {
+		t := producer.Topic{Name: barePrefix + topics.Short(name), OnePartition: true}
+		if topics.Kind(name) == encoder.KindConversation {
 			t.Partitions, t.OnePartition = 6, false
 		}
 		all = append(all, t)

@@ -26,10 +26,7 @@ const (
 	barePrefix = "bare."
 )
 
-var topics = verify.Topics{
-	Conversations: []string{prefix + "voice", prefix + "rtm", prefix + "agentassist", prefix + "other"},
-	Progress:      prefix + "progress", DeadLetter: prefix + "dead-letter",
-}
+var topics = verify.Topics{Topics: encoder.Topics{Prefix: prefix}}
 
 func startBrokers(ctx context.Context, dir, on string) (brokers []string, stop func(), err error) {
 	switch on {
@@ -155,7 +152,7 @@ func (s stage) await(ctx context.Context, p *process) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.brokers...), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.ConsumeTopics(topics.Progress), kgo.UnknownTopicRetries(-1), kgo.MetadataMinAge(100*time.Millisecond))
+		kgo.ConsumeTopics(topics.Progress()), kgo.UnknownTopicRetries(-1), kgo.MetadataMinAge(100*time.Millisecond))
 	if err != nil {
 		return 0, err
 	}
@@ -183,7 +180,7 @@ func (s stage) await(ctx context.Context, p *process) (time.Duration, error) {
 
 // check has another client read everything, and gives the transactions.
 func (s stage) check(ctx context.Context) ([]transaction, error) {
-	records, err := verify.Consume(ctx, s.brokers, nil, topics.All())
+	records, err := verify.Consume(ctx, s.brokers, nil, topics.Published())
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +191,7 @@ func (s stage) check(ctx context.Context) ([]transaction, error) {
 	if report.Conversations != len(s.service.rows) || report.Revisions != len(s.service.rows) {
 		return nil, fmt.Errorf("%d conversations, %d revisions, want %d of both", report.Conversations, report.Revisions, len(s.service.rows))
 	}
-	state, err := verify.Consume(ctx, s.brokers, nil, []string{prefix + "state"})
+	state, err := verify.Consume(ctx, s.brokers, nil, []string{topics.State()})
 	if err != nil {
 		return nil, err
 	}

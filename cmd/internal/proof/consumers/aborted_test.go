@@ -15,7 +15,7 @@ func (w *world) abort() (aborted int) {
 	w.t.Helper()
 	var template *kgo.Record
 	within(w.t, deadline, w.prefix+" has a conversation of a queue", func(ctx context.Context) error {
-		records, err := verify.Consume(ctx, w.s.kafka.Brokers(), nil, w.topics.Conversations)
+		records, err := verify.Consume(ctx, w.s.kafka.Brokers(), nil, w.topics.Conversations())
 		if err != nil {
 			return err
 		}
@@ -33,7 +33,7 @@ func (w *world) abort() (aborted int) {
 	if err := client.BeginTransaction(); err != nil {
 		w.t.Fatal(err)
 	}
-	for _, topic := range w.topics.Conversations {
+	for _, topic := range w.topics.Conversations() {
 		for partition := range int32(partitions) {
 			r := &kgo.Record{Topic: topic, Partition: partition, Key: []byte("aborted"), Value: template.Value, Headers: template.Headers}
 			if err := client.ProduceSync(w.t.Context(), r).FirstErr(); err != nil {

@@ -64,7 +64,7 @@ func published(t *testing.T, registered, plain *world) (records map[*world][]*kg
 }
 
 func testPython(t *testing.T, w *world, tr *truth, aborted int) {
-	script := program{args: w.topics.Conversations, env: w.s.env()}
+	script := program{args: w.topics.Conversations(), env: w.s.env()}
 	tr.check(t, "Python", shown(t, w.s.py(t, "read.py", script).output(t, deadline)))
 
 	// The comparison itself: where nothing keeps the aborted records back, it finds them, and nothing else.
@@ -77,7 +77,7 @@ func testPython(t *testing.T, w *world, tr *truth, aborted int) {
 }
 
 func testWithoutRegistry(t *testing.T, w *world, tr *truth) {
-	p := program{args: append([]string{laterSchemas(t)}, w.topics.Conversations...), env: []string{"KAFKA_BROKERS=" + w.s.brokers()}}
+	p := program{args: append([]string{laterSchemas(t)}, w.topics.Conversations()...), env: []string{"KAFKA_BROKERS=" + w.s.brokers()}}
 	for who, example := range map[string]*process{
 		"Python": w.s.py(t, "read_without_registry.py", p), "Java": w.s.java(t, "streams", "ReadWithoutRegistry", p),
 	} {
@@ -113,7 +113,7 @@ func laterSchemas(t *testing.T) string {
 }
 
 func testKcat(t *testing.T, w *world, tr *truth) {
-	p := program{args: append([]string{examples + "/kcat.sh"}, w.topics.Conversations...), env: w.s.env()}
+	p := program{args: append([]string{examples + "/kcat.sh"}, w.topics.Conversations()...), env: w.s.env()}
 	in := bufio.NewReader(strings.NewReader(start(t, p).output(t, deadline)))
 	var got []record
 	for {

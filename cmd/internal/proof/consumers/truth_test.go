@@ -49,7 +49,7 @@ func newTruth(t *testing.T, w *world, records []*kgo.Record) *truth {
 	defer w.mu.Unlock()
 	out := &truth{records: map[place]record{}, rows: map[place]json.RawMessage{}, newest: map[string]place{}, ids: map[string]int32{}, served: maps.Clone(w.served)}
 	for _, r := range records {
-		if !slices.Contains(w.topics.Conversations, r.Topic) {
+		if !slices.Contains(w.topics.Conversations(), r.Topic) {
 			continue
 		}
 		at := place{r.Topic, r.Partition, r.Offset}

@@ -24,18 +24,18 @@ func closeSharedWindow(t *testing.T, w *world, tr *truth) {
 			break
 		}
 	}
-	whole, err := verify.Consume(t.Context(), w.s.kafka.Brokers(), nil, w.topics.All())
+	whole, err := verify.Consume(t.Context(), w.s.kafka.Brokers(), nil, w.topics.Published())
 	if err != nil {
 		t.Fatal(err)
 	}
 	frames := map[bool][]byte{} // what stands before the Avro, of progress and of the others
 	var commit map[string]any
 	for _, r := range whole {
-		if r.Topic == w.topics.Progress {
+		if r.Topic == w.topics.Progress() {
 			decodeInto(t, schemas.Progress, r.Value[w.header:], &commit)
 		}
-		if r.Topic != w.topics.DeadLetter {
-			frames[r.Topic == w.topics.Progress] = r.Value[:w.header]
+		if r.Topic != w.topics.DeadLetters() {
+			frames[r.Topic == w.topics.Progress()] = r.Value[:w.header]
 		}
 	}
 	w.s.createTopic(t, prefix+"voice", 1)

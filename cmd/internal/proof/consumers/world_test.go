@@ -63,10 +63,7 @@ func newWorld(t *testing.T, s *services, seed uint64, prefix string, withRegistr
 	}
 	server := httptest.NewServer(http.HandlerFunc(w.serve))
 	t.Cleanup(server.Close)
-	w.topics = verify.Topics{Progress: prefix + "progress", DeadLetter: prefix + "dead-letter"}
-	for _, suffix := range []string{"voice", "rtm", "agentassist", "other"} {
-		w.topics.Conversations = append(w.topics.Conversations, prefix+suffix)
-	}
+	w.topics.Prefix = prefix
 	w.env = []string{
 		"SMARTASSIST_URL=" + server.URL, "SMARTASSIST_ACCOUNT_ID=" + account, "SMARTASSIST_JWT=" + token, "START_FROM=6m",
 		"SMARTASSIST_REQUESTS_PER_MINUTE=60", "KAFKA_BROKERS=" + s.brokers(), "TOPIC_PREFIX=" + prefix, "ADMIN_ADDR=127.0.0.1:0", "LEASE=off",
@@ -119,7 +116,7 @@ func (w *world) startWorker() *process {
 
 // last is the newest commit; nothing before the first.
 func (w *world) last(ctx context.Context) (encoder.Progress, error) {
-	records, err := verify.Consume(ctx, w.s.kafka.Brokers(), nil, []string{w.topics.Progress})
+	records, err := verify.Consume(ctx, w.s.kafka.Brokers(), nil, []string{w.topics.Progress()})
 	if err != nil || len(records) == 0 {
 		return encoder.Progress{}, err // the worker may still have to create the topic
 	}
@@ -156,7 +153,7 @@ func (w *world) settleDown() (records []*kgo.Record) {
 	w.service.Freeze(frozen)
 	w.awaitComplete(frozen)
 	within(w.t, deadline, w.prefix+" holds the newest of everything", func(ctx context.Context) (err error) {
-		if records, err = verify.Consume(ctx, w.s.kafka.Brokers(), nil, w.topics.All()); err != nil {
+		if records, err = verify.Consume(ctx, w.s.kafka.Brokers(), nil, w.topics.Published()); err != nil {
 			return err
 		}
 		report := verify.Check(records, w.topics, &w.journal)

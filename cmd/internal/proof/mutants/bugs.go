@@ -32,7 +32,7 @@ var mutants = []mutant{
 	{"memory is committed before what it remembers", worker, "TestScenarios/killed-in-commits", []edit{
 		{"cmd/internal/worker/sink.go", "	err := s.producer.Commit(s.hard, d.records, func", `	var early []producer.Record
 	for _, r := range u.State {
-		early = append(early, producer.Record{Topic: s.cfg.TopicPrefix + stateTopic, Key: r.Key, Value: r.Value})
+		early = append(early, producer.Record{Topic: s.cfg.Topics().State(), Key: r.Key, Value: r.Value})
 	}
 	if err := s.producer.Commit(s.hard, early, nil); err != nil {
 		return err

@@ -17,14 +17,8 @@ import (
 
 // Topics are the names of the topics to verify.
 type Topics struct {
-	Conversations        []string
-	Progress, DeadLetter string
-	Decoder              *encoder.Decoder // of their values; nil: without a registry
-}
-
-// All lists them.
-func (t Topics) All() []string {
-	return append(slices.Clone(t.Conversations), t.Progress, t.DeadLetter)
+	encoder.Topics
+	Decoder *encoder.Decoder // of their values; nil: without a registry
 }
 
 // Report is what was found. The worker is right when Problems is empty.
@@ -76,10 +70,10 @@ func Check(records []*kgo.Record, topics Topics, j *Journal) *Report {
 	served := j.served()
 	identities := map[string][]int32{}
 	for _, rec := range records {
-		switch rec.Topic {
-		case topics.Progress:
+		switch topics.Kind(rec.Topic) {
+		case encoder.KindProgress:
 			r.addProgress(rec)
-		case topics.DeadLetter:
+		case encoder.KindDeadLetter:
 			r.addDeadLetter(rec)
 		default:
 			r.addConversation(rec, identities, served)
@@ -201,7 +195,7 @@ func (r *Report) checkProgress(topics Topics) {
 		}
 	}
 	r.Commits = len(r.progress)
-	for _, topic := range append(slices.Clone(topics.Conversations), topics.DeadLetter) {
+	for _, topic := range append(topics.Conversations(), topics.DeadLetters()) {
 		if byTopic[topic] != r.ByTopic[topic] {
 			r.problem("%s holds %d records, its commits say %d", topic, r.ByTopic[topic], byTopic[topic])
 		}
