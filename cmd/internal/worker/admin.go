@@ -80,8 +80,8 @@ const stuckAfter = 10 * time.Minute
 
 // healthy tells whether the loop turns; whether others are well is no matter of it.
 func (w *Worker) healthy() error {
-	if since := time.Since(time.Unix(0, w.beat.Load())); since > stuckAfter+w.cfg.PollInterval {
-		return fmt.Errorf("the loop has not turned for %s", since.Round(time.Second))
+	if silent := w.heart.silence(); silent > stuckAfter+w.cfg.PollInterval {
+		return fmt.Errorf("the loop has not turned for %s", silent.Round(time.Second))
 	}
 	return nil
 }
@@ -123,14 +123,14 @@ func (w *Worker) notStarted() error {
 
 // Status is what /status tells. It holds no personal data and no secret.
 type Status struct {
-	Role    Role          `json:"role"`
-	Account string        `json:"account"`
-	Started time.Time     `json:"started"`
-	Ready   bool          `json:"ready"`
-	NotYet  string        `json:"notReady,omitempty"`
-	Kafka   *kafkaTrouble `json:"kafkaTrouble"` // null while commits work
-	Lease   *LeaseStatus  `json:"lease"`        // null with LEASE=off
-	Budget  BudgetStatus  `json:"budget"`
+	Role    Role         `json:"role"`
+	Account string       `json:"account"`
+	Started time.Time    `json:"started"`
+	Ready   bool         `json:"ready"`
+	NotYet  string       `json:"notReady,omitempty"`
+	Kafka   *outage      `json:"kafkaTrouble"` // null while commits work
+	Lease   *LeaseStatus `json:"lease"`        // null with LEASE=off
+	Budget  BudgetStatus `json:"budget"`
 	// Memory is what a standby knows; null for others.
 	Memory *memoryStatus `json:"memory"`
 	// Coverage and cadences as they really are; null until the state is recovered.
@@ -160,7 +160,7 @@ type BudgetStatus struct {
 func (w *Worker) Status(ctx context.Context) Status {
 	b := w.budget.Status()
 	s := Status{
-		Role: w.doing(), Account: w.cfg.AccountID, Started: w.started, Kafka: w.trouble.Load(),
+		Role: w.doing(), Account: w.cfg.AccountID, Started: w.started, Kafka: w.outages.present.Load(),
 		Budget: BudgetStatus{PerMinute: b.PerMinute, Requests: b.Requests, Throttled: b.Throttled, Login: string(b.Login)},
 	}
 	if !b.ThrottledUntil.IsZero() {

@@ -18,7 +18,7 @@ const (
 )
 
 func (w *Worker) ensureTopics(ctx context.Context) error {
-	w.turn()
+	w.heart.beat()
 	w.attempt = time.Now()
 	ctx, cancel := context.WithTimeout(ctx, step)
 	defer cancel()

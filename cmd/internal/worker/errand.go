@@ -122,7 +122,7 @@ func (r *replay) errand(ctx context.Context, letters []poller.Letter) (out []pol
 
 // inspect reads the topics' settings anew: a limit that the operator has raised must be known before records are measured by it.
 func (w *Worker) inspect(ctx context.Context) error {
-	w.turn()
+	w.heart.beat()
 	ctx, cancel := context.WithTimeout(ctx, step)
 	defer cancel()
 	return w.producer.InspectTopics(ctx, w.topics)

@@ -70,7 +70,7 @@ func (w *Worker) lastCommit(ctx context.Context, state *poller.State, last commi
 }
 
 func (w *Worker) writeState(ctx context.Context, part []poller.Record) error {
-	w.turn()
+	w.heart.beat()
 	records := make([]producer.Record, len(part))
 	for i, r := range part {
 		records[i] = producer.Record{Topic: w.cfg.TopicPrefix + stateTopic, Key: r.Key, Value: r.Value}
@@ -104,7 +104,7 @@ func (w *Worker) recollect(ctx context.Context, state *poller.State, since, now 
 	}
 	for _, topic := range w.encoder.Topics() {
 		if err := w.producer.ReadSince(ctx, topic, since, func(m producer.Message) error {
-			w.turn()
+			w.heart.beat()
 			r, err := w.encoder.ReadConversation(ctx, w.decoder, MessageOf(m))
 			if e := schemaMissing(topic, err); e != nil {
 				return e
@@ -122,7 +122,7 @@ func (w *Worker) recollect(ctx context.Context, state *poller.State, since, now 
 	}
 	var letters encoder.LetterReader
 	err = w.producer.ReadSince(ctx, w.encoder.DeadLetterTopic(), since, func(m producer.Message) error {
-		w.turn()
+		w.heart.beat()
 		l, whole, err := letters.Read(MessageOf(m))
 		if l.Account != w.cfg.AccountID {
 			return nil

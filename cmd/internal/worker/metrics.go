@@ -108,7 +108,7 @@ func (m *metrics) gauges(w *Worker) {
 		p := w.poller.Load()
 		return number(p != nil && p.Status().Trouble != nil)
 	})
-	gauge("kafka_trouble", "1 while nothing can be committed.", func() float64 { return number(w.trouble.Load() != nil) })
+	gauge("kafka_trouble", "1 while nothing can be committed.", func() float64 { return number(w.outages.present.Load() != nil) })
 	gauge("login_accepted", "1 while the service accepts the token.", func() float64 { return number(w.client.Ready()) })
 	status("complete_through_seconds", "Everything before this instant was read whole and committed; Unix time.",
 		func(s poller.Status) float64 { return unixSeconds(s.CompleteThrough) })

@@ -40,7 +40,7 @@ func (w *Worker) ensureSchemas(ctx context.Context) error {
 	if w.registry == nil || w.framed.Load() {
 		return nil
 	}
-	w.turn()
+	w.heart.beat()
 	w.attempt = time.Now()
 	ctx, cancel := context.WithTimeout(ctx, step)
 	defer cancel()
@@ -60,8 +60,8 @@ func (w *Worker) ensureSchemas(ctx context.Context) error {
 
 // withoutSchemas says what a worker that has not got the ids waits for.
 func (w *Worker) withoutSchemas() error {
-	if t := w.trouble.Load(); t != nil {
-		return fmt.Errorf("starting: %s", t.Error)
+	if o := w.outages.present.Load(); o != nil {
+		return fmt.Errorf("starting: %s", o.Error)
 	}
 	return errors.New("starting: the schema registry has not been asked yet")
 }

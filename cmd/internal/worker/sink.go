@@ -43,19 +43,21 @@ func (s sink) KeepsLetters() time.Duration { return s.producer.Retention(s.encod
 
 // Commit implements poller.Sink.
 func (s sink) Commit(_ context.Context, u poller.Bundle) error {
-	s.turn()
+	s.heart.beat()
 	begun := time.Now()
 	s.attempt = begun
 	d := s.draft(u)
 	err := s.producer.Commit(s.hard, d.records, func(ends map[string]int64) ([]producer.Record, error) {
 		return s.closing(u, d, ends)
 	})
-	s.turn()
+	s.heart.beat()
 	if err != nil {
 		return s.noteRefused(err, d)
 	}
 	s.memo = d.memo
-	s.kafkaWorks()
+	if o := s.outages.end(); o != nil { // not before a commit: recovery alone may work while no commit does
+		s.log.Info().Dur("after", time.Since(o.Since)).Int("attempts", o.Attempts).Msg("recovered; committing again")
+	}
 	s.forgetRefused(u)
 	s.metrics.committed(u, d, time.Since(begun))
 	return nil

@@ -50,7 +50,7 @@ func (m *memory) catchUp(ctx context.Context) error {
 
 // follow reads what is being committed until the channel is closed; for a while at most.
 func (m *memory) follow(ctx context.Context, until <-chan struct{}) error {
-	m.turn()
+	m.heart.beat()
 	m.followed = true
 	ctx, cancel := context.WithTimeout(ctx, step)
 	defer cancel()
@@ -66,7 +66,7 @@ func (m *memory) follow(ctx context.Context, until <-chan struct{}) error {
 
 func (m *memory) visit(r producer.Message) error {
 	if m.records++; m.records%10_000 == 0 {
-		m.turn()
+		m.heart.beat()
 	}
 	before := m.state.Sequence
 	if err := m.state.Restore(poller.Record{Key: r.Key, Value: r.Value}); err != nil {
@@ -113,14 +113,14 @@ func (w *Worker) mayTakeOver(m *memory) bool {
 }
 
 // showStandby shows how this worker stands by. Where nobody is known to hold the lease, it may be the next one: that is still
-// a start, and trouble is not over.
+// a start, and an outage is not over.
 func (w *Worker) showStandby(m *memory) {
 	w.memory.Store(&memoryStatus{m.state.Sequence, m.state.Coverage.Through(m.state.From), m.state.Seen.Len()})
 	l := w.lease.Status()
 	if l.Holder == "" {
 		w.role.Store(Starting)
 		if since := w.holder; l.Trouble != nil && time.Since(since) > w.cfg.LeaseTimeout {
-			w.noteTrouble(since, l.Trouble, "no part in the election of the active worker; trying again until it can")
+			w.outages.note(since, l.Trouble, "no part in the election of the active worker; trying again until it can")
 		}
 		return
 	}
@@ -128,8 +128,8 @@ func (w *Worker) showStandby(m *memory) {
 	if w.role.Swap(Standby) != Standby {
 		w.poller.Store(nil)
 		e := w.log.Info()
-		if t := w.trouble.Swap(nil); t != nil {
-			e = e.Dur("trouble_lasted", time.Since(t.Since))
+		if o := w.outages.end(); o != nil {
+			e = e.Dur("trouble_lasted", time.Since(o.Since))
 		}
 		e.Str("elected", l.Holder).Int64("sequence", m.state.Sequence).Int("remembered", m.state.Seen.Len()).Msg("standing by")
 	}

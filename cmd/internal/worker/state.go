@@ -68,7 +68,7 @@ func (w *Worker) lastProgress(ctx context.Context) (last commit, err error) {
 			step = math.MaxInt64
 		}
 		all, err := w.producer.ReadLast(ctx, w.cfg.TopicPrefix+progressTopic, 0, step, func(m producer.Message) error {
-			w.turn()
+			w.heart.beat()
 			if n := sequenceOf(m); string(m.Key) == w.cfg.AccountID && n > last.sequence {
 				last = commit{n, m.Value}
 			}

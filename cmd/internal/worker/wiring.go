@@ -148,9 +148,9 @@ type meter struct{ *Worker }
 
 // Page implements poller.Source.
 func (m meter) Page(ctx context.Context, q smartassist.Query) (smartassist.Page, error) {
-	m.turn()
+	m.heart.beat()
 	page, err := m.client.Page(ctx, q)
-	m.turn()
+	m.heart.beat()
 	if ctx.Err() == nil {
 		m.metrics.request(err)
 	}

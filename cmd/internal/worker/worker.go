@@ -65,6 +65,8 @@ type Worker struct {
 	holder   time.Time       // when it was last known who holds the lease, or when the worker began to ask
 	yielding bool            // to a worker that takes no part in the election; logged
 	metrics  *metrics
+	outages  outages
+	heart    heartbeat
 	polling  poller.Config
 	topics   []producer.Topic
 	refused  refusals
@@ -80,8 +82,6 @@ type Worker struct {
 	framed  atomic.Bool                   // the encoder knows the registry's ids
 	poller  atomic.Pointer[poller.Poller] // of the present tenure, or the one that failed; nil while standing by
 	memory  atomic.Pointer[memoryStatus]
-	beat    atomic.Int64 // Unix nanoseconds at which the loop last turned
-	trouble atomic.Pointer[kafkaTrouble]
 	attempt time.Time // when what is now under way on the Kafka side began; of the loop's goroutine only
 	started time.Time
 	admin   net.Addr
@@ -97,7 +97,8 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	}
 	w.role.Store(Starting)
 	w.tokenTrouble.Store("")
-	w.turn()
+	w.outages.log = log
+	w.heart.beat()
 	var err error
 	if w.polling, err = pollingConfig(cfg, log); err != nil {
 		return nil, err
@@ -115,7 +116,7 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	if w.client, w.budget, err = serviceClient(cfg, network, w.permitted); err != nil {
 		return nil, err
 	}
-	if w.producer, err = producer.Open(producerConfig(cfg, network, log.Hook(unlessInTrouble{w}))); err != nil {
+	if w.producer, err = producer.Open(producerConfig(cfg, network, log.Hook(unlessKnown{&w.outages}))); err != nil {
 		return nil, err
 	}
 	if w.lease, err = lease(cfg, network); err != nil {
@@ -218,7 +219,7 @@ func unlessLost(ctx context.Context, err error) error {
 }
 
 const (
-	// step bounds the steps of a session that wait for brokers: the loop is seen to turn, and trouble shows.
+	// step bounds the steps of a session that wait for brokers: the heart beats, and an outage shows.
 	step = 15 * time.Second
 	// longestRecovery bounds the reading of the state.
 	longestRecovery = 5 * time.Minute
@@ -226,7 +227,7 @@ const (
 
 // takeOver makes this worker the only one that can commit, and its memory what the last commit left, whoever made it.
 func (w *Worker) takeOver(ctx context.Context, m *memory) error {
-	w.turn()
+	w.heart.beat()
 	w.attempt = time.Now()
 	w.budget.Restart()
 	acquiring, cancel := context.WithTimeout(ctx, step)
@@ -255,7 +256,7 @@ func (w *Worker) takeOver(ctx context.Context, m *memory) error {
 	return nil
 }
 
-// final tells that trying again would change nothing, or must not happen by itself.
+// final reports whether trying again would change nothing, or must not happen by itself.
 func final(err error) bool {
 	if errors.Is(err, producer.ErrFenced) { // without a lease
 		return true
@@ -270,8 +271,17 @@ func final(err error) bool {
 	return ok && e.Category == producer.Settings
 }
 
-// turn notes that the loop is alive.
-func (w *Worker) turn() { w.beat.Store(time.Now().UnixNano()) }
+// pause waits after a failed session, a little longer each time.
+func (w *Worker) pause(ctx context.Context, err error) {
+	o := w.outages.note(w.attempt, err, "nothing can be committed; recovering until it can")
+	w.metrics.sessionFailures.WithLabelValues(o.Category).Inc()
+	timer := time.NewTimer(o.pause())
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
 
 // Explain is the error as the operator is told of it at the end of the process, with what to do.
 func Explain(err error) string {
