@@ -95,7 +95,7 @@ func (w *Worker) readiness(ctx context.Context) error {
 	if err := w.producer.Ping(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("brokers: %w", err))
 	}
-	role := w.doing()
+	role := w.reportedRole()
 	if role == Starting {
 		errs = append(errs, w.notStarted())
 	}
@@ -105,17 +105,27 @@ func (w *Worker) readiness(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// reportedRole is the role as others are told of it. An active worker whose lease is not confirmed asks the service for nothing
+// any more; what it waits for is the end of its last commit.
+func (w *Worker) reportedRole() Role {
+	role := w.shown.role.Load().(Role)
+	if role == Active && !w.election.confirmed() {
+		return Starting
+	}
+	return role
+}
+
 // notStarted says what a worker that neither works nor stands by waits for.
 func (w *Worker) notStarted() error {
-	if w.registry != nil && !w.framed.Load() {
+	if w.codec.missing() {
 		return w.withoutSchemas()
 	}
-	if w.lease != nil {
-		if l := w.lease.Status(); l.Trouble != nil {
-			return fmt.Errorf("starting: no active worker can be elected by group %s: %w", w.lease.Group, l.Trouble)
+	if w.election.lease != nil {
+		if l := w.election.lease.Status(); l.Trouble != nil {
+			return fmt.Errorf("starting: no active worker can be elected by group %s: %w", w.election.lease.Group, l.Trouble)
 		}
 	}
-	if w.role.Load() == Active {
+	if w.shown.role.Load() == Active {
 		return errors.New("starting: the lease is not confirmed any more")
 	}
 	return errors.New("starting: the state is not recovered yet")
@@ -160,7 +170,7 @@ type BudgetStatus struct {
 func (w *Worker) Status(ctx context.Context) Status {
 	b := w.budget.Status()
 	s := Status{
-		Role: w.doing(), Account: w.cfg.AccountID, Started: w.started, Kafka: w.outages.present.Load(),
+		Role: w.reportedRole(), Account: w.cfg.AccountID, Started: w.started, Kafka: w.outages.present.Load(),
 		Budget: BudgetStatus{PerMinute: b.PerMinute, Requests: b.Requests, Throttled: b.Throttled, Login: string(b.Login)},
 	}
 	if !b.ThrottledUntil.IsZero() {
@@ -170,17 +180,17 @@ func (w *Worker) Status(ctx context.Context) Status {
 		s.NotYet = err.Error()
 	}
 	s.Ready = s.NotYet == ""
-	if w.lease != nil {
-		l := w.lease.Status()
-		s.Lease = &LeaseStatus{Group: w.lease.Group, Name: w.lease.Name, Held: l.Held, Holder: l.Holder}
+	if w.election.lease != nil {
+		l := w.election.lease.Status()
+		s.Lease = &LeaseStatus{Group: w.election.lease.Group, Name: w.election.lease.Name, Held: l.Held, Holder: l.Holder}
 		if l.Trouble != nil {
 			s.Lease.Trouble = l.Trouble.Error()
 		}
 	}
 	if s.Role == Standby {
-		s.Memory = w.memory.Load()
+		s.Memory = w.shown.memory.Load()
 	}
-	if p := w.poller.Load(); p != nil {
+	if p := w.shown.poller.Load(); p != nil {
 		status := p.Status()
 		s.Poller = &status
 	}

@@ -17,9 +17,10 @@ const (
 		"Raise retention.ms to the largest age of REREAD and a day, or lower that"
 )
 
-func (w *Worker) ensureTopics(ctx context.Context) error {
-	w.heart.beat()
-	w.attempt = time.Now()
+// ensureTopics creates the topics that are missing, and reads the settings of all.
+func (s *session) ensureTopics(ctx context.Context) error {
+	w := s.worker
+	s.begin()
 	ctx, cancel := context.WithTimeout(ctx, step)
 	defer cancel()
 	if err := w.producer.EnsureTopics(ctx, w.cfg.TopicCreate, w.topics); err != nil {
@@ -31,8 +32,8 @@ func (w *Worker) ensureTopics(ctx context.Context) error {
 
 // warnOfTopics tells of settings that lose records, once.
 func (w *Worker) warnOfTopics() {
-	progress, letters := w.cfg.TopicPrefix+progressTopic, w.encoder.DeadLetterTopic()
-	for _, topic := range append(w.encoder.Topics(), progress, letters) {
+	progress, letters := w.cfg.TopicPrefix+progressTopic, w.codec.plain.DeadLetterTopic()
+	for _, topic := range append(w.codec.plain.Topics(), progress, letters) {
 		text := compactsRevisions
 		switch topic {
 		case progress:

@@ -78,7 +78,7 @@ func (r *replay) hopeless(err error) bool {
 	if _, ok := errors.AsType[unblamedError](err); ok {
 		r.unblamed++
 	}
-	fenced := r.lease != nil && errors.Is(err, producer.ErrFenced) // it stands by, or becomes active again
+	fenced := !r.election.off() && errors.Is(err, producer.ErrFenced) // it stands by, or becomes active again
 	return r.unblamed >= mostUnblamed || final(err) && !fenced
 }
 
@@ -113,7 +113,7 @@ func (r *replay) errand(ctx context.Context, letters []poller.Letter) (out []pol
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-time.After(time.Second):
-			if r.doing() == Standby {
+			if r.reportedRole() == Standby {
 				return nil, errNotActive
 			}
 		}

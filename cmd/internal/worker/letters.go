@@ -79,11 +79,11 @@ func (w *Worker) replayLetters(rw http.ResponseWriter, r *http.Request) {
 
 // mayReplay tells who is to be asked where it is not this worker.
 func (w *Worker) mayReplay() (code int, why string) {
-	switch w.doing() {
+	switch w.reportedRole() {
 	case Active:
 		return http.StatusOK, ""
 	case Standby:
-		return http.StatusConflict, fmt.Sprintf("this worker (%s) stands by; the active one is %s: ask that one", w.network.Name, w.lease.Status().Holder)
+		return http.StatusConflict, fmt.Sprintf("this worker (%s) stands by; the active one is %s: ask that one", w.network.Name, w.election.lease.Status().Holder)
 	}
 	return http.StatusServiceUnavailable, "this worker is not active yet: ask again when /readyz says ok"
 }

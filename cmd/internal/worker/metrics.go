@@ -82,7 +82,7 @@ func (m *metrics) ages(name, help string) prometheus.Histogram {
 // begin shows the counts of rows as zero from the start: where a series comes into being with its first dead letter, an
 // alert on its increase misses that one.
 func (m *metrics) begin(w *Worker) {
-	for _, topic := range append(w.encoder.Topics(), w.encoder.DeadLetterTopic()) {
+	for _, topic := range append(w.codec.plain.Topics(), w.codec.plain.DeadLetterTopic()) {
 		m.published.WithLabelValues(topic)
 	}
 	for _, result := range []string{"published", "unchanged", "dead_lettered"} {
@@ -97,15 +97,15 @@ func (m *metrics) gauges(w *Worker) {
 	}
 	status := func(name, help string, value func(poller.Status) float64) {
 		gauge(name, help, func() float64 {
-			if p := w.poller.Load(); p != nil {
+			if p := w.shown.poller.Load(); p != nil {
 				return value(p.Status())
 			}
 			return value(poller.Status{})
 		})
 	}
-	gauge("active", "1 while this worker reads and publishes.", func() float64 { return number(w.doing() == Active) })
+	gauge("active", "1 while this worker reads and publishes.", func() float64 { return number(w.reportedRole() == Active) })
 	gauge("service_trouble", "1 while the service cannot be read.", func() float64 {
-		p := w.poller.Load()
+		p := w.shown.poller.Load()
 		return number(p != nil && p.Status().Trouble != nil)
 	})
 	gauge("kafka_trouble", "1 while nothing can be committed.", func() float64 { return number(w.outages.present.Load() != nil) })

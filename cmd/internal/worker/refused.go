@@ -34,8 +34,8 @@ type refusals struct {
 	part     int             // the largest part of a dead letter, where the topic takes less than its settings say; else 0
 }
 
-func newRefusals() refusals {
-	return refusals{contents: map[content]verdict{}, untimed: map[string]bool{}}
+func newRefusals() *refusals {
+	return &refusals{contents: map[content]verdict{}, untimed: map[string]bool{}}
 }
 
 var errRefused = errors.New("the broker does not take the record")
@@ -53,7 +53,7 @@ const smallestPart = 8 << 10
 
 // partBytes is the largest part of a dead letter.
 func (s sink) partBytes() int {
-	most := s.producer.MaxMessageBytes(s.encoder.DeadLetterTopic())
+	most := s.producer.MaxMessageBytes(s.session.encoder.DeadLetterTopic())
 	if s.refused.part > 0 {
 		most = min(most, s.refused.part)
 	}
@@ -68,7 +68,7 @@ func (s sink) noteRefused(err error, d *draft) error {
 		return err
 	}
 	switch {
-	case r.Topic == s.encoder.DeadLetterTopic() && r.Size() && s.partBytes() > smallestPart:
+	case r.Topic == s.session.encoder.DeadLetterTopic() && r.Size() && s.partBytes() > smallestPart:
 		s.refused.part = s.partBytes() / 2
 		s.log.Warn().Int("bytes", s.refused.part).Msg("the dead-letter topic takes less than its max.message.bytes says: cutting dead letters smaller")
 	case r.Time() && d.ownTimes(r.Records):

@@ -89,7 +89,7 @@ func (r *replay) round(ctx context.Context) error {
 func (r *replay) sweep(ctx context.Context, use func(encoder.Letter, error) error) error {
 	var letters encoder.LetterReader
 	cfg := producerConfig(r.cfg, r.network, zerolog.Nop())
-	return producer.Tail(ctx, cfg, producer.TailOptions{Topics: []string{r.encoder.DeadLetterTopic()}, Patience: tailPatience}, func(m producer.Message) error {
+	return producer.Tail(ctx, cfg, producer.TailOptions{Topics: []string{r.codec.plain.DeadLetterTopic()}, Patience: tailPatience}, func(m producer.Message) error {
 		l, whole, err := letters.Read(MessageOf(m))
 		_, behind := r.behind[l.ID]
 		if !whole || l.Account != r.cfg.AccountID || r.wanted != nil && !r.wanted[l.ID] || r.answered[l.ID] || r.last && !behind {

@@ -14,6 +14,7 @@ import (
 // sink turns a bundle of the poller into records of the encoder and one transaction of the producer.
 type sink struct {
 	*Worker
+	*session
 	hard context.Context // ends when draining has lasted too long; the commit's only bound besides the producer's own
 }
 
@@ -39,13 +40,14 @@ func (s sink) Refused(row smartassist.Row, fingerprint uint64) error {
 }
 
 // KeepsLetters implements poller.Sink.
-func (s sink) KeepsLetters() time.Duration { return s.producer.Retention(s.encoder.DeadLetterTopic()) }
+func (s sink) KeepsLetters() time.Duration {
+	return s.producer.Retention(s.session.encoder.DeadLetterTopic())
+}
 
 // Commit implements poller.Sink.
 func (s sink) Commit(_ context.Context, u poller.Bundle) error {
-	s.heart.beat()
-	begun := time.Now()
-	s.attempt = begun
+	s.begin()
+	begun := s.attempt
 	d := s.draft(u)
 	err := s.producer.Commit(s.hard, d.records, func(ends map[string]int64) ([]producer.Record, error) {
 		return s.closing(u, d, ends)
@@ -54,7 +56,7 @@ func (s sink) Commit(_ context.Context, u poller.Bundle) error {
 	if err != nil {
 		return s.noteRefused(err, d)
 	}
-	s.memo = d.memo
+	s.kept.memo = d.memo
 	if o := s.outages.end(); o != nil { // not before a commit: recovery alone may work while no commit does
 		s.log.Info().Dur("after", time.Since(o.Since)).Int("attempts", o.Attempts).Msg("recovered; committing again")
 	}
@@ -89,7 +91,7 @@ func (s sink) conversation(p part, r *poller.Revision) {
 	if !r.ObservedAt.IsZero() {
 		observed = r.ObservedAt
 	}
-	m, err := s.encoder.Conversation(encoder.Revision{
+	m, err := s.session.encoder.Conversation(encoder.Revision{
 		Row: r.Row, Number: r.Number, Change: r.Change, ObservedAt: observed,
 		Supersedes: r.Supersedes, Fingerprint: r.Fingerprint,
 	})
@@ -123,8 +125,8 @@ func (s sink) recordTime(m encoder.Message) time.Time {
 }
 
 func (s sink) deadLetter(p part, row smartassist.Row, why string) {
-	topic := s.encoder.DeadLetterTopic()
-	for _, m := range s.encoder.DeadLetter(encoder.DeadLetter{
+	topic := s.session.encoder.DeadLetterTopic()
+	for _, m := range s.session.encoder.DeadLetter(encoder.DeadLetter{
 		Row: row, Error: why, WindowStart: p.Read.Start, WindowEnd: p.Read.End, ObservedAt: p.Read.At,
 		MaxBytes: s.partBytes(),
 	}) {
@@ -143,13 +145,13 @@ func (s sink) closing(u poller.Bundle, d *draft, ends map[string]int64) ([]produ
 	out := make([]producer.Record, 0, len(d.progress)+len(u.State)+1)
 	for _, p := range d.progress {
 		p.EndOffsets = ends
-		m, err := s.encoder.Progress(p)
+		m, err := s.session.encoder.Progress(p)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, recordOf(m))
 	}
-	d.memo = s.memoWith(ends)
+	d.memo = s.kept.with(ends)
 	for _, r := range append(u.State, d.memo.records(s.cfg.AccountID)...) {
 		out = append(out, producer.Record{Topic: s.cfg.TopicPrefix + stateTopic, Key: r.Key, Value: r.Value})
 	}

@@ -18,7 +18,7 @@ type StateError struct{ Err error }
 // Error says what is wrong and what to do.
 func (e *StateError) Error() string { return e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *StateError) Unwrap() error { return e.Err }
 
 // errCoolDown ends a session whose memory was kept warm and is not what the topics say. The topic may have been made anew
@@ -32,24 +32,24 @@ var errCoolDown = errors.New("the state that was followed is not what the topics
 //
 // A progress topic that is older than the state is no reason to stop: all that the worker knows stands in the state, and
 // its next number is above both.
-func (w *Worker) compareWithProgress(ctx context.Context, m *memory) error {
-	state := m.state
-	last, err := w.lastProgress(ctx)
+func (s *session) compareWithProgress(ctx context.Context) error {
+	state := s.memory.state
+	last, err := s.lastProgress(ctx)
 	lost := last.sequence > state.Sequence || !state.Complete()
 	switch {
 	case err != nil:
 		return err
-	case lost && m.followed:
+	case lost && s.memory.followed:
 		return errCoolDown
 	case lost:
-		if err := w.lost(ctx, state, last); err != nil {
+		if err := s.lost(ctx, state, last); err != nil {
 			return err
 		}
-	case last.sequence < state.Sequence && w.memo.first(progressTopic):
-		w.log.Warn().Int64("progress", last.sequence).Int64("state", state.Sequence).
+	case last.sequence < state.Sequence && s.worker.kept.memo.first(progressTopic):
+		s.worker.log.Warn().Int64("progress", last.sequence).Int64("state", state.Sequence).
 			Msg("the progress topic ends before the last commit: it was deleted or set back, or its records have expired. Going on with the next number; who reads progress lacks the commits between, the conversations themselves are not affected")
 	}
-	return w.compareWithTopics(ctx, state.Note)
+	return s.worker.kept.compare(ctx, state.Note)
 }
 
 // commit is a commit as the progress topic tells of it; the zero value is none.
@@ -60,7 +60,8 @@ type commit struct {
 
 // lastProgress is the account's last commit in the progress topic. It reads backwards in growing steps: the topic holds
 // weeks of commits, and perhaps other accounts' too.
-func (w *Worker) lastProgress(ctx context.Context) (last commit, err error) {
+func (s *session) lastProgress(ctx context.Context) (last commit, err error) {
+	w := s.worker
 	ctx, cancel := context.WithTimeout(ctx, longestRecovery)
 	defer cancel()
 	for step := int64(10_000); ; step *= 10 {
@@ -93,8 +94,9 @@ func sequenceOf(m producer.Message) int64 {
 }
 
 // whatIsLost is the one sentence that logs and errors begin with, with both numbers.
-func (w *Worker) whatIsLost(state *poller.State, last commit) string {
-	progress, topic := w.cfg.TopicPrefix+progressTopic, w.cfg.TopicPrefix+stateTopic
+func (s *session) whatIsLost(state *poller.State, last commit) string {
+	prefix := s.worker.cfg.TopicPrefix
+	progress, topic := prefix+progressTopic, prefix+stateTopic
 	switch {
 	case state.Sequence == 0:
 		return fmt.Sprintf("state is lost: topic %s holds nothing of this account, but %s records commit %d", topic, progress, last.sequence)

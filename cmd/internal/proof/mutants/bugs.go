@@ -46,11 +46,11 @@ var mutants = []mutant{
 		{"poller/bundle.go", "p.state.Seen.Expired(a.Reach, sweepMost)", "p.state.Seen.Expired(a.Reach.Add(48*time.Hour+Horizon(p.cfg.Tiers)), sweepMost)"},
 	}},
 	{"the lease is ignored, every worker is active", worker, "TestStandby", []edit{
-		{"cmd/internal/worker/standby.go", "	if w.lease == nil {\n		return ctx,", "	if true {\n		return ctx,"},
-		{"cmd/internal/worker/standby.go", "if w.lease == nil || w.lease.Confirmed() {", "if true {"},
+		{"cmd/internal/worker/session.go", "	if e.off() {\n		return ctx,", "	if true {\n		return ctx,"},
+		{"cmd/internal/worker/election.go", "	if e.confirmed() {\n", "	if true {\n"},
 	}},
 	{"the budget begins anew at a takeover", worker, "TestBudgetAtTakeovers", []edit{
-		{"cmd/internal/worker/worker.go", "	w.budget.Restart()\n", ""},
+		{"cmd/internal/worker/session.go", "	w.budget.Restart()\n", ""},
 	}},
 	{"an epoch is used again although a request to commit may still arrive", producer, "TestACommitThatArrivesLate", []edit{
 		{"producer/commit.go", "	if s.doubtful {\n", "	if false {\n"},
