@@ -40,7 +40,7 @@ func newRefusals() *refusals {
 
 var errRefused = errors.New("the broker does not take the record")
 
-// of tells the poller which contents are to be dead letters.
+// of returns why a content is to be a dead letter; nil if it is not.
 func (r *refusals) of(row smartassist.Row, fingerprint uint64) error {
 	if r.contents[content{row.Identity(), fingerprint}] == refused {
 		return errRefused
@@ -53,7 +53,7 @@ const smallestPart = 8 << 10
 
 // partBytes is the largest part of a dead letter.
 func (s sink) partBytes() int {
-	most := s.producer.MaxMessageBytes(s.session.encoder.DeadLetterTopic())
+	most := s.producer.MaxMessageBytes(s.encoder.DeadLetterTopic())
 	if s.refused.part > 0 {
 		most = min(most, s.refused.part)
 	}
@@ -68,7 +68,7 @@ func (s sink) noteRefused(err error, d *draft) error {
 		return err
 	}
 	switch {
-	case r.Topic == s.session.encoder.DeadLetterTopic() && r.Size() && s.partBytes() > smallestPart:
+	case r.Topic == s.encoder.DeadLetterTopic() && r.Size() && s.partBytes() > smallestPart:
 		s.refused.part = s.partBytes() / 2
 		s.log.Warn().Int("bytes", s.refused.part).Msg("the dead-letter topic takes less than its max.message.bytes says: cutting dead letters smaller")
 	case r.Time() && d.ownTimes(r.Records):
@@ -83,10 +83,10 @@ func (s sink) noteRefused(err error, d *draft) error {
 // unblamedError is a refusal that points to no row, and of which nothing was learned: only the operator can mend it.
 type unblamedError struct{ error }
 
-// Unwrap is the refusal.
+// Unwrap returns the refusal.
 func (e unblamedError) Unwrap() error { return e.error }
 
-// ownTimes tells whether any of the records has another time than that of publishing.
+// ownTimes reports whether any of the records has another time than that of publishing.
 func (d *draft) ownTimes(records []int) bool {
 	for _, i := range records {
 		if !d.records[i].Time.IsZero() {

@@ -42,12 +42,6 @@ func (s *session) run(ctx, hard context.Context, fail context.CancelCauseFunc) e
 	return unlessLost(tenure, s.poll(tenure, hard))
 }
 
-// begin notes that something begins on the Kafka side: where it fails, the outage has lasted since then.
-func (s *session) begin() {
-	s.worker.heart.beat()
-	s.attempt = time.Now()
-}
-
 // unlessLost is err, or what it comes from: the end of the tenure. A worker that was fenced steps back further.
 func unlessLost(tenure context.Context, err error) error {
 	if cause := context.Cause(tenure); cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(err, producer.ErrFenced) {
@@ -163,8 +157,41 @@ func (s *session) takeOver(ctx context.Context) error {
 // poll reads and publishes until the tenure ends, or a commit fails.
 func (s *session) poll(tenure, hard context.Context) error {
 	w := s.worker
-	p := poller.New(w.polling, meter{w}, sink{w, s, hard}, s.memory.state)
+	commits := finishing{hard: hard, Sink: sink{
+		cfg: w.cfg, log: w.log, encoder: s.encoder, producer: w.producer,
+		refused: w.refused, kept: w.kept, metrics: w.metrics, attempts: s,
+	}}
+	p := poller.New(w.polling, meter{w.client, w.metrics, &w.heart}, commits, s.memory.state)
 	w.shown.poller.Store(p)
 	w.shown.role.Store(Active)
 	return p.Run(tenure, w.errands)
 }
+
+// begin notes that something begins on the Kafka side: where it fails, the outage has lasted since then.
+func (s *session) begin() {
+	s.worker.heart.beat()
+	s.attempt = time.Now()
+}
+
+// end notes the end of a commit. It is what ends an outage: recovery alone may work while no commit does.
+func (s *session) end(err error) {
+	w := s.worker
+	w.heart.beat()
+	if err != nil {
+		return
+	}
+	if o := w.outages.end(); o != nil {
+		w.log.Info().Dur("after", time.Since(o.Since)).Int("attempts", o.Attempts).Msg("recovered; committing again")
+	}
+}
+
+// finishing is a Sink whose commits end with hard instead of the poller's context: neither the end of the tenure nor a drain
+// cuts off one that has begun, or the next session, or worker, had to find out what became of it. hard ends when a drain has
+// lasted too long.
+type finishing struct {
+	poller.Sink
+	hard context.Context
+}
+
+// Commit implements poller.Sink.
+func (f finishing) Commit(_ context.Context, b poller.Bundle) error { return f.Sink.Commit(f.hard, b) }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/convstream/convstream/cmd/internal/config"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
@@ -13,9 +15,22 @@ import (
 
 // sink turns a bundle of the poller into records of the encoder and one transaction of the producer.
 type sink struct {
-	*Worker
-	*session
-	hard context.Context // ends when draining has lasted too long; the commit's only bound besides the producer's own
+	cfg      *config.Config
+	log      zerolog.Logger
+	encoder  *encoder.Encoder
+	producer *producer.Producer
+	refused  *refusals
+	kept     *keptEnds
+	metrics  *metrics
+	attempts attempts
+}
+
+// attempts is told of each commit.
+type attempts interface {
+	// begin is told that it begins.
+	begin()
+	// end is told that it has ended; nil: it is durable.
+	end(err error)
 }
 
 // draft is a bundle on its way: its records, and what the progress records will say of its reads.
@@ -41,25 +56,22 @@ func (s sink) Refused(row smartassist.Row, fingerprint uint64) error {
 
 // KeepsLetters implements poller.Sink.
 func (s sink) KeepsLetters() time.Duration {
-	return s.producer.Retention(s.session.encoder.DeadLetterTopic())
+	return s.producer.Retention(s.encoder.DeadLetterTopic())
 }
 
-// Commit implements poller.Sink.
-func (s sink) Commit(_ context.Context, u poller.Bundle) error {
-	s.begin()
-	begun := s.attempt
+// Commit implements poller.Sink. The context cuts it off, and the producer's bound on a transaction does.
+func (s sink) Commit(ctx context.Context, u poller.Bundle) error {
+	s.attempts.begin()
+	begun := time.Now()
 	d := s.draft(u)
-	err := s.producer.Commit(s.hard, d.records, func(ends map[string]int64) ([]producer.Record, error) {
+	err := s.producer.Commit(ctx, d.records, func(ends map[string]int64) ([]producer.Record, error) {
 		return s.closing(u, d, ends)
 	})
-	s.heart.beat()
+	s.attempts.end(err)
 	if err != nil {
 		return s.noteRefused(err, d)
 	}
 	s.kept.memo = d.memo
-	if o := s.outages.end(); o != nil { // not before a commit: recovery alone may work while no commit does
-		s.log.Info().Dur("after", time.Since(o.Since)).Int("attempts", o.Attempts).Msg("recovered; committing again")
-	}
 	s.forgetRefused(u)
 	s.metrics.committed(u, d, time.Since(begun))
 	return nil
@@ -91,7 +103,7 @@ func (s sink) conversation(p part, r *poller.Revision) {
 	if !r.ObservedAt.IsZero() {
 		observed = r.ObservedAt
 	}
-	m, err := s.session.encoder.Conversation(encoder.Revision{
+	m, err := s.encoder.Conversation(encoder.Revision{
 		Row: r.Row, Number: r.Number, Change: r.Change, ObservedAt: observed,
 		Supersedes: r.Supersedes, Fingerprint: r.Fingerprint,
 	})
@@ -125,8 +137,8 @@ func (s sink) recordTime(m encoder.Message) time.Time {
 }
 
 func (s sink) deadLetter(p part, row smartassist.Row, why string) {
-	topic := s.session.encoder.DeadLetterTopic()
-	for _, m := range s.session.encoder.DeadLetter(encoder.DeadLetter{
+	topic := s.encoder.DeadLetterTopic()
+	for _, m := range s.encoder.DeadLetter(encoder.DeadLetter{
 		Row: row, Error: why, WindowStart: p.Read.Start, WindowEnd: p.Read.End, ObservedAt: p.Read.At,
 		MaxBytes: s.partBytes(),
 	}) {
@@ -145,7 +157,7 @@ func (s sink) closing(u poller.Bundle, d *draft, ends map[string]int64) ([]produ
 	out := make([]producer.Record, 0, len(d.progress)+len(u.State)+1)
 	for _, p := range d.progress {
 		p.EndOffsets = ends
-		m, err := s.session.encoder.Progress(p)
+		m, err := s.encoder.Progress(p)
 		if err != nil {
 			return nil, err
 		}

@@ -30,14 +30,14 @@ var mutants = []mutant{
 		{"producer/commit.go", "	return group.Wait()\n}\n\n// pack", "	go group.Wait()\n	return nil\n}\n\n// pack"},
 	}},
 	{"memory is committed before what it remembers", worker, "TestScenarios/killed-in-commits", []edit{
-		{"cmd/internal/worker/sink.go", "	err := s.producer.Commit(s.hard, d.records, func", `	var early []producer.Record
+		{"cmd/internal/worker/sink.go", "	err := s.producer.Commit(ctx, d.records, func", `	var early []producer.Record
 	for _, r := range u.State {
 		early = append(early, producer.Record{Topic: s.cfg.TopicPrefix + stateTopic, Key: r.Key, Value: r.Value})
 	}
-	if err := s.producer.Commit(s.hard, early, nil); err != nil {
+	if err := s.producer.Commit(ctx, early, nil); err != nil {
 		return err
 	}
-	err := s.producer.Commit(s.hard, d.records, func`},
+	err := s.producer.Commit(ctx, d.records, func`},
 	}},
 	{"recovery takes aborted records for committed ones", worker, "TestFaultMatrix/cells/EndTxn", []edit{
 		{"producer/committed.go", "visible := !b.Attributes.Transactional() || !a.open[b.ProducerID]", "visible := true"},
