@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -36,7 +35,7 @@ import (
 type Network struct {
 	Name   string                                                               // of this worker among those of the account
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error) // to the service and the brokers
-	Listen func(network, address string) (net.Listener, error)                  // for the admin port
+	Listen func(network, address string) (net.Listener, error)                  // for the admin   adminPort
 	Now    func() time.Time                                                     // the clock that the service's times are compared with; nil: time.Now
 }
 
@@ -73,30 +72,18 @@ type Worker struct {
 	outages outages
 	shown   shown
 	metrics *metrics
+	admin   adminPort
 
-	adminToken   *smartassist.Secret // nil: POST is allowed from loopback only
-	tokenTrouble atomic.Value        // text: why it could not be read, as the log has it; "" where it could
-	replaying    sync.Mutex          // held by the replay of dead letters that is under way
-	admin        net.Addr
-	ready        chan struct{} // closed when the admin port listens
-}
-
-// shown is what others see of the present session.
-type shown struct {
-	role   atomic.Value                  // Role
-	poller atomic.Pointer[poller.Poller] // of the present tenure, or the one that failed; nil while standing by
-	memory atomic.Pointer[memoryStatus]  // as a standby knows it
+	replaying sync.Mutex // held by the replay of dead letters that is under way
 }
 
 // New builds a Worker. It checks what can be checked without reaching for anything.
 func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, error) {
 	w := &Worker{
 		cfg: cfg, log: log, network: network, started: time.Now(),
-		refused: newRefusals(), ready: make(chan struct{}),
-		adminToken: AdminToken(cfg), errands: make(chan poller.Errand), warned: map[string]bool{},
+		refused: newRefusals(), errands: make(chan poller.Errand), warned: map[string]bool{},
 	}
 	w.shown.role.Store(Starting)
-	w.tokenTrouble.Store("")
 	w.outages.log = log
 	w.heart.beat()
 	var err error
@@ -122,8 +109,13 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	if w.election.lease, err = lease(cfg, network); err != nil {
 		return nil, err
 	}
-	w.kept = &keptEnds{topics: append(w.codec.plain.Topics(), w.codec.plain.DeadLetterTopic()), kafka: w.producer, log: log}
-	w.metrics = newMetrics(w)
+	rows := append(w.codec.plain.Topics(), w.codec.plain.DeadLetterTopic())
+	w.kept = &keptEnds{topics: rows, kafka: w.producer, log: log}
+	w.metrics = newMetrics(rows, cfg.RequestsPerMinute, w)
+	w.admin = adminPort{
+		log: log, worker: w, metrics: w.metrics.registry, guard: guard{token: AdminToken(cfg), log: log},
+		replay: w.replayLetters, opened: make(chan struct{}),
+	}
 	return w, nil
 }
 
@@ -137,7 +129,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if w.codec.registry != nil {
 		defer w.codec.registry.Close()
 	}
-	stopAdmin, err := w.serveAdmin()
+	stopAdmin, err := w.admin.open(w.network.Listen, w.cfg.AdminAddr)
 	if err != nil {
 		return err
 	}
