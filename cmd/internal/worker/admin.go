@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
+
+	"github.com/convstream/convstream/cmd/internal/replay"
 )
 
 // AdminAddr returns the address of the admin port. It waits until Run has opened it; an error is the context's.
@@ -33,7 +35,7 @@ type adminPort struct {
 	worker  reporter
 	metrics prometheus.Gatherer
 	guard   guard
-	replay  http.HandlerFunc
+	replay  http.Handler
 
 	addr   net.Addr
 	opened chan struct{} // closed when it is, and addr is set
@@ -86,7 +88,7 @@ func (p *adminPort) handler() http.Handler {
 		rw.Header().Set("content-type", "text/html; charset=utf-8")
 		_ = page.Execute(rw, p.worker.Status(r.Context()))
 	})
-	mux.Handle("POST /dead-letters/replay", p.guard.permitting(p.replay))
+	mux.Handle("POST "+replay.Path, p.guard.permitting(p.replay))
 	return mux
 }
 

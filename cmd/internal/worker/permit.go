@@ -29,11 +29,11 @@ type guard struct {
 
 // permitting lets a request that changes something pass from loopback, or with the token. Browsers are kept from making
 // one for a page of somebody else, which may reach loopback where its user forwards the port.
-func (g *guard) permitting(next http.HandlerFunc) http.Handler {
+func (g *guard) permitting(next http.Handler) http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		switch {
 		case fromLoopback(r), g.bears(r):
-			next(rw, r)
+			next.ServeHTTP(rw, r)
 		case g.token == nil:
 			http.Error(rw, "only from loopback: set ADMIN_TOKEN (or ADMIN_TOKEN_FILE) to allow it from elsewhere with that bearer token", http.StatusForbidden)
 		default:

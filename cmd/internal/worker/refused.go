@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/convstream/convstream/cmd/internal/replay"
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/poller/smartassist"
 	"github.com/convstream/convstream/producer"
@@ -38,14 +39,17 @@ func newRefusals() *refusals {
 	return &refusals{contents: map[content]verdict{}, untimed: map[string]bool{}}
 }
 
-var errRefused = errors.New("the broker does not take the record")
-
 // of returns why a content is to be a dead letter; nil if it is not.
 func (r *refusals) of(row smartassist.Row, fingerprint uint64) error {
 	if r.contents[content{row.Identity(), fingerprint}] == refused {
-		return errRefused
+		return replay.ErrRefused
 	}
 	return nil
+}
+
+// forget forgets the verdict on a content.
+func (r *refusals) forget(identity string, fingerprint uint64) {
+	delete(r.contents, content{identity, fingerprint})
 }
 
 // smallestPart of a dead letter leaves room for its headers. A topic that takes less takes no dead letters.
@@ -85,6 +89,9 @@ type unblamedError struct{ error }
 
 // Unwrap returns the refusal.
 func (e unblamedError) Unwrap() error { return e.error }
+
+// Is says so to a replay.
+func (e unblamedError) Is(target error) bool { return target == replay.ErrUnblamed }
 
 // ownTimes reports whether any of the records has another time than that of publishing.
 func (d *draft) ownTimes(records []int) bool {

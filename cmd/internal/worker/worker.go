@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -73,8 +72,6 @@ type Worker struct {
 	shown   shown
 	metrics *metrics
 	admin   adminPort
-
-	replaying sync.Mutex // held by the replay of dead letters that is under way
 }
 
 // New builds a Worker. It checks what can be checked without reaching for anything.
@@ -114,7 +111,7 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	w.metrics = newMetrics(rows, cfg.RequestsPerMinute, w)
 	w.admin = adminPort{
 		log: log, worker: w, metrics: w.metrics.registry, guard: guard{token: AdminToken(cfg), log: log},
-		replay: w.replayLetters, opened: make(chan struct{}),
+		replay: &replays{log: log, account: letters{w}, may: w.mayReplay}, opened: make(chan struct{}),
 	}
 	return w, nil
 }
