@@ -27,8 +27,8 @@ const (
 
 // Account is the active worker of an account, as a replay needs it.
 type Account interface {
-	// Letters calls visit with each whole dead letter of the account, from the first to the present end of the topic; with an
-	// error where it cannot be read back. An error of visit ends it and is returned.
+	// Letters calls visit with each dead letter of the account, from the first to the present end of the topic; with an error
+	// where parts of it are gone. An error of visit ends it and is returned.
 	Letters(ctx context.Context, visit func(encoder.Letter, error) error) error
 
 	// Replay tries letters in one transaction, once the worker has a session that can, and returns what became of each. A

@@ -30,7 +30,7 @@ func (s *session) ensureTopics(ctx context.Context) error {
 	return nil
 }
 
-// warnOfTopics tells of settings that lose records, once.
+// warnOfTopics logs settings that lose records, once.
 func (w *Worker) warnOfTopics() {
 	progress, letters := w.cfg.TopicPrefix+progressTopic, w.codec.plain.DeadLetterTopic()
 	for _, topic := range append(w.codec.plain.Topics(), progress, letters) {

@@ -20,7 +20,7 @@ type memory struct {
 	followed bool
 }
 
-// memoryStatus is what /status tells of a memory that is kept warm.
+// memoryStatus is what /status says of a memory that is kept warm.
 type memoryStatus struct {
 	Sequence        int64     `json:"sequence"` // of the last commit seen
 	CompleteThrough time.Time `json:"completeThrough"`

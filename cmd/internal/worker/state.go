@@ -52,7 +52,7 @@ func (s *session) compareWithProgress(ctx context.Context) error {
 	return s.worker.kept.compare(ctx, state.Note)
 }
 
-// commit is a commit as the progress topic tells of it; the zero value is none.
+// commit is a commit as the progress topic has it; the zero value is none.
 type commit struct {
 	sequence int64
 	value    []byte

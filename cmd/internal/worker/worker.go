@@ -41,7 +41,7 @@ type Network struct {
 // Role is what a Worker is doing.
 type Role string
 
-// The roles that /status tells.
+// The roles, as /status has them.
 const (
 	Starting Role = "starting" // no session yet, or between two
 	Standby  Role = "standby"  // knows the state; another worker holds the lease
