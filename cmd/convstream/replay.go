@@ -1,23 +1,18 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/replay"
 	"github.com/convstream/convstream/cmd/internal/show"
 	"github.com/convstream/convstream/cmd/internal/worker"
 	"github.com/convstream/convstream/poller"
@@ -25,7 +20,7 @@ import (
 
 // replayOptions are the flags of dead-letters replay, and the ids it is given.
 type replayOptions struct {
-	worker.ReplayRequest
+	replay.Request
 	admin  string
 	asJSON bool
 }
@@ -68,28 +63,12 @@ func (o replayOptions) run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(o.ReplayRequest)
+	answer, err := replay.Client{URL: base, Token: worker.AdminToken(cfg)}.Ask(ctx, o.Request)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/dead-letters/replay", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("content-type", "application/json")
-	if err := authorize(req, cfg); err != nil {
-		return err
-	}
-	res, err := adminClient().Do(req)
-	if err != nil {
-		return fmt.Errorf("ask the worker: %w. Is it the active one, and is this its ADMIN_ADDR? --admin URL names another", err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(res.Body, 4<<10))
-		return fmt.Errorf("the worker at %s answers %d: %s", base, res.StatusCode, strings.TrimSpace(string(text)))
-	}
-	return o.follow(res.Body, t.out)
+	defer func() { _ = answer.Close() }()
+	return o.follow(answer, t.out)
 }
 
 // adminURL is the address of an admin port as others reach it, from what ADMIN_ADDR or --admin says: a worker that listens
@@ -110,69 +89,30 @@ func adminURL(addr string) (string, error) {
 	return "http://" + net.JoinHostPort(host, port), nil
 }
 
-// adminClient waits for as long as a replay takes, and carries the token nowhere else.
-func adminClient() *http.Client {
-	return &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-			TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: time.Minute,
-		},
-	}
-}
-
-func authorize(req *http.Request, cfg *config.Config) error {
-	token := worker.AdminToken(cfg)
-	if token == nil {
-		return nil
-	}
-	value, err := token.Read()
-	if err == nil {
-		req.Header.Set("authorization", "Bearer "+value)
-	}
-	return err
-}
-
-// errCutOff is the end of an answer that has none of its own.
-var errCutOff = errors.New("the answer broke off: what it says holds; ask again for the rest, what is resolved is not repeated")
-
 // follow prints the answer as it comes.
-func (o replayOptions) follow(body io.Reader, out io.Writer) error {
+func (o replayOptions) follow(answer io.Reader, out io.Writer) error {
 	counts := map[string]int{}
-	lines := bufio.NewReader(body)
-	for {
-		text, err := lines.ReadBytes('\n')
-		if err != nil {
-			return errCutOff
-		}
-		var a worker.LetterAnswer
-		if err := json.Unmarshal(text, &a); err != nil {
-			return fmt.Errorf("the worker's answer cannot be read: %w", err)
-		}
-		switch {
-		case a.Error != "":
-			return fmt.Errorf("the worker broke off: %s. Ask again for the rest: what is resolved is not repeated", a.Error)
-		case a.Done:
-			return o.conclude(counts, out)
-		}
+	if err := replay.Follow(answer, func(line []byte, a replay.Answer) error {
 		counts[a.Outcome]++
 		if !o.asJSON {
-			text = []byte(a.ID + " " + became(a) + "\n")
+			line = []byte(a.ID + " " + became(a) + "\n")
 		}
-		if _, err := out.Write(text); err != nil {
-			return err
-		}
+		_, err := out.Write(line)
+		return err
+	}); err != nil {
+		return err
 	}
+	return o.conclude(counts, out)
 }
 
 // became says what became of a letter.
-func became(a worker.LetterAnswer) string {
+func became(a replay.Answer) string {
 	switch a.Outcome {
 	case string(poller.LetterPublished):
 		return fmt.Sprintf("published as revision %d", a.Revision)
 	case string(poller.LetterSuperseded):
 		return "superseded: this content of the conversation or a newer one was published since; resolved without publishing it"
-	case worker.LetterResolved:
+	case replay.Resolved:
 		res := poller.Resolution{Fate: poller.Fate(a.As), Revision: a.Revision}
 		if a.Resolved != nil {
 			res.At = *a.Resolved
@@ -188,13 +128,13 @@ func became(a worker.LetterAnswer) string {
 // asked for by its id.
 func (o replayOptions) conclude(counts map[string]int, out io.Writer) error {
 	text := fmt.Sprintf("%d published, %d superseded, %d resolved before, %d still dead",
-		counts[string(poller.LetterPublished)], counts[string(poller.LetterSuperseded)], counts[worker.LetterResolved], counts[string(poller.LetterDead)])
+		counts[string(poller.LetterPublished)], counts[string(poller.LetterSuperseded)], counts[replay.Resolved], counts[string(poller.LetterDead)])
 	if !o.asJSON {
 		if _, err := fmt.Fprintln(out, text); err != nil {
 			return err
 		}
 	}
-	if n, m := counts[worker.LetterUnknown], counts[worker.LetterUntried]; n+m > 0 {
+	if n, m := counts[replay.Unknown], counts[replay.Untried]; n+m > 0 {
 		return fmt.Errorf("dead-letters replay: %d unknown, %d not tried", n, m)
 	}
 	if n := counts[string(poller.LetterDead)]; n > 0 && !o.All {

@@ -51,7 +51,7 @@ func TestReadUpToTheCap(t *testing.T) {
 				if published+neighbours < 110 {
 					t.Errorf("%d of 150 rows of a second are published, 110 are within reach", published)
 				}
-				s := w.worker.poller.Load().Status()
+				s := w.worker.shown.poller.Load().Status()
 				if through := s.CompleteThrough; through.After(burst) || through.Before(burst.Add(-2*time.Second)) {
 					t.Errorf("complete through %v, want it to stop at %v", through, burst)
 				}

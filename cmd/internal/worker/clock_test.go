@@ -40,7 +40,7 @@ func TestClocksApart(t *testing.T) {
 // aheadOf holds the status against the earlier of the two clocks, which is so far from ours.
 func (w *world) aheadOf(earlier time.Duration) {
 	w.t.Helper()
-	s, now := w.worker.poller.Load().Status(), time.Now()
+	s, now := w.worker.shown.poller.Load().Status(), time.Now()
 	settled := now.Add(earlier - 2*time.Minute)
 	if s.CompleteThrough.After(settled) || s.CompleteThrough.Before(settled.Add(-3*time.Minute)) {
 		w.t.Errorf("at %v complete through %v, want just before %v", now, s.CompleteThrough, settled)

@@ -18,9 +18,10 @@ const (
 		"Raise retention.ms to the largest age of REREAD and a day, or lower that"
 )
 
-func (w *Worker) ensureTopics(ctx context.Context) error {
-	w.turn()
-	w.attempt = time.Now()
+// ensureTopics creates the topics that are missing, and reads the settings of all.
+func (s *session) ensureTopics(ctx context.Context) error {
+	w := s.worker
+	s.begin()
 	ctx, cancel := context.WithTimeout(ctx, step)
 	defer cancel()
 	if err := w.producer.EnsureTopics(ctx, w.cfg.TopicCreate, w.topics); err != nil {
@@ -30,7 +31,7 @@ func (w *Worker) ensureTopics(ctx context.Context) error {
 	return nil
 }
 
-// warnOfTopics tells of settings that lose records, once.
+// warnOfTopics logs settings that lose records, once.
 func (w *Worker) warnOfTopics() {
 	topics := w.cfg.Topics()
 	for _, topic := range topics.Published() {

@@ -49,7 +49,7 @@ func TestRereadRaised(t *testing.T) {
 	env := frugal(map[string]string{"START_FROM": "72h", "POLL_INTERVAL": "15m", "REREAD": "1h:30m,6h:2h"})
 	inWorld(t, c, env, func(w *world) {
 		w.run(30 * time.Hour) // the memory has time to forget: the horizon has been the same for a day
-		before := w.worker.poller.Load().Status().Remembered
+		before := w.worker.shown.poller.Load().Status().Remembered
 		w.env["REREAD"] = "1h:30m,6h:2h,168h:3h"
 		w.run(6 * time.Hour)
 		w.freshWithin(20*time.Minute, w.once(800))
@@ -86,7 +86,7 @@ func TestAPartialWindowOfLongAgo(t *testing.T) {
 	env := frugal(map[string]string{"START_FROM": ago.String(), "POLL_INTERVAL": "15m", "REREAD": "1h:30m,24h:6h"})
 	inWorld(t, c, env, func(w *world) {
 		w.run(30 * time.Hour)
-		if w.worker.poller.Load().Status().CompleteThrough.After(bubble) {
+		if w.worker.shown.poller.Load().Status().CompleteThrough.After(bubble) {
 			t.Error("nothing was partial: the test shows nothing")
 		}
 		w.env["SMARTASSIST_CHANNELS"] = "voice,rtm"

@@ -32,7 +32,7 @@ func (w *world) replica() *replica {
 	return &replica{w.worker, w.wire, stop}
 }
 
-func (r *replica) active() bool { return r.doing() == Active }
+func (r *replica) active() bool { return r.reportedRole() == Active }
 
 // awaitActive waits until one of the replicas works, and tells how long that took.
 func (w *world) awaitActive(most time.Duration, all ...*replica) (*replica, time.Duration) {
@@ -78,13 +78,13 @@ func TestStandby(t *testing.T) {
 		if err := json.Unmarshal([]byte(body), &s); err != nil {
 			t.Fatal(err)
 		}
-		committed := active.poller.Load().Status().Sequence
+		committed := active.shown.poller.Load().Status().Sequence
 		if s.Role != "standby" || s.Lease.Holder != "worker 1" || s.Lease.Name != "worker 2" || s.Poller != nil || s.Memory.Sequence < committed-1 || committed < 10 {
 			t.Errorf("status of the standby, with %d commits: %s", committed, body)
 		}
 		for addr, tells := range map[string][]string{
 			active.cfg.AdminAddr:  {"worker 1 (this one)", "Coverage"},
-			standby.cfg.AdminAddr: {"<td>worker 1\n", standby.lease.Group, "Standing by", fmt.Sprintf("<td>%d\n", s.Memory.Sequence)},
+			standby.cfg.AdminAddr: {"<td>worker 1\n", standby.election.lease.Group, "Standing by", fmt.Sprintf("<td>%d\n", s.Memory.Sequence)},
 		} {
 			for _, text := range tells {
 				if _, body := w.getFrom(addr, "/"); !strings.Contains(body, text) {

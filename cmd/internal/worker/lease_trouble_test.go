@@ -98,9 +98,9 @@ func TestADrainFinishesItsCommit(t *testing.T) {
 			return arrives
 		})
 		<-met
-		before := active.poller.Load().Status().Sequence
+		before := active.shown.poller.Load().Status().Sequence
 		w.must(active.stop())
-		if after := active.poller.Load().Status().Sequence; after != before+1 {
+		if after := active.shown.poller.Load().Status().Sequence; after != before+1 {
 			t.Errorf("%d commits before the drain, %d after it", before, after)
 		}
 		w.awaitActive(10*time.Second, standby)

@@ -2,110 +2,101 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"net/http"
+	"errors"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"github.com/convstream/convstream/cmd/internal/replay"
+	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
+	"github.com/convstream/convstream/producer"
 )
 
-// ReplayRequest is the body of POST /dead-letters/replay: ids, or all.
-type ReplayRequest struct {
-	IDs []string `json:"ids,omitempty"`
-	All bool     `json:"all,omitempty"`
-}
+// letters are the account's dead letters, as a replay needs them. It implements replay.Account; its methods are not for the
+// poller's goroutine, which does what is to be done with the memory as an errand.
+type letters struct{ worker *Worker }
 
-// LetterAnswer is what became of one dead letter, or of the whole request: one line of the answer to a replay.
-type LetterAnswer struct {
-	ID       string     `json:"id,omitempty"`
-	Outcome  string     `json:"outcome,omitempty"`  // a poller.Fate, or one of those below
-	As       string     `json:"as,omitempty"`       // of one that was resolved before: published or superseded
-	Revision int32      `json:"revision,omitempty"` // of a published one
-	Resolved *time.Time `json:"resolved,omitempty"` // when one that was resolved before was
-	Why      string     `json:"why,omitempty"`      // of one that is dead, unknown or untried
+// tailPatience is how long the brokers may be silent while dead letters are read.
+const tailPatience = 30 * time.Second
 
-	Done  bool   `json:"done,omitempty"`  // the last line: every letter asked for was answered
-	Error string `json:"error,omitempty"` // the last line: why those that are not answered were not; asking again is safe
-}
-
-// Outcomes of a letter beside those of the poller.
-const (
-	LetterResolved = "resolved" // before
-	LetterUnknown  = "unknown"  // no such letter
-	LetterUntried  = "untried"  // others fared too badly
-)
-
-// longestLine is for how long a line of the answer waits for its reader.
-const longestLine = 30 * time.Second
-
-// largestRequest is some 50,000 ids.
-const largestRequest = 1 << 20
-
-// replayLetters answers POST /dead-letters/replay: a LetterAnswer a line, as they come. Who worked through all of them ends
-// with one that is done; an answer without it was cut off.
-func (w *Worker) replayLetters(rw http.ResponseWriter, r *http.Request) {
-	var asked ReplayRequest
-	if err := json.NewDecoder(http.MaxBytesReader(rw, r.Body, largestRequest)).Decode(&asked); err != nil || asked.All == (len(asked.IDs) > 0) {
-		http.Error(rw, `expected {"ids": ["0123456789abcdef"]} or {"all": true}`, http.StatusBadRequest)
-		return
-	}
-	run := &replay{
-		Worker: w, begun: time.Now(), answered: map[string]bool{}, newest: map[string]time.Time{},
-		damaged: map[string]LetterAnswer{}, behind: map[string]LetterAnswer{},
-	}
-	if !asked.All {
-		run.wanted = map[string]bool{}
-	}
-	for _, id := range asked.IDs {
-		parsed, ok := poller.ParseLetterID(id)
-		if !ok {
-			http.Error(rw, fmt.Sprintf("%.40q is no id of a dead letter; expected 16 hex digits", id), http.StatusBadRequest)
-			return
+// Letters implements replay.Account, on connections of its own.
+func (l letters) Letters(ctx context.Context, visit func(encoder.Letter, error) error) error {
+	w := l.worker
+	var reader encoder.LetterReader
+	from := w.cfg.Kafka.Cluster(clientID, w.network.Dial, zerolog.Nop())
+	return producer.Tail(ctx, from, producer.TailOptions{Topics: []string{w.cfg.Topics().DeadLetters()}, Patience: tailPatience}, func(m producer.Message) error {
+		letter, whole, err := reader.Read(MessageOf(m))
+		if !whole || letter.Account != w.cfg.AccountID {
+			return nil
 		}
-		run.wanted[parsed.String()] = true // the topic has them in lower case
-	}
-	if code, why := w.mayReplay(); code != http.StatusOK {
-		http.Error(rw, why, code)
-		return
-	}
-	if !w.replaying.TryLock() {
-		http.Error(rw, "another replay is under way: ask again when it is done", http.StatusTooManyRequests)
-		return
-	}
-	defer w.replaying.Unlock()
-	run.answerTo(r.Context(), rw)
+		return visit(letter, err)
+	})
 }
 
-// mayReplay tells who is to be asked where it is not this worker.
-func (w *Worker) mayReplay() (code int, why string) {
-	switch w.doing() {
-	case Active:
-		return http.StatusOK, ""
-	case Standby:
-		return http.StatusConflict, fmt.Sprintf("this worker (%s) stands by; the active one is %s: ask that one", w.network.Name, w.lease.Status().Holder)
-	}
-	return http.StatusServiceUnavailable, "this worker is not active yet: ask again when /readyz says ok"
-}
-
-func (r *replay) answerTo(ctx context.Context, rw http.ResponseWriter) {
-	control := http.NewResponseController(rw)
-	_ = control.SetReadDeadline(time.Time{}) // the server's is for the request; it would end the context of a longer answer
-	rw.Header().Set("content-type", "application/x-ndjson")
-	lines := json.NewEncoder(rw)
-	r.tell = func(a LetterAnswer) error {
-		// No other replay can be asked for while somebody does not read this answer.
-		_ = control.SetWriteDeadline(time.Now().Add(longestLine))
-		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
-		if err := lines.Encode(a); err != nil {
-			return err
+// Replay implements replay.Account.
+func (l letters) Replay(ctx context.Context, list []poller.Letter, prepared *replay.Prepared) (out []poller.Replayed, err error) {
+	done := make(chan struct{})
+	errand := func(ctx context.Context, p *poller.Poller) error {
+		defer close(done)
+		if !prepared.Inspected {
+			if err = l.inspect(ctx); err != nil {
+				return nil // it has changed nothing, and the poller may go on
+			}
+			prepared.Inspected = true
 		}
-		return control.Flush()
+		if !prepared.Forgotten {
+			l.forgetVerdicts(list)
+		}
+		prepared.Forgotten = true
+		if out, err = p.Replay(ctx, list); err == nil || len(list) > 1 {
+			// What the brokers say of a letter this time must not be held against it the next time.
+			l.forgetVerdicts(list)
+		}
+		return err
 	}
-	last := LetterAnswer{Done: true}
-	if err := r.run(ctx); err != nil {
-		last = LetterAnswer{Error: err.Error()}
-		r.log.Warn().Err(err).Msg("a replay of dead letters was broken off; asking again is safe")
+	for {
+		select {
+		case l.worker.errands <- errand:
+			<-done // a commit is bounded in time
+			return out, l.ending(err)
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(time.Second):
+			if l.worker.reportedRole() == Standby {
+				return nil, replay.ErrNotActive
+			}
+		}
 	}
-	_ = r.tell(last)
+}
+
+// ending is err, marked where this worker ends with it. One that is fenced and has a lease stands by, or becomes active again.
+func (l letters) ending(err error) error {
+	if !final(err) || !l.worker.election.off() && errors.Is(err, producer.ErrFenced) {
+		return err
+	}
+	return endingError{err}
+}
+
+// endingError is an error that a worker ends with.
+type endingError struct{ error }
+
+// Unwrap returns what it is.
+func (e endingError) Unwrap() error { return e.error }
+
+// Is says so to a replay.
+func (e endingError) Is(target error) bool { return target == replay.ErrEnds }
+
+// inspect reads the topics' settings anew: a limit that the operator has raised must be known before records are measured by it.
+func (l letters) inspect(ctx context.Context) error {
+	l.worker.heart.beat()
+	ctx, cancel := context.WithTimeout(ctx, step)
+	defer cancel()
+	return l.worker.producer.InspectTopics(ctx, l.worker.topics)
+}
+
+func (l letters) forgetVerdicts(list []poller.Letter) {
+	for _, letter := range list {
+		l.worker.refused.forget(letter.Row.Identity(), letter.Row.Fingerprint(l.worker.polling.Ignore))
+	}
 }

@@ -23,14 +23,15 @@ const (
 // lost does what STATE_LOST says. Where the worker is to go on, it first remembers what the topics still hold, so that
 // no number of a revision and no content comes twice, and writes all of it into the state topic: the next start finds a
 // state like any other.
-func (w *Worker) lost(ctx context.Context, state *poller.State, last commit) error {
-	what := w.whatIsLost(state, last)
+func (s *session) lost(ctx context.Context, state *poller.State, last commit) error {
+	w := s.worker
+	what := s.whatIsLost(state, last)
 	if w.cfg.StateLost == config.StopWhenLost {
 		return &StateError{fmt.Errorf("%s (STATE_LOST=stop). Going on would publish again what is published. Bring the state topic back as it was; "+
 			"or set STATE_LOST=resume, to go on at the last completeThrough and read nothing before it again; or STATE_LOST=restart, to read again from START_FROM. "+
 			"Both remember what the topics of conversations still hold", what)}
 	}
-	known, err := w.lastCommit(ctx, state, last)
+	known, err := s.lastCommit(ctx, state, last)
 	if err != nil {
 		return err
 	}
@@ -42,23 +43,24 @@ func (w *Worker) lost(ctx context.Context, state *poller.State, last commit) err
 	}
 	since := state.From.Add(-poller.Horizon(w.polling.Tiers) - 24*time.Hour)
 	w.log.Warn().Time("since", since).Msg(what + ": reading back what was published")
-	recalled, err := w.recollect(ctx, state, since, now)
+	recalled, err := s.recollect(ctx, state, since, now)
 	if err != nil {
 		return err
 	}
-	if err := state.Snapshot(snapshotPart, func(part []poller.Record) error { return w.writeState(ctx, part) }); err != nil {
+	if err := state.Snapshot(snapshotPart, func(part []poller.Record) error { return s.writeState(ctx, part) }); err != nil {
 		return err
 	}
-	w.tellLost(state, known, since, recalled)
+	s.logRestored(state, known, since, recalled)
 	return nil
 }
 
 // lastCommit is the last commit by whichever topic knows it better.
-func (w *Worker) lastCommit(ctx context.Context, state *poller.State, last commit) (poller.Last, error) {
+func (s *session) lastCommit(ctx context.Context, state *poller.State, last commit) (poller.Last, error) {
 	if last.sequence <= state.Sequence {
 		return state.Last(), nil
 	}
-	p, err := w.decoder.Progress(ctx, last.value)
+	w := s.worker
+	p, err := w.codec.decoder.Progress(ctx, last.value)
 	if e := schemaMissing(w.cfg.Topics().Progress(), err); e != nil {
 		return poller.Last{}, e
 	}
@@ -69,8 +71,9 @@ func (w *Worker) lastCommit(ctx context.Context, state *poller.State, last commi
 	return poller.Last{Sequence: last.sequence, Selection: p.Selection, CompleteThrough: p.CompleteThrough.UTC()}, nil
 }
 
-func (w *Worker) writeState(ctx context.Context, part []poller.Record) error {
-	w.turn()
+func (s *session) writeState(ctx context.Context, part []poller.Record) error {
+	w := s.worker
+	w.heart.beat()
 	records := make([]producer.Record, len(part))
 	for i, r := range part {
 		records[i] = producer.Record{Topic: w.cfg.Topics().State(), Key: r.Key, Value: r.Value}
@@ -78,7 +81,8 @@ func (w *Worker) writeState(ctx context.Context, part []poller.Record) error {
 	return explainRefused(w.producer.Commit(ctx, records, nil))
 }
 
-func (w *Worker) tellLost(state *poller.State, known poller.Last, since time.Time, recalled int) {
+func (s *session) logRestored(state *poller.State, known poller.Last, since time.Time, recalled int) {
+	w := s.worker
 	e := w.log.Warn().Int64("sequence", state.Sequence).Time("from", state.From).Time("completeThrough", known.CompleteThrough).
 		Int("recalled", recalled).Int("remembered", state.Seen.Len()).Time("since", since)
 	if w.cfg.StateLost == config.ResumeWhenLost {
@@ -90,10 +94,11 @@ func (w *Worker) tellLost(state *poller.State, known poller.Last, since time.Tim
 		"A conversation comes again, as revision 1, only if its records are gone from the topics or older than since")
 }
 
-// recollect remembers what the topics hold since then, and tells how many records that were.
-func (w *Worker) recollect(ctx context.Context, state *poller.State, since, now time.Time) (recalled int, err error) {
+// recollect remembers what the topics hold since then, and returns how many records that were.
+func (s *session) recollect(ctx context.Context, state *poller.State, since, now time.Time) (recalled int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, longestRecollection)
 	defer cancel()
+	w := s.worker
 	memory, unreadable := state.Recollect(now), 0
 	count := func(err error) {
 		if err == nil {
@@ -104,8 +109,8 @@ func (w *Worker) recollect(ctx context.Context, state *poller.State, since, now 
 	}
 	for _, topic := range w.cfg.Topics().Conversations() {
 		if err := w.producer.ReadSince(ctx, topic, since, func(m producer.Message) error {
-			w.turn()
-			r, err := w.encoder.ReadConversation(ctx, w.decoder, MessageOf(m))
+			w.heart.beat()
+			r, err := s.encoder.ReadConversation(ctx, w.codec.decoder, MessageOf(m))
 			if e := schemaMissing(topic, err); e != nil {
 				return e
 			}
@@ -122,7 +127,7 @@ func (w *Worker) recollect(ctx context.Context, state *poller.State, since, now 
 	}
 	var letters encoder.LetterReader
 	err = w.producer.ReadSince(ctx, w.cfg.Topics().DeadLetters(), since, func(m producer.Message) error {
-		w.turn()
+		w.heart.beat()
 		l, whole, err := letters.Read(MessageOf(m))
 		if l.Account != w.cfg.AccountID {
 			return nil

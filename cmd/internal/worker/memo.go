@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/rs/zerolog"
 
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/producer"
@@ -18,37 +19,53 @@ type memo struct {
 	Ends map[string][]int64 `json:"ends"` // by topic and partition
 
 	written time.Time       // when it last went into the state
-	told    map[string]bool // topics of which the log has told since the last commit
+	logged  map[string]bool // topics that the log has named since the last commit
 }
 
 // memoEvery is how often the memo is written. One that is a little old serves as well.
 const memoEvery = 5 * time.Minute
 
-// first tells whether this is the first time that something is told of a topic. What is wrong stays so until the next
+// first reports whether this is the first time that something is logged of a topic. What is wrong stays so until the next
 // commit, and there may be many sessions before that.
 func (m *memo) first(topic string) bool {
-	if m.told[topic] {
+	if m.logged[topic] {
 		return false
 	}
-	if m.told == nil {
-		m.told = map[string]bool{}
+	if m.logged == nil {
+		m.logged = map[string]bool{}
 	}
-	m.told[topic] = true
+	m.logged[topic] = true
 	return true
 }
 
-// compareWithTopics holds the memo against the topics as they are. Nothing that it finds is a reason to stop: what was
-// lost the worker cannot bring back, and what is new would be missing too.
-func (w *Worker) compareWithTopics(ctx context.Context, note []byte) error {
+// partitions is what is to be known of topics as they are.
+type partitions interface {
+	// Ends returns the offset after the last record of each partition, by topic.
+	Ends(ctx context.Context) (map[string][]int64, error)
+	// Partitions returns how many a topic has.
+	Partitions(topic string) int
+}
+
+// keptEnds keeps the memo. It outlives sessions: what the log has said of a topic it does not say again with each of them.
+type keptEnds struct {
+	memo   memo
+	topics []string // that rows are written to
+	kafka  partitions
+	log    zerolog.Logger
+}
+
+// compare holds the memo that stands beside the state against the topics as they are. Nothing that it finds is a reason to
+// stop: what was lost the worker cannot bring back, and what is new would be missing too.
+func (k *keptEnds) compare(ctx context.Context, note []byte) error {
 	var known memo
 	_ = json.Unmarshal(note, &known) // one that cannot be read is another version's: then nothing is known
 	ctx, cancel := context.WithTimeout(ctx, longestRecovery)
 	defer cancel()
-	actual, err := w.producer.Ends(ctx)
+	actual, err := k.kafka.Ends(ctx)
 	if err != nil {
 		return err
 	}
-	w.memo.Ends, w.memo.written = map[string][]int64{}, time.Time{}
+	k.memo.Ends, k.memo.written = map[string][]int64{}, time.Time{}
 	for topic, last := range known.Ends {
 		ends, ours := actual[topic]
 		if !ours { // CHANNEL_TOPICS was another then
@@ -60,11 +77,11 @@ func (w *Worker) compareWithTopics(ctx context.Context, note []byte) error {
 				lost, last[id] = lost+1, -1
 			}
 		}
-		if w.memo.Ends[topic] = last; lost > 0 && w.memo.first(topic) {
-			w.log.Error().Str("topic", topic).Int("partitions", lost).Msg(topicLost)
+		if k.memo.Ends[topic] = last; lost > 0 && k.memo.first(topic) {
+			k.log.Error().Str("topic", topic).Int("partitions", lost).Msg(topicLost)
 		}
 	}
-	w.comparePartitions()
+	k.comparePartitions()
 	return nil
 }
 
@@ -78,18 +95,18 @@ const (
 
 // comparePartitions notices a topic whose number of partitions is not the one that keys were spread over so far, and goes
 // on with the new one, as every other producer of the cluster does.
-func (w *Worker) comparePartitions() {
-	for topic, last := range w.memo.Ends {
-		now := w.producer.Partitions(topic)
+func (k *keptEnds) comparePartitions() {
+	for topic, last := range k.memo.Ends {
+		now := k.kafka.Partitions(topic)
 		if now == len(last) {
 			continue
 		}
-		w.log.Warn().Str("topic", topic).Int("partitions", now).Int("before", len(last)).Msg(topicRepartitioned)
-		w.memo.Ends[topic], w.memo.written = resized(last, now), time.Time{}
+		k.log.Warn().Str("topic", topic).Int("partitions", now).Int("before", len(last)).Msg(topicRepartitioned)
+		k.memo.Ends[topic], k.memo.written = resized(last, now), time.Time{}
 	}
 }
 
-// resized gives so many ends, -1 where nothing is known.
+// resized returns so many ends, -1 where nothing is known.
 func resized(ends []int64, n int) []int64 {
 	ends = slices.Clone(ends)
 	for len(ends) < n {
@@ -98,12 +115,12 @@ func resized(ends []int64, n int) []int64 {
 	return ends[:n]
 }
 
-// memoWith is the memo with a commit that ends at these offsets.
-func (w *Worker) memoWith(ends map[string]int64) memo {
-	w.comparePartitions()
-	next := memo{Ends: map[string][]int64{}, written: w.memo.written}
-	for _, topic := range append(w.cfg.Topics().Conversations(), w.cfg.Topics().DeadLetters()) {
-		list := resized(w.memo.Ends[topic], w.producer.Partitions(topic))
+// with is the memo with a commit that ends at these offsets.
+func (k *keptEnds) with(ends map[string]int64) memo {
+	k.comparePartitions()
+	next := memo{Ends: map[string][]int64{}, written: k.memo.written}
+	for _, topic := range k.topics {
+		list := resized(k.memo.Ends[topic], k.kafka.Partitions(topic))
 		for id := range list {
 			if end, written := ends[producer.PartitionName(topic, id)]; written {
 				list[id] = end

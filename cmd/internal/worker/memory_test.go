@@ -77,7 +77,7 @@ type weight struct {
 }
 
 func (w *world) weigh(without int64) weight {
-	s := w.worker.poller.Load().Status()
+	s := w.worker.shown.poller.Load().Status()
 	return weight{heap() - without, runtime.NumGoroutine(), s.Remembered, s.Stretches, s.Sequence}
 }
 

@@ -38,7 +38,19 @@ type metrics struct {
 // one with every row.
 const knownUnknowns = 100
 
-func newMetrics(w *Worker) *metrics {
+// measured is what gauges are read from when somebody asks.
+type measured interface {
+	reportedRole() Role
+	// pollerStatus is nil where there is no poller.
+	pollerStatus() *poller.Status
+	// out reports whether nothing can be committed.
+	out() bool
+	// loggedIn reports whether the service accepts the token.
+	loggedIn() bool
+}
+
+// newMetrics returns the metrics of a worker that publishes to these topics, with so many requests a minute.
+func newMetrics(topics []string, budget int, w measured) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), unknown: map[string]bool{}}
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: "convstream", Name: name, Help: help})
@@ -65,8 +77,8 @@ func newMetrics(w *Worker) *metrics {
 		Namespace: "convstream", Name: "commit_seconds", Help: "Time of a transaction.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 13),
 	})
 	m.registry.MustRegister(m.commitSeconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.gauges(w)
-	m.begin(w)
+	m.gauges(budget, w)
+	m.begin(topics)
 	return m
 }
 
@@ -81,8 +93,8 @@ func (m *metrics) ages(name, help string) prometheus.Histogram {
 
 // begin shows the counts of rows as zero from the start: where a series comes into being with its first dead letter, an
 // alert on its increase misses that one.
-func (m *metrics) begin(w *Worker) {
-	for _, topic := range append(w.cfg.Topics().Conversations(), w.cfg.Topics().DeadLetters()) {
+func (m *metrics) begin(topics []string) {
+	for _, topic := range topics {
 		m.published.WithLabelValues(topic)
 	}
 	for _, result := range []string{"published", "unchanged", "dead_lettered"} {
@@ -90,26 +102,25 @@ func (m *metrics) begin(w *Worker) {
 	}
 }
 
-// gauges are read from the Worker when somebody asks.
-func (m *metrics) gauges(w *Worker) {
+func (m *metrics) gauges(budget int, w measured) {
 	gauge := func(name, help string, value func() float64) {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "convstream", Name: name, Help: help}, value))
 	}
 	status := func(name, help string, value func(poller.Status) float64) {
 		gauge(name, help, func() float64 {
-			if p := w.poller.Load(); p != nil {
-				return value(p.Status())
+			if s := w.pollerStatus(); s != nil {
+				return value(*s)
 			}
 			return value(poller.Status{})
 		})
 	}
-	gauge("active", "1 while this worker reads and publishes.", func() float64 { return number(w.doing() == Active) })
+	gauge("active", "1 while this worker reads and publishes.", func() float64 { return number(w.reportedRole() == Active) })
 	gauge("service_trouble", "1 while the service cannot be read.", func() float64 {
-		p := w.poller.Load()
-		return number(p != nil && p.Status().Trouble != nil)
+		s := w.pollerStatus()
+		return number(s != nil && s.Trouble != nil)
 	})
-	gauge("kafka_trouble", "1 while nothing can be committed.", func() float64 { return number(w.trouble.Load() != nil) })
-	gauge("login_accepted", "1 while the service accepts the token.", func() float64 { return number(w.client.Ready()) })
+	gauge("kafka_trouble", "1 while nothing can be committed.", func() float64 { return number(w.out()) })
+	gauge("login_accepted", "1 while the service accepts the token.", func() float64 { return number(w.loggedIn()) })
 	status("complete_through_seconds", "Everything before this instant was read whole and committed; Unix time.",
 		func(s poller.Status) float64 { return unixSeconds(s.CompleteThrough) })
 	status("head_read_seconds", "When the newest rows were last read; Unix time.",
@@ -133,7 +144,7 @@ func (m *metrics) gauges(w *Worker) {
 	status("short_page_unsafe", "1 once a short page was found not to be the last: every window is then walked.",
 		func(s poller.Status) float64 { return number(s.Paging.ShortUnsafe) })
 	status("sequence", "Number of the last commit.", func(s poller.Status) float64 { return float64(s.Sequence) })
-	gauge("requests_per_minute_budget", "The configured budget.", func() float64 { return float64(w.cfg.RequestsPerMinute) })
+	gauge("requests_per_minute_budget", "The configured budget.", func() float64 { return float64(budget) })
 }
 
 func number(b bool) float64 {

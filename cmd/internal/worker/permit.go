@@ -7,24 +7,34 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
+
+	"github.com/rs/zerolog"
 
 	"github.com/convstream/convstream/cmd/internal/config"
 	"github.com/convstream/convstream/poller/smartassist"
 )
 
-// AdminToken is ADMIN_TOKEN, or what its file holds now; nil where neither is set.
+// AdminToken returns ADMIN_TOKEN, or what its file holds now; nil where neither is set.
 func AdminToken(cfg *config.Config) *smartassist.Secret {
 	return secret("ADMIN_TOKEN", cfg.AdminToken, cfg.AdminTokenFile)
 }
 
+// guard keeps the commands of the admin port from strangers.
+type guard struct {
+	token   *smartassist.Secret // nil: they are allowed from loopback only
+	log     zerolog.Logger
+	failure atomic.Value // text: why the token could not be read, as the log has it; "" where it could
+}
+
 // permitting lets a request that changes something pass from loopback, or with the token. Browsers are kept from making
 // one for a page of somebody else, which may reach loopback where its user forwards the port.
-func (w *Worker) permitting(next http.HandlerFunc) http.Handler {
+func (g *guard) permitting(next http.Handler) http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		switch {
-		case fromLoopback(r), w.bears(r):
-			next(rw, r)
-		case w.adminToken == nil:
+		case fromLoopback(r), g.bears(r):
+			next.ServeHTTP(rw, r)
+		case g.token == nil:
 			http.Error(rw, "only from loopback: set ADMIN_TOKEN (or ADMIN_TOKEN_FILE) to allow it from elsewhere with that bearer token", http.StatusForbidden)
 		default:
 			rw.Header().Set("www-authenticate", "Bearer")
@@ -33,7 +43,7 @@ func (w *Worker) permitting(next http.HandlerFunc) http.Handler {
 	}))
 }
 
-// fromLoopback tells that the request comes from this host and was meant for it: not passed on by a proxy that stands
+// fromLoopback reports whether the request comes from this host and was meant for it: not passed on by a proxy that stands
 // beside the worker, as a mesh puts one there (Istio's comes from 127.0.0.6), and not by a browser to which a stranger's
 // name means loopback.
 func fromLoopback(r *http.Request) bool {
@@ -49,7 +59,7 @@ func fromLoopback(r *http.Request) bool {
 // ours are the addresses from which this host asks itself.
 var ours = map[netip.Addr]bool{netip.MustParseAddr("127.0.0.1"): true, netip.IPv6Loopback(): true}
 
-// passedOn tells that a header is one that proxies add.
+// passedOn reports whether a header is one that proxies add.
 func passedOn(header string) bool {
 	switch header {
 	case "Forwarded", "Via", "X-Real-Ip":
@@ -58,7 +68,7 @@ func passedOn(header string) bool {
 	return strings.HasPrefix(header, "X-Forwarded-") || strings.HasPrefix(header, "X-Envoy-")
 }
 
-// namesLoopback tells that a Host header is an address of loopback, or localhost.
+// namesLoopback reports whether a Host header is an address of loopback, or localhost.
 func namesLoopback(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
@@ -67,13 +77,13 @@ func namesLoopback(host string) bool {
 	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
-// bears tells that the request has the token. Hashes are compared, so that time tells not even a length.
-func (w *Worker) bears(r *http.Request) bool {
-	if w.adminToken == nil {
+// bears reports whether the request has the token. Hashes are compared, so that the time it takes does not reveal even a length.
+func (g *guard) bears(r *http.Request) bool {
+	if g.token == nil {
 		return false
 	}
-	want, err := w.adminToken.Read()
-	if w.tokenRead(err); err != nil {
+	want, err := g.token.Read()
+	if g.tokenRead(err); err != nil {
 		return false
 	}
 	scheme, got, _ := strings.Cut(r.Header.Get("authorization"), " ")
@@ -81,17 +91,17 @@ func (w *Worker) bears(r *http.Request) bool {
 	return strings.EqualFold(scheme, "bearer") && subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
-// tokenRead logs when it changes how reading the token ends: whoever asks without one must not fill the log.
-func (w *Worker) tokenRead(err error) {
+// tokenRead logs when it changes how reading the token ends: requests without one must not fill the log.
+func (g *guard) tokenRead(err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
-	switch was := w.tokenTrouble.Swap(text); {
+	switch was, _ := g.failure.Swap(text).(string); {
 	case was == text:
 	case err != nil:
-		w.log.Error().Err(err).Msg("the token of the admin port cannot be read: nobody gets in with one")
+		g.log.Error().Err(err).Msg("the token of the admin port cannot be read: nobody gets in with one")
 	default:
-		w.log.Info().Msg("the token of the admin port can be read again")
+		g.log.Info().Msg("the token of the admin port can be read again")
 	}
 }

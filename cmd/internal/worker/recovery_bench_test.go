@@ -38,7 +38,7 @@ func BenchmarkRecovery(b *testing.B) {
 	defer w.producer.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	if err := errors.Join(w.ensureTopics(ctx), w.producer.Acquire(ctx)); err != nil {
+	if err := errors.Join((&session{worker: w}).ensureTopics(ctx), w.producer.Acquire(ctx)); err != nil {
 		b.Fatal(err)
 	}
 	for from := 0; from < entries; from += each {

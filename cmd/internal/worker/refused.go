@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/convstream/convstream/cmd/internal/replay"
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/poller/smartassist"
 	"github.com/convstream/convstream/producer"
@@ -34,18 +35,21 @@ type refusals struct {
 	part     int             // the largest part of a dead letter, where the topic takes less than its settings say; else 0
 }
 
-func newRefusals() refusals {
-	return refusals{contents: map[content]verdict{}, untimed: map[string]bool{}}
+func newRefusals() *refusals {
+	return &refusals{contents: map[content]verdict{}, untimed: map[string]bool{}}
 }
 
-var errRefused = errors.New("the broker does not take the record")
-
-// of tells the poller which contents are to be dead letters.
+// of returns why a content is to be a dead letter; nil if it is not.
 func (r *refusals) of(row smartassist.Row, fingerprint uint64) error {
 	if r.contents[content{row.Identity(), fingerprint}] == refused {
-		return errRefused
+		return replay.ErrRefused
 	}
 	return nil
+}
+
+// forget forgets the verdict on a content.
+func (r *refusals) forget(identity string, fingerprint uint64) {
+	delete(r.contents, content{identity, fingerprint})
 }
 
 // smallestPart of a dead letter leaves room for its headers. A topic that takes less takes no dead letters.
@@ -83,10 +87,13 @@ func (s sink) noteRefused(err error, d *draft) error {
 // unblamedError is a refusal that points to no row, and of which nothing was learned: only the operator can mend it.
 type unblamedError struct{ error }
 
-// Unwrap is the refusal.
+// Unwrap returns the refusal.
 func (e unblamedError) Unwrap() error { return e.error }
 
-// ownTimes tells whether any of the records has another time than that of publishing.
+// Is says so to a replay.
+func (e unblamedError) Is(target error) bool { return target == replay.ErrUnblamed }
+
+// ownTimes reports whether any of the records has another time than that of publishing.
 func (d *draft) ownTimes(records []int) bool {
 	for _, i := range records {
 		if !d.records[i].Time.IsZero() {

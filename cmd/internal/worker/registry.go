@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 
@@ -13,7 +13,7 @@ import (
 	"github.com/convstream/convstream/schemas/registry"
 )
 
-// OpenRegistry gives the registry that the settings name, nil where they name none, and what reads the topics back with it.
+// OpenRegistry returns the registry that the settings name, nil where they name none, and what reads the topics back with it.
 func OpenRegistry(cfg *config.Config, network Network, log zerolog.Logger) (*registry.Registry, *encoder.Decoder, error) {
 	c := cfg.Registry
 	if c.URL == "" {
@@ -34,39 +34,52 @@ func OpenRegistry(cfg *config.Config, network Network, log zerolog.Logger) (*reg
 	return r, encoder.NewDecoder(r.Text), nil
 }
 
-// ensureSchemas asks the registry for the ids of the schemas, once in the life of the process: a standby does it too, and from
+// codec is how records are written and read. It outlives sessions.
+type codec struct {
+	registry *registry.Registry // nil: without SCHEMA_REGISTRY_URL
+	plain    *encoder.Encoder   // without a registry's ids: what it says of topics holds for the other, too
+	framed   atomic.Pointer[encoder.Encoder]
+	decoder  *encoder.Decoder
+}
+
+// missing reports whether the registry has not been heard yet.
+func (c *codec) missing() bool { return c.registry != nil && c.framed.Load() == nil }
+
+// ensureSchemas asks the registry for the ids of the schemas, once in the life of the worker: a standby does it too, and from
 // then on the registry may be away.
-func (w *Worker) ensureSchemas(ctx context.Context) error {
-	if w.registry == nil || w.framed.Load() {
+func (s *session) ensureSchemas(ctx context.Context) error {
+	known := &s.worker.codec
+	if known.registry == nil {
 		return nil
 	}
-	w.turn()
-	w.attempt = time.Now()
-	ctx, cancel := context.WithTimeout(ctx, step)
-	defer cancel()
-	ids, err := w.registry.IDs(ctx, w.encoder.Schemas())
-	if err != nil {
-		return err
+	if known.missing() {
+		s.begin()
+		ctx, cancel := context.WithTimeout(ctx, step)
+		defer cancel()
+		ids, err := known.registry.IDs(ctx, known.plain.Schemas())
+		if err != nil {
+			return err
+		}
+		framed, err := known.plain.Framed(ids)
+		if err != nil {
+			return err
+		}
+		known.framed.Store(framed)
+		s.worker.log.Info().Int("subjects", len(ids)).Msg("the schema registry has the schemas")
 	}
-	framed, err := w.encoder.Framed(ids)
-	if err != nil {
-		return err
-	}
-	w.encoder = framed
-	w.framed.Store(true)
-	w.log.Info().Int("subjects", len(ids)).Msg("the schema registry has the schemas")
+	s.encoder = known.framed.Load()
 	return nil
 }
 
 // withoutSchemas says what a worker that has not got the ids waits for.
 func (w *Worker) withoutSchemas() error {
-	if t := w.trouble.Load(); t != nil {
-		return fmt.Errorf("starting: %s", t.Error)
+	if o := w.outages.present.Load(); o != nil {
+		return fmt.Errorf("starting: %s", o.Error)
 	}
 	return errors.New("starting: the schema registry has not been asked yet")
 }
 
-// schemaMissing is the error over a record whose schema cannot be had. To go on without it would be to publish again what it
+// schemaMissing is the error over a record whose schema cannot be found. To go on without it would be to publish again what it
 // says is published.
 func schemaMissing(topic string, err error) error {
 	lookup, ok := errors.AsType[*encoder.LookupError](err)

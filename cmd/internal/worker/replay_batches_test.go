@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/convstream/convstream/cmd/internal/replay"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller/smartassist"
 )
@@ -53,7 +54,7 @@ func (w *world) rearrange() (ids []string, last *kgo.Record) {
 			last.Headers[i].Value = []byte(at.Add(time.Minute).Format(time.RFC3339Nano))
 		}
 	}
-	all := slices.Concat(chosen, w.noConversations(replayRows), []*kgo.Record{last})
+	all := slices.Concat(chosen, w.noConversations(replay.BatchRows), []*kgo.Record{last})
 	w.request(func(ctx context.Context, c *kgo.Client) error { return c.ProduceSync(ctx, all...).FirstErr() })
 	return ids, last
 }
@@ -84,8 +85,8 @@ func TestReplayAcrossBatches(t *testing.T) {
 		time.Sleep(15 * time.Minute)
 		ids, last := w.rearrange()
 		answers := w.replayed(adminAddr, `{"all":true}`)
-		if len(answers) != len(ids)+replayRows {
-			t.Errorf("%d answers to %d letters", len(answers), len(ids)+replayRows)
+		if len(answers) != len(ids)+replay.BatchRows {
+			t.Errorf("%d answers to %d letters", len(answers), len(ids)+replay.BatchRows)
 		}
 		for i, id := range ids {
 			want := "superseded"

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/convstream/convstream/cmd/internal/replay"
 	"github.com/convstream/convstream/poller/simulator"
 )
 
@@ -79,7 +80,7 @@ func (w *world) nothingLeft(addr string) {
 
 // someOf asks for a few letters.
 func someOf(dice *rand.Rand, ids []string) string {
-	asked := ReplayRequest{}
+	asked := replay.Request{}
 	for range 10 {
 		asked.IDs = append(asked.IDs, ids[dice.IntN(len(ids))])
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/convstream/convstream/cmd/internal/replay"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller/simulator"
 	"github.com/convstream/convstream/producer"
@@ -22,7 +23,7 @@ import (
 const adminToken1 = "t0ken-of-the-admin-port"
 
 // post asks an admin port for a replay and gives the lines of the answer.
-func (w *world) post(addr, body string) (code int, text string, answers []LetterAnswer) {
+func (w *world) post(addr, body string) (code int, text string, answers []replay.Answer) {
 	w.t.Helper()
 	client := http.Client{Transport: &http.Transport{DialContext: w.network.DialContext, DisableKeepAlives: true}}
 	req, err := http.NewRequest(http.MethodPost, "http://"+addr+"/dead-letters/replay", strings.NewReader(body))
@@ -37,7 +38,7 @@ func (w *world) post(addr, body string) (code int, text string, answers []Letter
 	lines := bufio.NewScanner(res.Body)
 	for lines.Scan() {
 		fmt.Fprintln(&all, lines.Text())
-		var a LetterAnswer
+		var a replay.Answer
 		if json.Unmarshal(lines.Bytes(), &a) == nil {
 			answers = append(answers, a)
 		}
@@ -46,13 +47,13 @@ func (w *world) post(addr, body string) (code int, text string, answers []Letter
 }
 
 // replayed asks for a replay that must come to its end, and gives the outcomes by id.
-func (w *world) replayed(addr, body string) map[string]LetterAnswer {
+func (w *world) replayed(addr, body string) map[string]replay.Answer {
 	w.t.Helper()
 	code, text, answers := w.post(addr, body)
 	if code != http.StatusOK || len(answers) == 0 || !answers[len(answers)-1].Done {
 		w.t.Fatalf("replay of %s: %d %s\n%s", body, code, text, w.log.tail())
 	}
-	out := map[string]LetterAnswer{}
+	out := map[string]replay.Answer{}
 	for _, a := range answers[:len(answers)-1] {
 		if _, twice := out[a.ID]; twice {
 			w.t.Errorf("%s is answered twice", a.ID)

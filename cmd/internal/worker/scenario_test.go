@@ -161,7 +161,7 @@ type player struct {
 }
 
 // Role implements scenario.Worker.
-func (w *player) Role() scenario.Role { return scenario.Role(w.worker.doing()) }
+func (w *player) Role() scenario.Role { return scenario.Role(w.worker.reportedRole()) }
 
 // Requests implements scenario.Worker.
 func (w *player) Requests() int { return int(w.worker.budget.Status().Requests) }

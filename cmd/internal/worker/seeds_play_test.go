@@ -111,7 +111,7 @@ func (s *simulation) look() {
 		if l == nil {
 			continue
 		}
-		if s.lease && l.worker.lease.Confirmed() {
+		if s.lease && l.worker.election.lease.Confirmed() {
 			may = append(may, l.worker.network.Name)
 		}
 		select {

@@ -197,8 +197,8 @@ type stretchOfTime struct{ Start, End time.Time }
 // notePartial keeps what the active worker lists as partial.
 func (s *simulation) notePartial() {
 	for _, l := range s.slots {
-		p := l.worker.poller.Load()
-		if p == nil || l.worker.doing() != Active {
+		p := l.worker.shown.poller.Load()
+		if p == nil || l.worker.reportedRole() != Active {
 			continue
 		}
 		var status struct{ Partial []stretchOfTime }

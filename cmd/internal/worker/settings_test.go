@@ -329,7 +329,7 @@ func TestSmallPages(t *testing.T) {
 			inWorld(t, c, env, func(w *world) {
 				w.run(5 * time.Hour)
 				r := w.verify(w.complete, func(r *verify.Report) { r.CheckClaims(2 * time.Minute) })
-				status := w.worker.poller.Load().Status()
+				status := w.worker.shown.poller.Load().Status()
 				t.Logf("%s; partial %v; %+v; %d requests", describe(r), status.Partial, status.Paging, w.service.Stats().Requests)
 				if len(status.Partial) == 0 && limit == 1 { // a request for every row and every space between two
 					if behind := time.Since(r.CompleteThrough); behind > 20*time.Minute {

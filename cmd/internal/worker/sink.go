@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/convstream/convstream/cmd/internal/config"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
@@ -13,8 +15,22 @@ import (
 
 // sink turns a bundle of the poller into records of the encoder and one transaction of the producer.
 type sink struct {
-	*Worker
-	hard context.Context // ends when draining has lasted too long; the commit's only bound besides the producer's own
+	cfg      *config.Config
+	log      zerolog.Logger
+	encoder  *encoder.Encoder
+	producer *producer.Producer
+	refused  *refusals
+	kept     *keptEnds
+	metrics  *metrics
+	attempts attempts
+}
+
+// attempts is told of each commit.
+type attempts interface {
+	// begin is told that it begins.
+	begin()
+	// end is told that it has ended; nil: it is durable.
+	end(err error)
 }
 
 // draft is a bundle on its way: its records, and what the progress records will say of its reads.
@@ -41,21 +57,19 @@ func (s sink) Refused(row smartassist.Row, fingerprint uint64) error {
 // KeepsLetters implements poller.Sink.
 func (s sink) KeepsLetters() time.Duration { return s.producer.Retention(s.cfg.Topics().DeadLetters()) }
 
-// Commit implements poller.Sink.
-func (s sink) Commit(_ context.Context, u poller.Bundle) error {
-	s.turn()
+// Commit implements poller.Sink. The context cuts it off, and the producer's bound on a transaction does.
+func (s sink) Commit(ctx context.Context, u poller.Bundle) error {
+	s.attempts.begin()
 	begun := time.Now()
-	s.attempt = begun
 	d := s.draft(u)
-	err := s.producer.Commit(s.hard, d.records, func(ends map[string]int64) ([]producer.Record, error) {
+	err := s.producer.Commit(ctx, d.records, func(ends map[string]int64) ([]producer.Record, error) {
 		return s.closing(u, d, ends)
 	})
-	s.turn()
+	s.attempts.end(err)
 	if err != nil {
 		return s.noteRefused(err, d)
 	}
-	s.memo = d.memo
-	s.kafkaWorks()
+	s.kept.memo = d.memo
 	s.forgetRefused(u)
 	s.metrics.committed(u, d, time.Since(begun))
 	return nil
@@ -147,7 +161,7 @@ func (s sink) closing(u poller.Bundle, d *draft, ends map[string]int64) ([]produ
 		}
 		out = append(out, recordOf(m))
 	}
-	d.memo = s.memoWith(ends)
+	d.memo = s.kept.with(ends)
 	for _, r := range append(u.State, d.memo.records(s.cfg.AccountID)...) {
 		out = append(out, producer.Record{Topic: s.cfg.Topics().State(), Key: r.Key, Value: r.Value})
 	}

@@ -16,7 +16,7 @@ type StateError struct{ Err error }
 // Error says what is wrong and what to do.
 func (e *StateError) Error() string { return e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *StateError) Unwrap() error { return e.Err }
 
 // errCoolDown ends a session whose memory was kept warm and is not what the topics say. The topic may have been made anew
@@ -30,27 +30,27 @@ var errCoolDown = errors.New("the state that was followed is not what the topics
 //
 // A progress topic that is older than the state is no reason to stop: all that the worker knows stands in the state, and
 // its next number is above both.
-func (w *Worker) compareWithProgress(ctx context.Context, m *memory) error {
-	state := m.state
-	last, err := w.lastProgress(ctx)
+func (s *session) compareWithProgress(ctx context.Context) error {
+	state := s.memory.state
+	last, err := s.lastProgress(ctx)
 	lost := last.sequence > state.Sequence || !state.Complete()
 	switch {
 	case err != nil:
 		return err
-	case lost && m.followed:
+	case lost && s.memory.followed:
 		return errCoolDown
 	case lost:
-		if err := w.lost(ctx, state, last); err != nil {
+		if err := s.lost(ctx, state, last); err != nil {
 			return err
 		}
-	case last.sequence < state.Sequence && w.memo.first(w.cfg.Topics().Progress()):
-		w.log.Warn().Int64("progress", last.sequence).Int64("state", state.Sequence).
+	case last.sequence < state.Sequence && s.worker.kept.memo.first(s.worker.cfg.Topics().Progress()):
+		s.worker.log.Warn().Int64("progress", last.sequence).Int64("state", state.Sequence).
 			Msg("the progress topic ends before the last commit: it was deleted or set back, or its records have expired. Going on with the next number; who reads progress lacks the commits between, the conversations themselves are not affected")
 	}
-	return w.compareWithTopics(ctx, state.Note)
+	return s.worker.kept.compare(ctx, state.Note)
 }
 
-// commit is a commit as the progress topic tells of it; the zero value is none.
+// commit is a commit as the progress topic has it; the zero value is none.
 type commit struct {
 	sequence int64
 	value    []byte
@@ -58,7 +58,8 @@ type commit struct {
 
 // lastProgress is the account's last commit in the progress topic. It reads backwards in growing steps: the topic holds
 // weeks of commits, and perhaps other accounts' too.
-func (w *Worker) lastProgress(ctx context.Context) (last commit, err error) {
+func (s *session) lastProgress(ctx context.Context) (last commit, err error) {
+	w := s.worker
 	ctx, cancel := context.WithTimeout(ctx, longestRecovery)
 	defer cancel()
 	for step := int64(10_000); ; step *= 10 {
@@ -66,7 +67,7 @@ func (w *Worker) lastProgress(ctx context.Context) (last commit, err error) {
 			step = math.MaxInt64
 		}
 		all, err := w.producer.ReadLast(ctx, w.cfg.Topics().Progress(), 0, step, func(m producer.Message) error {
-			w.turn()
+			w.heart.beat()
 			if n := MessageOf(m).Sequence(); string(m.Key) == w.cfg.AccountID && n > last.sequence {
 				last = commit{n, m.Value}
 			}
@@ -79,8 +80,8 @@ func (w *Worker) lastProgress(ctx context.Context) (last commit, err error) {
 }
 
 // whatIsLost is the one sentence that logs and errors begin with, with both numbers.
-func (w *Worker) whatIsLost(state *poller.State, last commit) string {
-	progress, topic := w.cfg.Topics().Progress(), w.cfg.Topics().State()
+func (s *session) whatIsLost(state *poller.State, last commit) string {
+	progress, topic := s.worker.cfg.Topics().Progress(), s.worker.cfg.Topics().State()
 	switch {
 	case state.Sequence == 0:
 		return fmt.Sprintf("state is lost: topic %s holds nothing of this account, but %s records commit %d", topic, progress, last.sequence)

@@ -98,7 +98,7 @@ func aDay(t *testing.T, c simulator.Config) {
 		if t.Failed() {
 			t.Log(w.log.tail())
 		}
-		t.Logf("%s; %+v; %d requests", describe(r), w.worker.poller.Load().Status().Paging, w.service.Stats().Requests)
+		t.Logf("%s; %+v; %d requests", describe(r), w.worker.shown.poller.Load().Status().Paging, w.service.Stats().Requests)
 	})
 }
 
@@ -121,7 +121,7 @@ func TestAFullSecondBehindACapEndsPartial(t *testing.T) {
 				if r.CompleteThrough.After(burst) || r.CompleteThrough.Before(burst.Add(-2*time.Second)) {
 					t.Errorf("complete through %v, want it to stop at %v", r.CompleteThrough, burst)
 				}
-				status := w.worker.poller.Load().Status()
+				status := w.worker.shown.poller.Load().Status()
 				if len(status.Partial) != 1 || !status.Partial[0].Contains(burst) || status.Partial[0].Len() > 4*time.Second {
 					t.Errorf("partial %v, want the second %v and its neighbours", status.Partial, burst)
 				}
@@ -152,7 +152,7 @@ func TestMoreUnderWayThanAPageHolds(t *testing.T) {
 				w.run(time.Hour)
 				r := w.verify(w.complete)
 				w.fresh(r)
-				status := w.worker.poller.Load().Status()
+				status := w.worker.shown.poller.Load().Status()
 				if behind := time.Since(status.HeadRead); behind > 3*time.Minute {
 					t.Errorf("head read %v ago", behind)
 				}

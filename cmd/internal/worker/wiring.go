@@ -137,17 +137,3 @@ func topics(cfg *config.Config) []producer.Topic {
 			Required: map[string]string{"cleanup.policy": "compact"},
 		})
 }
-
-// meter is the client as the poller's Source: it counts requests and shows that the loop turns.
-type meter struct{ *Worker }
-
-// Page implements poller.Source.
-func (m meter) Page(ctx context.Context, q smartassist.Query) (smartassist.Page, error) {
-	m.turn()
-	page, err := m.client.Page(ctx, q)
-	m.turn()
-	if ctx.Err() == nil {
-		m.metrics.request(err)
-	}
-	return page, err
-}

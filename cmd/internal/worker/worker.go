@@ -1,15 +1,16 @@
 // Package worker is the whole of convstream wired together: poller, encoder and producer around one account.
 //
-//	                 +-------------------- Worker -----------------------+
+//	                 +-------------------- session ----------------------+
 //	service --pages--> smartassist.Client -> poller.Poller -> sink ------+--one transaction--> Kafka
 //	                 |                          ^              encoder   |
 //	                 |        state topic ------+              producer  |
 //	                 +---------------------------------------------------+
 //
-// A Worker lives in sessions. A session reads the state from its topic, stands by until it holds the lease, takes the
-// producer epoch, reads the rest of the state, and polls until something on the Kafka side fails or the lease is lost. What
-// then is the outcome of the last commit need not be known: the next session finds out the way a start does. There is no
-// other path back (crash-only).
+// A Worker is one account. It lives in sessions: a session reads the state from its topic, stands by until it holds the lease,
+// takes the producer epoch, reads the rest of the state, and polls until something on the Kafka side fails or the lease is
+// lost. What then is the outcome of the last commit need not be known: the next session finds out the way a start does. There
+// is no other path back (crash-only). What a session has learned of what the brokers refuse outlives it, and so does the
+// election: the lease is left after the last commit.
 package worker
 
 import (
@@ -17,8 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -35,91 +34,83 @@ import (
 type Network struct {
 	Name   string                                                               // of this worker among those of the account
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error) // to the service and the brokers
-	Listen func(network, address string) (net.Listener, error)                  // for the admin port
+	Listen func(network, address string) (net.Listener, error)                  // for the admin   adminPort
 	Now    func() time.Time                                                     // the clock that the service's times are compared with; nil: time.Now
 }
 
 // Role is what a Worker is doing.
 type Role string
 
-// The roles that /status tells.
+// The roles, as /status has them.
 const (
 	Starting Role = "starting" // no session yet, or between two
 	Standby  Role = "standby"  // knows the state; another worker holds the lease
 	Active   Role = "active"   // state recovered; reads and publishes
 )
 
-// Worker is one convstream process.
+// Worker is one account: what outlives a session. Its sessions come one after the other, in the goroutine of Run; the admin
+// port and the metrics ask it from others.
 type Worker struct {
 	cfg      *config.Config
 	log      zerolog.Logger
 	network  Network
+	started  time.Time
 	budget   *smartassist.Budget
 	client   *smartassist.Client
-	encoder  *encoder.Encoder
-	decoder  *encoder.Decoder
-	registry *registry.Registry // nil: without SCHEMA_REGISTRY_URL
-	producer *producer.Producer
-	lease    *producer.Lease // nil: LEASE=off
-	elects   func()          // leaves the election; nil before the worker takes part
-	holder   time.Time       // when it was last known who holds the lease, or when the worker began to ask
-	yielding bool            // to a worker that takes no part in the election; logged
-	metrics  *metrics
 	polling  poller.Config
+	codec    codec
+	producer *producer.Producer
 	topics   []producer.Topic
-	refused  refusals
-	memo     memo
+	warned   map[string]bool // of what the log has warned about topics
+	election election
+	refused  *refusals          // what the brokers do not take, as one session learns it for the next
+	kept     *keptEnds          // what was committed to the topics, for the next session to hold against them
+	errands  chan poller.Errand // to the poller's goroutine
 
-	adminToken   *smartassist.Secret // nil: POST is allowed from loopback only
-	tokenTrouble atomic.Value        // text: why it could not be read, as the log has it; "" where it could
-	errands      chan poller.Errand  // to the poller's goroutine
-	replaying    sync.Mutex          // held by the replay of dead letters that is under way
-	warned       map[string]bool     // of what the log has warned about topics
-
-	role    atomic.Value                  // Role
-	framed  atomic.Bool                   // the encoder knows the registry's ids
-	poller  atomic.Pointer[poller.Poller] // of the present tenure, or the one that failed; nil while standing by
-	memory  atomic.Pointer[memoryStatus]
-	beat    atomic.Int64 // Unix nanoseconds at which the loop last turned
-	trouble atomic.Pointer[kafkaTrouble]
-	attempt time.Time // when what is now under way on the Kafka side began; of the loop's goroutine only
-	started time.Time
-	admin   net.Addr
-	ready   chan struct{} // closed when the admin port listens
+	heart   heartbeat
+	outages outages
+	shown   shown
+	metrics *metrics
+	admin   adminPort
 }
 
 // New builds a Worker. It checks what can be checked without reaching for anything.
 func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, error) {
 	w := &Worker{
 		cfg: cfg, log: log, network: network, started: time.Now(),
-		refused: newRefusals(), ready: make(chan struct{}),
-		adminToken: AdminToken(cfg), errands: make(chan poller.Errand), warned: map[string]bool{},
+		refused: newRefusals(), errands: make(chan poller.Errand), warned: map[string]bool{},
 	}
-	w.role.Store(Starting)
-	w.tokenTrouble.Store("")
-	w.turn()
+	w.shown.role.Store(Starting)
+	w.outages.log = log
+	w.heart.beat()
 	var err error
 	if w.polling, err = pollingConfig(cfg, log); err != nil {
 		return nil, err
 	}
-	if w.encoder, err = encoder.New(encoder.Config{AccountID: cfg.AccountID, Topics: cfg.Topics()}); err != nil {
-		return nil, err
-	}
-	if w.registry, w.decoder, err = OpenRegistry(cfg, network, log); err != nil {
-		return nil, err
-	}
 	w.polling.Now = network.Now
+	if w.codec.plain, err = encoder.New(encoder.Config{AccountID: cfg.AccountID, Topics: cfg.Topics()}); err != nil {
+		return nil, err
+	}
+	if w.codec.registry, w.codec.decoder, err = OpenRegistry(cfg, network, log); err != nil {
+		return nil, err
+	}
 	w.topics = topics(cfg)
-	if w.client, w.budget, err = serviceClient(cfg, network, w.permitted); err != nil {
+	if w.client, w.budget, err = serviceClient(cfg, network, w.election.permit); err != nil {
 		return nil, err
 	}
-	if w.producer, err = producer.Open(producerConfig(cfg, network, log.Hook(unlessInTrouble{w}))); err != nil {
+	if w.producer, err = producer.Open(producerConfig(cfg, network, log.Hook(unlessKnown{&w.outages}))); err != nil {
 		return nil, err
 	}
-	if w.lease, err = lease(cfg, network); err != nil {
+	if w.election.lease, err = lease(cfg, network); err != nil {
 		return nil, err
 	}
-	w.metrics = newMetrics(w)
+	rows := append(cfg.Topics().Conversations(), cfg.Topics().DeadLetters())
+	w.kept = &keptEnds{topics: rows, kafka: w.producer, log: log}
+	w.metrics = newMetrics(rows, cfg.RequestsPerMinute, w)
+	w.admin = adminPort{
+		log: log, worker: w, metrics: w.metrics.registry, guard: guard{token: AdminToken(cfg), log: log},
+		replay: &replays{log: log, account: letters{w}, may: w.mayReplay}, opened: make(chan struct{}),
+	}
 	return w, nil
 }
 
@@ -130,10 +121,10 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 func (w *Worker) Run(ctx context.Context) error {
 	defer w.producer.Close()
 	defer w.client.Close()
-	if w.registry != nil {
-		defer w.registry.Close()
+	if w.codec.registry != nil {
+		defer w.codec.registry.Close()
 	}
-	stopAdmin, err := w.serveAdmin()
+	stopAdmin, err := w.admin.open(w.network.Listen, w.cfg.AdminAddr)
 	if err != nil {
 		return err
 	}
@@ -149,7 +140,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	work, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	err = w.sessions(work, hard, fail)
-	w.leaveElection() // not before the last commit is finished: the next worker would abort it
+	w.election.leave() // not before the last commit is finished: the next worker would abort it
 	if ctx.Err() == nil || hard.Err() != nil {
 		return err
 	}
@@ -161,99 +152,40 @@ func (w *Worker) Run(ctx context.Context) error {
 // sessions is one session after the other, until the context ends or one ends for good.
 func (w *Worker) sessions(ctx, hard context.Context, fail context.CancelCauseFunc) error {
 	for {
-		err := w.session(ctx, hard, fail)
-		w.role.Store(Starting)
+		s := &session{worker: w, encoder: w.codec.plain}
+		err := s.run(ctx, hard, fail)
+		w.shown.role.Store(Starting)
 		switch {
 		case hard.Err() != nil:
 			return fmt.Errorf("drain was cut off after SHUTDOWN_TIMEOUT %s: %w. What became of the last commit the next start finds out", w.cfg.ShutdownTimeout, err)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case w.lease != nil && errors.Is(err, producer.ErrFenced):
+		case !w.election.off() && errors.Is(err, producer.ErrFenced):
 			w.log.Warn().Err(err).Msg("stepping back, standing by")
-			w.lease.Yield()
+			w.election.lease.Yield()
 		case errors.Is(err, producer.ErrLeaseLost):
 			w.log.Warn().Err(err).Msg("stepping back, standing by")
 		case final(err):
 			return err
 		default:
-			w.pause(ctx, err)
+			w.pause(ctx, s.attempt, err)
 		}
 	}
 }
 
-// session is one life: state, lease, epoch, polling, until something ends it.
-func (w *Worker) session(ctx, hard context.Context, fail context.CancelCauseFunc) error {
-	if err := w.ensureTopics(ctx); err != nil {
-		return err
+// pause waits after a failed session, a little longer each time.
+func (w *Worker) pause(ctx context.Context, began time.Time, err error) {
+	o := w.outages.note(began, err, "nothing can be committed; recovering until it can")
+	w.metrics.sessionFailures.WithLabelValues(o.Category).Inc()
+	timer := time.NewTimer(o.pause())
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
-	if err := w.ensureSchemas(ctx); err != nil {
-		return err
-	}
-	m := w.newMemory()
-	if err := m.warmUp(ctx); err != nil {
-		return err
-	}
-	ctx, release, err := w.standBy(ctx, m, fail)
-	if err != nil {
-		return err
-	}
-	defer release()
-	if err := w.takeOver(ctx, m); err != nil {
-		return unlessLost(ctx, err)
-	}
-	p := poller.New(w.polling, meter{w}, sink{w, hard}, m.state)
-	w.poller.Store(p)
-	w.role.Store(Active)
-	return unlessLost(ctx, p.Run(ctx, w.errands))
 }
 
-// unlessLost is err, or what it comes from: the end of the tenure. A worker that was fenced steps back further.
-func unlessLost(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(err, producer.ErrFenced) {
-		return cause
-	}
-	return err
-}
-
-const (
-	// step bounds the steps of a session that wait for brokers: the loop is seen to turn, and trouble shows.
-	step = 15 * time.Second
-	// longestRecovery bounds the reading of the state.
-	longestRecovery = 5 * time.Minute
-)
-
-// takeOver makes this worker the only one that can commit, and its memory what the last commit left, whoever made it.
-func (w *Worker) takeOver(ctx context.Context, m *memory) error {
-	w.turn()
-	w.attempt = time.Now()
-	w.budget.Restart()
-	acquiring, cancel := context.WithTimeout(ctx, step)
-	defer cancel()
-	if err := w.producer.Acquire(acquiring); err != nil {
-		return err
-	}
-	if m.followed {
-		// The topics may not be as they were when this worker began to stand by.
-		if err := w.producer.InspectTopics(ctx, w.topics); err != nil {
-			return err
-		}
-	}
-	if err := m.catchUp(ctx); err != nil {
-		return err
-	}
-	if err := w.compareWithProgress(ctx, m); err != nil {
-		return err
-	}
-	w.metrics.recoveries.Inc()
-	line := w.log.Info().Int("records", m.records).Int("remembered", m.state.Seen.Len()).Int64("sequence", m.state.Sequence)
-	if through := m.state.Coverage.Through(m.state.From); !through.IsZero() { // zero: nothing was read yet
-		line = line.Time("complete_through", through)
-	}
-	line.Dur("took", time.Since(w.attempt)).Msg("state recovered")
-	return nil
-}
-
-// final tells that trying again would change nothing, or must not happen by itself.
+// final reports whether trying again would change nothing, or must not happen by itself.
 func final(err error) bool {
 	if errors.Is(err, producer.ErrFenced) { // without a lease
 		return true
@@ -267,9 +199,6 @@ func final(err error) bool {
 	e, ok := errors.AsType[*producer.Error](err)
 	return ok && e.Category == producer.Settings
 }
-
-// turn notes that the loop is alive.
-func (w *Worker) turn() { w.beat.Store(time.Now().UnixNano()) }
 
 // Explain is the error as the operator is told of it at the end of the process, with what to do.
 func Explain(err error) string {

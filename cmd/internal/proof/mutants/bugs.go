@@ -30,14 +30,14 @@ var mutants = []mutant{
 		{"producer/commit.go", "	return group.Wait()\n}\n\n// pack", "	go group.Wait()\n	return nil\n}\n\n// pack"},
 	}},
 	{"memory is committed before what it remembers", worker, "TestScenarios/killed-in-commits", []edit{
-		{"cmd/internal/worker/sink.go", "	err := s.producer.Commit(s.hard, d.records, func", `	var early []producer.Record
+		{"cmd/internal/worker/sink.go", "	err := s.producer.Commit(ctx, d.records, func", `	var early []producer.Record
 	for _, r := range u.State {
 		early = append(early, producer.Record{Topic: s.cfg.Topics().State(), Key: r.Key, Value: r.Value})
 	}
-	if err := s.producer.Commit(s.hard, early, nil); err != nil {
+	if err := s.producer.Commit(ctx, early, nil); err != nil {
 		return err
 	}
-	err := s.producer.Commit(s.hard, d.records, func`},
+	err := s.producer.Commit(ctx, d.records, func`},
 	}},
 	{"recovery takes aborted records for committed ones", worker, "TestFaultMatrix/cells/EndTxn", []edit{
 		{"producer/committed.go", "visible := !b.Attributes.Transactional() || !a.open[b.ProducerID]", "visible := true"},
@@ -46,11 +46,11 @@ var mutants = []mutant{
 		{"poller/bundle.go", "p.state.Seen.Expired(a.Reach, sweepMost)", "p.state.Seen.Expired(a.Reach.Add(48*time.Hour+Horizon(p.cfg.Tiers)), sweepMost)"},
 	}},
 	{"the lease is ignored, every worker is active", worker, "TestStandby", []edit{
-		{"cmd/internal/worker/standby.go", "	if w.lease == nil {\n		return ctx,", "	if true {\n		return ctx,"},
-		{"cmd/internal/worker/standby.go", "if w.lease == nil || w.lease.Confirmed() {", "if true {"},
+		{"cmd/internal/worker/session.go", "	if e.off() {\n		return ctx,", "	if true {\n		return ctx,"},
+		{"cmd/internal/worker/election.go", "	if e.confirmed() {\n", "	if true {\n"},
 	}},
 	{"the budget begins anew at a takeover", worker, "TestBudgetAtTakeovers", []edit{
-		{"cmd/internal/worker/worker.go", "	w.budget.Restart()\n", ""},
+		{"cmd/internal/worker/session.go", "	w.budget.Restart()\n", ""},
 	}},
 	{"an epoch is used again although a request to commit may still arrive", producer, "TestACommitThatArrivesLate", []edit{
 		{"producer/commit.go", "	if s.doubtful {\n", "	if false {\n"},

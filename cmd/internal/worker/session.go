@@ -1,0 +1,197 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/convstream/convstream/encoder"
+	"github.com/convstream/convstream/poller"
+	"github.com/convstream/convstream/producer"
+)
+
+// session is one life of a worker: topics and schemas, the state, the lease, the epoch, polling, until something ends it. What
+// it knows dies with it; the next one reads it from Kafka. It is used by one goroutine.
+type session struct {
+	worker  *Worker          // what outlives the session
+	encoder *encoder.Encoder // with the registry's ids, where there is one
+	memory  *memory
+	attempt time.Time // when what is now under way on the Kafka side began
+}
+
+// run is the whole of a session. ctx ends it, but for a commit that has begun: that one hard cuts off. fail ends the worker.
+func (s *session) run(ctx, hard context.Context, fail context.CancelCauseFunc) error {
+	if err := s.ensureTopics(ctx); err != nil {
+		return err
+	}
+	if err := s.ensureSchemas(ctx); err != nil {
+		return err
+	}
+	s.memory = s.worker.newMemory()
+	if err := s.memory.warmUp(ctx); err != nil {
+		return err
+	}
+	tenure, release, err := s.standBy(ctx, fail)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := s.takeOver(tenure); err != nil {
+		return unlessLost(tenure, err)
+	}
+	return unlessLost(tenure, s.poll(tenure, hard))
+}
+
+// unlessLost is err, or what it comes from: the end of the tenure. A worker that was fenced steps back further.
+func unlessLost(tenure context.Context, err error) error {
+	if cause := context.Cause(tenure); cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(err, producer.ErrFenced) {
+		return cause
+	}
+	return err
+}
+
+const (
+	// step bounds the steps of a session that wait for brokers: the heart beats, and an outage shows.
+	step = 15 * time.Second
+	// longestRecovery bounds the reading of the state.
+	longestRecovery = 5 * time.Minute
+)
+
+// standBy keeps the memory warm until this worker holds the lease. The context it returns is the tenure: it ends when the
+// lease is lost or ctx ends. Without a lease there is nothing to wait for.
+func (s *session) standBy(ctx context.Context, fail context.CancelCauseFunc) (context.Context, context.CancelFunc, error) {
+	e := &s.worker.election
+	if e.off() {
+		return ctx, func() {}, nil
+	}
+	e.stand(ctx, fail) // now that the memory is warm
+	for {
+		tenure, changed := e.lease.Tenure()
+		if tenure != nil && s.mayTakeOver() {
+			e.lease.Trust()
+			held, end := context.WithCancelCause(ctx)
+			stop := context.AfterFunc(tenure, func() { end(context.Cause(tenure)) })
+			return held, func() { stop(); end(nil) }, nil
+		}
+		s.showStandby()
+		if err := s.memory.follow(ctx, changed); err != nil {
+			return nil, nil, err
+		}
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+	}
+}
+
+// longestYield bounds the wait for a worker that takes no part in the election.
+const longestYield = 5 * time.Minute
+
+// mayTakeOver is true for who holds the lease, unless a worker that takes no part in the election is at work: then only when
+// that one has committed nothing for longer than it would be silent while it works.
+func (s *session) mayTakeOver() bool {
+	cfg := s.worker.cfg
+	return !s.worker.election.lease.Status().Yielding || time.Since(s.memory.moved) > min(longestYield, cfg.LeaseTimeout+3*cfg.PollInterval)
+}
+
+// showStandby shows how this worker stands by. Where nobody is known to hold the lease, it may be the next one: that is still
+// a start, and an outage is not over.
+func (s *session) showStandby() {
+	w, e := s.worker, &s.worker.election
+	known := s.memory.status()
+	w.shown.memory.Store(known)
+	l := e.lease.Status()
+	if l.Holder == "" {
+		w.shown.role.Store(Starting)
+		if since := e.holderKnown; l.Trouble != nil && time.Since(since) > w.cfg.LeaseTimeout {
+			w.outages.note(since, l.Trouble, "no part in the election of the active worker; trying again until it can")
+		}
+		return
+	}
+	e.holderKnown = time.Now()
+	if w.shown.role.Swap(Standby) != Standby {
+		w.shown.poller.Store(nil)
+		line := w.log.Info()
+		if o := w.outages.end(); o != nil {
+			line = line.Dur("trouble_lasted", time.Since(o.Since))
+		}
+		line.Str("elected", l.Holder).Int64("sequence", known.Sequence).Int("remembered", known.Remembered).Msg("standing by")
+	}
+	if l.Held && !e.outsider {
+		w.log.Error().Msg("a worker that takes no part in the election of the active one (LEASE=off, or an old release) is at work, or was; " +
+			"standing by until it is silent: stop it, or set LEASE=on there")
+	}
+	e.outsider = l.Held
+}
+
+// takeOver makes this worker the only one that can commit, and its memory what the last commit left, whoever made it.
+func (s *session) takeOver(ctx context.Context) error {
+	w, m := s.worker, s.memory
+	s.begin()
+	w.budget.Restart()
+	acquiring, cancel := context.WithTimeout(ctx, step)
+	defer cancel()
+	if err := w.producer.Acquire(acquiring); err != nil {
+		return err
+	}
+	if m.followed {
+		// The topics may not be as they were when this worker began to stand by.
+		if err := w.producer.InspectTopics(ctx, w.topics); err != nil {
+			return err
+		}
+	}
+	if err := m.catchUp(ctx); err != nil {
+		return err
+	}
+	if err := s.compareWithProgress(ctx); err != nil {
+		return err
+	}
+	w.metrics.recoveries.Inc()
+	line := w.log.Info().Int("records", m.records).Int("remembered", m.state.Seen.Len()).Int64("sequence", m.state.Sequence)
+	if through := m.state.Coverage.Through(m.state.From); !through.IsZero() { // zero: nothing was read yet
+		line = line.Time("complete_through", through)
+	}
+	line.Dur("took", time.Since(s.attempt)).Msg("state recovered")
+	return nil
+}
+
+// poll reads and publishes until the tenure ends, or a commit fails.
+func (s *session) poll(tenure, hard context.Context) error {
+	w := s.worker
+	commits := finishing{hard: hard, Sink: sink{
+		cfg: w.cfg, log: w.log, encoder: s.encoder, producer: w.producer,
+		refused: w.refused, kept: w.kept, metrics: w.metrics, attempts: s,
+	}}
+	p := poller.New(w.polling, meter{w.client, w.metrics, &w.heart}, commits, s.memory.state)
+	w.shown.poller.Store(p)
+	w.shown.role.Store(Active)
+	return p.Run(tenure, w.errands)
+}
+
+// begin notes that something begins on the Kafka side: where it fails, the outage has lasted since then.
+func (s *session) begin() {
+	s.worker.heart.beat()
+	s.attempt = time.Now()
+}
+
+// end notes the end of a commit. It is what ends an outage: recovery alone may work while no commit does.
+func (s *session) end(err error) {
+	w := s.worker
+	w.heart.beat()
+	if err != nil {
+		return
+	}
+	if o := w.outages.end(); o != nil {
+		w.log.Info().Dur("after", time.Since(o.Since)).Int("attempts", o.Attempts).Msg("recovered; committing again")
+	}
+}
+
+// finishing is a Sink whose commits end with hard instead of the poller's context: neither the end of the tenure nor a drain
+// cuts off one that has begun, or the next session, or worker, had to find out what became of it. hard ends when a drain has
+// lasted too long.
+type finishing struct {
+	poller.Sink
+	hard context.Context
+}
+
+// Commit implements poller.Sink.
+func (f finishing) Commit(_ context.Context, b poller.Bundle) error { return f.Sink.Commit(f.hard, b) }
