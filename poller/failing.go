@@ -66,7 +66,7 @@ func (a *Agenda) fails(t Task, r Read, now time.Time) {
 	case narrows && (blamed || a.silent < mostSilent):
 		a.split(f, now)
 		return
-	case !narrows && (f.Blamed >= partialFrom || a.besidePartial(f.Window)) && since(f.Since, now) >= partialAfter:
+	case !narrows && a.isPartial(f, now):
 		f.Partial, f.Why = true, Reread // nobody waits for its rows any more before those of other windows
 	}
 	f.NotBefore = now.Add(f.backoff())
@@ -74,6 +74,11 @@ func (a *Agenda) fails(t Task, r Read, now time.Time) {
 		f.NotBefore = now.Add(max(f.backoff(), salvagedWait))
 	}
 	a.addFailing(f)
+}
+
+// isPartial reports whether a window that cannot be narrowed counts as partial: it has settled, and fails by itself, for some minutes.
+func (a Agenda) isPartial(f Failing, now time.Time) bool {
+	return (f.Blamed >= partialFrom || a.besidePartial(f.Window)) && since(f.Since, now) >= partialAfter && !f.End.After(a.settledUpTo(now))
 }
 
 // backoff is how long the window is left alone after its last failure.
