@@ -44,12 +44,12 @@ func TestMetricsAgreeWithTheTopics(t *testing.T) {
 		topics, results := w.series("convstream_published_total", "topic"), w.series("convstream_rows_total", "result")
 		sum := map[string]float64{}
 		for _, name := range []string{"requests_total", "reads_total"} {
-			for _, v := range w.series("convstream_"+name, map[string]string{"requests_total": "outcome", "reads_total": "why"}[name]) {
+			for _, v := range w.series("convstream_"+name, map[string]string{"requests_total": "outcome", "reads_total": "reason"}[name]) {
 				sum[name] += v
 			}
 		}
 		single := map[string]float64{}
-		for _, name := range []string{"late_rows_total", "complete_through_seconds", "sequence", "active", "kafka_trouble", "requests_per_minute_budget"} {
+		for _, name := range []string{"late_rows_total", "complete_through_timestamp_seconds", "sequence", "active", "kafka_trouble", "requests_per_minute_budget"} {
 			single[name] = w.metric("convstream_" + name)
 		}
 		transactions := w.metric("convstream_commit_seconds_count")
@@ -59,7 +59,7 @@ func TestMetricsAgreeWithTheTopics(t *testing.T) {
 		}
 		r := w.verify(w.complete)
 		want := map[string]float64{
-			"late_rows_total": float64(r.Late), "complete_through_seconds": float64(r.CompleteThrough.UnixMilli()) / 1000, "sequence": float64(r.Commits),
+			"late_rows_total": float64(r.Late), "complete_through_timestamp_seconds": float64(r.CompleteThrough.UnixMilli()) / 1000, "sequence": float64(r.Commits),
 			"active": 1, "kafka_trouble": 0, "requests_per_minute_budget": 30,
 		}
 		if !maps.Equal(single, want) {

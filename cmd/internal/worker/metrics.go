@@ -29,6 +29,7 @@ type metrics struct {
 	recoveries      prometheus.Counter
 	sessionFailures *prometheus.CounterVec
 	unmapped        *prometheus.CounterVec
+	respelt         *prometheus.CounterVec
 
 	unknownMu sync.Mutex
 	unknown   map[string]bool // names of members that the schema has no field for, logged before
@@ -69,10 +70,11 @@ func newMetrics(topics []string, budget int, w measured) *metrics {
 	m.twins = counter("twin_rows_total", "Rows that differ from another row of the same identity and session on one page, counted at each read; each content is published once.")
 	m.changeAge = m.ages("change_age_seconds", "Age of a conversation, since its start, at the read that found it changed.")
 	m.lateness = m.ages("first_seen_seconds", "Time from the start of a conversation to the read of the newest rows that first showed it.")
-	m.reads = vector("reads_total", "Committed reads, by reason: head, settled, reread, gap or replay.", "why")
+	m.reads = vector("reads_total", "Committed reads, by reason: head, settled, reread, gap or replay.", "reason")
 	m.recoveries = counter("recoveries_total", "Times the state was recovered from its topic; 1 after a start without trouble.")
 	m.sessionFailures = vector("session_failures_total", "Times the Kafka side failed and the worker recovered, by category.", "category")
 	m.unmapped = vector("unmapped_values_total", "Values that did not fit their typed field and stand in unmapped, by field.", "field")
+	m.respelt = vector("respelt_values_total", "Values that fit their typed field and stand in unmapped since their name is spelt in another case, by field.", "field")
 	m.commitSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "convstream", Name: "commit_seconds", Help: "Time of a transaction.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 13),
 	})
@@ -121,9 +123,9 @@ func (m *metrics) gauges(budget int, w measured) {
 	})
 	gauge("kafka_trouble", "1 while nothing can be committed.", func() float64 { return number(w.out()) })
 	gauge("login_accepted", "1 while the service accepts the token.", func() float64 { return number(w.loggedIn()) })
-	status("complete_through_seconds", "Everything before this instant was read whole and committed; Unix time.",
+	status("complete_through_timestamp_seconds", "Everything before this instant was read whole and committed; Unix time.",
 		func(s poller.Status) float64 { return unixSeconds(s.CompleteThrough) })
-	status("head_read_seconds", "When the newest rows were last read; Unix time.",
+	status("head_read_timestamp_seconds", "When the newest rows were last read; Unix time.",
 		func(s poller.Status) float64 { return unixSeconds(s.HeadRead) })
 	status("remembered_entries", "Conversations and sessions in the memory of deduplication.",
 		func(s poller.Status) float64 { return float64(s.Remembered) })
@@ -185,6 +187,9 @@ func (m *metrics) committed(u poller.Bundle, d *draft, took time.Duration) {
 		for topic, n := range p.ByTopic {
 			m.published.WithLabelValues(topic).Add(float64(n))
 		}
+	}
+	for _, field := range d.respelt {
+		m.respelt.WithLabelValues(field).Inc()
 	}
 	for _, field := range d.unmapped {
 		m.unmapped.WithLabelValues(field).Inc()

@@ -39,6 +39,7 @@ type draft struct {
 	revisions []*poller.Revision // for each record; nil for a dead letter
 	progress  []encoder.Progress // for each batch
 	unmapped  []string
+	respelt   []string
 	memo      memo // as it is when the draft is committed
 }
 
@@ -118,6 +119,7 @@ func (s sink) conversation(p part, r *poller.Revision) {
 	p.records = append(p.records, record)
 	p.revisions = append(p.revisions, r)
 	p.unmapped = append(p.unmapped, m.Unmapped...)
+	p.respelt = append(p.respelt, m.Respelt...)
 	p.progress.Published++
 	p.progress.ByTopic[m.Topic]++
 	s.metrics.logUnknown(s.log, m.Unknown)
