@@ -51,7 +51,7 @@ type reporter interface {
 	Status(ctx context.Context) Status
 }
 
-// open serves until stop is called.
+// open serves until stop is called; when that returns, the address is free.
 func (p *adminPort) open(listen func(network, address string) (net.Listener, error), addr string) (stop func(), err error) {
 	if listen == nil {
 		listen = net.Listen
@@ -64,12 +64,17 @@ func (p *adminPort) open(listen func(network, address string) (net.Listener, err
 	p.log.Info().Stringer("address", p.addr).Msg("admin port")
 	close(p.opened)
 	s := &http.Server{Handler: p.handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	ended := make(chan struct{})
 	go func() {
+		defer close(ended)
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			p.log.Error().Err(err).Msg("admin port")
 		}
 	}()
-	return func() { _ = s.Close() }, nil
+	return func() {
+		_ = s.Close()
+		<-ended // where Serve had not begun, it is what closes the listener
+	}, nil
 }
 
 // handler has /metrics, /healthz, /readyz, /status, / for people, and POST /dead-letters/replay.
