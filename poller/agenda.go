@@ -72,8 +72,8 @@ type Agenda struct {
 	lastWidth time.Duration
 	reads     int // that were answered
 	silent    int // windows that failed since one was answered
-	turn      int // reads other than the head that ended
-	rereads   int // of these, re-reads
+	rereads   int // that were answered
+	retries   int // requests spent on windows that fail, beyond those on gaps and re-reads
 	debt      int // requests spent on re-reads beyond those on gaps
 	law       *lawRates
 	lawAt     time.Time // what was learned went into it
@@ -88,9 +88,7 @@ func newAgenda(rules Rules, ledger Ledger, now time.Time) Agenda {
 func (a Agenda) After(t Task, r Read, now time.Time) Agenda {
 	a.told(r, now)
 	a.notAhead(a.present(now))
-	if t.lane() > 0 {
-		a.turn++
-	}
+	a.share(t, r)
 	if r.Err != nil {
 		a.failed(t, r, now)
 		return a
@@ -214,6 +212,18 @@ func (a *Agenda) doubt(at time.Time) {
 	a.Coverage = a.Coverage.Doubt(at.Add(-Horizon(a.Tiers)).UTC().Truncate(time.Second))
 }
 
+// share keeps the balance between windows that fail, and gaps and re-reads: each side gets half of the requests.
+func (a *Agenda) share(t Task, r Read) {
+	const most = 20
+	switch {
+	case t.lane() == 0, t.Why == Settled && !t.Retry:
+	case t.Retry:
+		a.retries = min(a.retries+r.All, most)
+	default:
+		a.retries = max(a.retries-r.All, -most)
+	}
+}
+
 // spent keeps the balance between gaps and re-reads.
 func (a *Agenda) spent(t Task, r Read) {
 	const most = 60
@@ -259,7 +269,7 @@ func (a Agenda) Rest(now time.Time) (Task, time.Duration) {
 	reread, waitReread := a.reread(now)
 	rereadDue := waitReread <= 0 && (!gapDue || !reread.Spare)
 	switch {
-	case waitRetry <= 0 && (a.turn%2 == 0 || !gapDue && !rereadDue):
+	case waitRetry <= 0 && (a.retries <= 0 || !gapDue && !rereadDue):
 		return retry, 0
 	case rereadDue && (!gapDue || a.debt <= 0):
 		return reread, 0

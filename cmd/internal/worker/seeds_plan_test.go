@@ -89,12 +89,17 @@ const (
 	narrows  = 9 * time.Minute  // longer, where a second stays bad: each question about it may take 20 s
 )
 
+// dear tells that a window takes some ten requests before it is known that it was all.
+func (p plan) dear() bool {
+	return p.serves.Switches.LimitPerSource || p.serves.Switches.ErrorBehindEnd
+}
+
 // calms is how long it is calm at the end: for longer where each window on the way to a bad second takes ten requests.
 func (p plan) calms() time.Duration {
 	for _, e := range p.events {
 		switch {
 		case e.kind != secondIsBad || e.heals:
-		case p.serves.Switches.LimitPerSource:
+		case p.dear():
 			return calm + 2*narrows
 		default:
 			return calm + narrows

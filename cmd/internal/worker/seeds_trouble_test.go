@@ -310,8 +310,8 @@ func (s *simulation) newRowsGotThrough(r *verify.Report, now time.Time) {
 	}
 }
 
-// patience is how long after it was shown a row may be read. Requests that hang take their time, and where the limit holds for each
-// source a window is read in some ten requests before it is known that it was all.
+// patience is how long after it was shown a row may be read. Requests that hang take their time, and where windows
+// take ten requests each, so does every step on the way to a bad second.
 func (s *simulation) patience(shown time.Time) time.Duration {
 	interval, _ := time.ParseDuration(s.env["POLL_INTERVAL"])
 	limit := 3*time.Minute + 2*interval
@@ -323,7 +323,7 @@ func (s *simulation) patience(shown time.Time) time.Duration {
 		narrowing = narrowing || e.kind == secondIsBad
 		slow = slow || e.kind == flakyTime || e.bad == simulator.BadHang
 	}
-	if narrowing && s.serves.Switches.LimitPerSource {
+	if narrowing && s.dear() {
 		limit *= 2
 	}
 	if slow {
