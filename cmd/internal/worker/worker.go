@@ -34,7 +34,7 @@ import (
 type Network struct {
 	Name   string                                                               // of this worker among those of the account
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error) // to the service and the brokers
-	Listen func(network, address string) (net.Listener, error)                  // for the admin   adminPort
+	Listen func(network, address string) (net.Listener, error)                  // for the admin port
 	Now    func() time.Time                                                     // the clock that the service's times are compared with; nil: time.Now
 }
 
