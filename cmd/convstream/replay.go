@@ -14,7 +14,6 @@ import (
 	"github.com/convstream/convstream/cmd/internal/config"
 	"github.com/convstream/convstream/cmd/internal/replay"
 	"github.com/convstream/convstream/cmd/internal/show"
-	"github.com/convstream/convstream/cmd/internal/worker"
 	"github.com/convstream/convstream/poller"
 )
 
@@ -63,7 +62,7 @@ func (o replayOptions) run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	answer, err := replay.Client{URL: base, Token: worker.AdminToken(cfg)}.Ask(ctx, o.Request)
+	answer, err := replay.Client{URL: base, Token: cfg.AdminToken}.Ask(ctx, o.Request)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
 // person stands for personal data in whatever the service answers, token for
@@ -70,7 +72,7 @@ func newClient(t *testing.T, w wire, change ...func(*Config)) *Client {
 	t.Helper()
 	cfg := Config{
 		URL: "http://smartassist.test", AllowHTTP: true, AccountID: "65269fe0dd9c622245c10001",
-		Token: StaticJWT(SecretValue("SMARTASSIST_JWT", token)), Budget: NewBudget(30), Dial: w.dial,
+		Token: StaticJWT(secret.Value("SMARTASSIST_JWT", token)), Budget: NewBudget(30), Dial: w.dial,
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -139,7 +141,7 @@ func TestRefusedLoginUntilTheSecretIsRight(t *testing.T) {
 				return
 			}
 			io.WriteString(w, emptyPage)
-		}, func(c *Config) { c.Token = StaticJWT(SecretFile("SMARTASSIST_JWT_FILE", path)) })
+		}, func(c *Config) { c.Token = StaticJWT(secret.File("SMARTASSIST_JWT_FILE", path)) })
 		for range 3 {
 			if _, err := c.Page(t.Context(), aQuery); err == nil || c.Ready() {
 				t.Errorf("error %v, ready %t", err, c.Ready())
@@ -186,7 +188,7 @@ func TestRetryAfterOfAServiceThatIsDown(t *testing.T) {
 func TestSecretThatCannotBeReadMakesNoRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was made") },
-			func(c *Config) { c.Token = StaticJWT(SecretFile("SMARTASSIST_JWT_FILE", "/nonexistent/jwt")) })
+			func(c *Config) { c.Token = StaticJWT(secret.File("SMARTASSIST_JWT_FILE", "/nonexistent/jwt")) })
 		_, err := c.Page(t.Context(), aQuery)
 		var e *Error
 		if !errors.As(err, &e) || e.Kind != Login || e.Category != CategorySecret || !strings.Contains(e.Error(), "SMARTASSIST_JWT_FILE") || !e.Everywhere() {

@@ -1,7 +1,7 @@
 // Package smartassist reads conversations from SmartAssist's interactionDetails:
 // one [Query] is one request is one [Page] of [Row] values. It imports nothing of
-// this module but its own rawjson, so that the encoder can know a row without
-// knowing a poller.
+// this module but its own rawjson and secret, so that the encoder can know a row
+// without knowing a poller.
 //
 // What belongs together:
 //
@@ -11,8 +11,8 @@
 //   - [Budget] decides when the next request may go out, so that the account's
 //     requests a minute are never exceeded, in any sliding minute, by any number
 //     of restarts. Refused logins and 429 slow it down by themselves.
-//   - [TokenSource] and [Secret] hold the login. A secret's file is read again when
-//     it changes or is refused; nothing prints a secret.
+//   - [TokenSource] and the package secret hold the login. A secret's file is read
+//     again when it changes or is refused; nothing prints a secret.
 //   - [Row] is an element of the answer, kept as the text it came as. A row that is
 //     broken does not cost its page; it carries its error to the dead letters.
 //   - [Row.Fingerprint] tells two contents of one conversation apart, less what an

@@ -14,12 +14,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
 // fetch asks a real server for a page, without the wait of a real budget.
 func fetch(t *testing.T, url string, change ...func(*Config)) (Page, *Error) {
 	t.Helper()
-	cfg := Config{URL: url, AccountID: "a", Token: StaticJWT(SecretValue("SMARTASSIST_JWT", token)), Budget: NewBudget(600_000)}
+	cfg := Config{URL: url, AccountID: "a", Token: StaticJWT(secret.Value("SMARTASSIST_JWT", token)), Budget: NewBudget(600_000)}
 	for _, f := range change {
 		f(&cfg)
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
 // TokenSource gives the token of the auth header.
@@ -21,15 +23,15 @@ type TokenSource interface {
 }
 
 // StaticJWT sends a ready token, read from the secret each time it is used.
-func StaticJWT(token Secret) TokenSource { return staticJWT{token} }
+func StaticJWT(token secret.Secret) TokenSource { return staticJWT{token} }
 
-type staticJWT struct{ secret Secret }
+type staticJWT struct{ secret secret.Secret }
 
 // Token implements TokenSource.
 func (s staticJWT) Token() (string, error) {
 	token, err := s.secret.Read()
 	if err == nil && strings.ContainsAny(token, " \t") {
-		return "", fmt.Errorf("%s: the token must be the JWT alone, without Bearer", s.secret.source().variable)
+		return "", fmt.Errorf("%s: the token must be the JWT alone, without Bearer", s.secret.Variable())
 	}
 	return token, err
 }
@@ -50,14 +52,15 @@ const (
 
 // SignedJWT makes its own short-lived tokens: HS256, signed with the client
 // secret, with the claims sub and appId (both the client id), iat and exp.
-func SignedJWT(clientID string, clientSecret Secret) TokenSource {
-	return signedJWT{clientID: clientID, secret: clientSecret, current: hide(new(signedToken))}
+func SignedJWT(clientID string, clientSecret secret.Secret) TokenSource {
+	current := new(signedToken)
+	return signedJWT{clientID: clientID, secret: clientSecret, current: func() *signedToken { return current }}
 }
 
 type signedJWT struct {
 	clientID string
-	secret   Secret
-	current  hidden[signedToken]
+	secret   secret.Secret
+	current  func() *signedToken // a function, or fmt would print the token
 }
 
 // signedToken is the token in use.

@@ -98,8 +98,8 @@ func (c *Config) settings() []*setting {
 	return slices.Concat(c.Service.settings(), c.Kafka.settings(), c.Registry.settings(), c.TopicSettings.settings(), c.Reading.settings(), c.Running.settings())
 }
 
-// Validate checks a Config as Load does, except for names and spellings that only an environment has. The error is an
-// *Error that names every wrong setting by its variable.
+// Validate checks a Config as Load does, except for what only an environment has: names and spellings, and secrets that are
+// set in two ways or whose files cannot be read. The error is an *Error that names every wrong setting by its variable.
 func (c *Config) Validate() error {
 	p := &problems{}
 	check(p, c.settings())

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
 // from looks names up in a map, and lists it as an environment.
@@ -77,10 +79,22 @@ type variable struct {
 	with  []string
 }
 
+// given is what a secret says, "" where it is not this variable that gives it.
+func given(s secret.Secret, variable string) string {
+	if s.Variable() != variable {
+		return ""
+	}
+	value, err := s.Read()
+	if err != nil {
+		return err.Error()
+	}
+	return value
+}
+
 func everyVariable(t *testing.T) []variable {
 	client := []string{"SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_ID", "me", "SMARTASSIST_CLIENT_SECRET", "s3cret"}
 	registry := []string{"SCHEMA_REGISTRY_URL", "https://registry", "SCHEMA_REGISTRY_USERNAME", "me", "SCHEMA_REGISTRY_PASSWORD", "s3cret"}
-	secret, empty, pem := write(t, "s3cret\n"), write(t, " \n"), write(t, certificate)
+	file, empty, pem := write(t, "s3cret\n"), write(t, " \n"), write(t, certificate)
 	missing, folder := filepath.Join(t.TempDir(), "missing"), t.TempDir()
 	var none []string
 	return []variable{
@@ -89,12 +103,12 @@ func everyVariable(t *testing.T) []variable {
 		{name: "SMARTASSIST_ACCOUNT_ID", get: func(c *Config) any { return c.AccountID }, unset: "required", good: " 5f_a-B9 ", want: "5f_a-B9",
 			bad: []string{"a/b", "a b", "..", "a.b", "a?b", "ä", strings.Repeat("a", 101)}},
 		{name: "SMARTASSIST_STREAM_ID", get: func(c *Config) any { return c.StreamID }, unset: "", good: "st-1", want: "st-1", bad: []string{"st 1", "st\n1", "ä"}},
-		{name: "SMARTASSIST_JWT", get: func(c *Config) any { return c.JWT.Reveal() }, unset: "required", good: "a.b.c", want: "a.b.c", bad: []string{"a b", "a\nb", "ä"}},
-		{name: "SMARTASSIST_JWT_FILE", get: func(c *Config) any { return c.JWTFile }, unset: "", good: secret, want: secret,
+		{name: "SMARTASSIST_JWT", get: func(c *Config) any { return given(c.JWT, "SMARTASSIST_JWT") }, unset: "required", good: "a.b.c", want: "a.b.c", bad: []string{"a b", "a\nb", "ä"}},
+		{name: "SMARTASSIST_JWT_FILE", get: func(c *Config) any { return given(c.JWT, "SMARTASSIST_JWT_FILE") }, unset: "", good: file, want: "s3cret",
 			bad: []string{missing, empty, folder, "/dev/null"}, with: []string{"SMARTASSIST_JWT", ""}},
 		{name: "SMARTASSIST_CLIENT_ID", get: func(c *Config) any { return c.ClientID }, unset: "", good: "me", want: "me", with: client},
-		{name: "SMARTASSIST_CLIENT_SECRET", get: func(c *Config) any { return c.ClientSecret.Reveal() }, unset: "", good: "x y", want: "x y", with: client},
-		{name: "SMARTASSIST_CLIENT_SECRET_FILE", get: func(c *Config) any { return c.ClientSecretFile }, unset: "", good: secret, want: secret,
+		{name: "SMARTASSIST_CLIENT_SECRET", get: func(c *Config) any { return given(c.ClientSecret, "SMARTASSIST_CLIENT_SECRET") }, unset: "", good: "x y", want: "x y", with: client},
+		{name: "SMARTASSIST_CLIENT_SECRET_FILE", get: func(c *Config) any { return given(c.ClientSecret, "SMARTASSIST_CLIENT_SECRET_FILE") }, unset: "", good: file, want: "s3cret",
 			bad: []string{missing, empty, folder}, with: []string{"SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_ID", "me"}},
 		{name: "SMARTASSIST_REQUESTS_PER_MINUTE", get: func(c *Config) any { return c.RequestsPerMinute }, unset: 30, good: "060", want: 60,
 			bad: []string{"0", "100001", "-1", "0x10", "1_0", "3.5", "many", "99999999999999999999"}},
@@ -103,17 +117,17 @@ func everyVariable(t *testing.T) []variable {
 		{name: "SMARTASSIST_QUEUES", get: func(c *Config) any { return c.Queues }, unset: none, good: "q", want: []string{"q"}, bad: []string{" , "}},
 		{name: "SMARTASSIST_SELECTED_FIELDS", get: func(c *Config) any { return c.SelectedFields }, unset: none, good: "a,b", want: []string{"a", "b"}, bad: []string{",a"}},
 		{name: "SMARTASSIST_ALLOW_HTTP", get: func(c *Config) any { return c.AllowHTTP }, unset: false, good: "TRUE", want: true, bad: []string{"yes", "1"}},
-		{name: "SMARTASSIST_CA_FILE", get: func(c *Config) any { return c.CAFile }, unset: "", good: pem, want: pem, bad: []string{missing, empty, secret, folder}},
+		{name: "SMARTASSIST_CA_FILE", get: func(c *Config) any { return c.CAFile }, unset: "", good: pem, want: pem, bad: []string{missing, empty, file, folder}},
 		{name: "KAFKA_BROKERS", get: func(c *Config) any { return c.Kafka.Brokers }, unset: "required", good: "a:1, [::1]:65535", want: []string{"a:1", "[::1]:65535"},
 			bad: []string{"a", ":9092", "a:", "a:0", "a:65536", "a:http", "kafka://a:9092", "::1:9092", "a:1,b", "a:1,"}},
 		{name: "KAFKA_COMPRESSION", get: func(c *Config) any { return c.Kafka.Compression }, unset: "zstd", good: "LZ4", want: "lz4", bad: []string{"brotli"}},
 		{name: "SCHEMA_REGISTRY_URL", get: func(c *Config) any { return c.Registry.URL }, unset: "", good: "http://registry:8080/apis/ccompat/v7/", want: "http://registry:8080/apis/ccompat/v7",
 			bad: []string{"registry:8081", "ftp://h", "http://", "https://u:p@h", "https://u@h", "http://a:1,http://b:1", "http://h?q=1", "http://h#f", "http://h:0"}},
 		{name: "SCHEMA_REGISTRY_USERNAME", get: func(c *Config) any { return c.Registry.Username }, unset: "", good: "me", want: "me", bad: []string{"a:b", "a\x01b"}, with: registry},
-		{name: "SCHEMA_REGISTRY_PASSWORD", get: func(c *Config) any { return c.Registry.Password.Reveal() }, unset: "", good: "x y", want: "x y", with: registry},
-		{name: "SCHEMA_REGISTRY_PASSWORD_FILE", get: func(c *Config) any { return c.Registry.PasswordFile }, unset: "", good: secret, want: secret,
+		{name: "SCHEMA_REGISTRY_PASSWORD", get: func(c *Config) any { return given(c.Registry.Password, "SCHEMA_REGISTRY_PASSWORD") }, unset: "", good: "x y", want: "x y", with: registry},
+		{name: "SCHEMA_REGISTRY_PASSWORD_FILE", get: func(c *Config) any { return given(c.Registry.Password, "SCHEMA_REGISTRY_PASSWORD_FILE") }, unset: "", good: file, want: "s3cret",
 			bad: []string{missing, empty, folder}, with: append(slices.Clone(registry), "SCHEMA_REGISTRY_PASSWORD", "")},
-		{name: "SCHEMA_REGISTRY_CA_FILE", get: func(c *Config) any { return c.Registry.CAFile }, unset: "", good: pem, want: pem, bad: []string{missing, empty, secret, folder}, with: registry},
+		{name: "SCHEMA_REGISTRY_CA_FILE", get: func(c *Config) any { return c.Registry.CAFile }, unset: "", good: pem, want: pem, bad: []string{missing, empty, file, folder}, with: registry},
 		{name: "SCHEMA_REGISTRY_REGISTER", get: func(c *Config) any { return c.Registry.Register }, unset: true, good: "false", want: false, bad: []string{"no"}, with: registry},
 		{name: "TOPIC_PREFIX", get: func(c *Config) any { return c.TopicPrefix }, unset: "conversations.", good: "eu_1-", want: "eu_1-", bad: []string{"a/", "ä.", strings.Repeat("a", 239)}},
 		{name: "CHANNEL_TOPICS", get: func(c *Config) any { return c.ChannelTopics }, unset: map[string]string(nil),
@@ -139,8 +153,8 @@ func everyVariable(t *testing.T) []variable {
 		{name: "LEASE", get: func(c *Config) any { return c.Lease }, unset: true, good: "Off", want: false, bad: []string{"true", "no"}},
 		{name: "LEASE_TIMEOUT", get: func(c *Config) any { return c.LeaseTimeout }, unset: 10 * time.Second, good: "6s", want: 6 * time.Second, bad: []string{"0s", "6", "6m"}},
 		{name: "ADMIN_ADDR", get: func(c *Config) any { return c.AdminAddr }, unset: ":8080", good: "127.0.0.1:0", want: "127.0.0.1:0", bad: []string{"8080", "a:b", ":", ":70000"}},
-		{name: "ADMIN_TOKEN", get: func(c *Config) any { return c.AdminToken.Reveal() }, unset: "", good: "t0ken", want: "t0ken", bad: []string{"a b", "a\nb", "ä"}},
-		{name: "ADMIN_TOKEN_FILE", get: func(c *Config) any { return c.AdminTokenFile }, unset: "", good: secret, want: secret,
+		{name: "ADMIN_TOKEN", get: func(c *Config) any { return given(c.AdminToken, "ADMIN_TOKEN") }, unset: "", good: "t0ken", want: "t0ken", bad: []string{"a b", "a\nb", "ä"}},
+		{name: "ADMIN_TOKEN_FILE", get: func(c *Config) any { return given(c.AdminToken, "ADMIN_TOKEN_FILE") }, unset: "", good: file, want: "s3cret",
 			bad: []string{missing, empty, folder, "s3cret"}},
 		{name: "SHUTDOWN_TIMEOUT", get: func(c *Config) any { return c.ShutdownTimeout }, unset: 20 * time.Second, good: "1m", want: time.Minute, bad: []string{"0s", "-1s", "20"}},
 		{name: "LOG_LEVEL", get: func(c *Config) any { return c.LogLevel }, unset: "info", good: "DEBUG", want: "debug", bad: []string{"verbose"}},
@@ -201,7 +215,8 @@ func TestEmptyCountsAsUnset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	same := func(a, b secret.Secret) bool { return given(a, a.Variable()) == given(b, a.Variable()) }
+	if diff := cmp.Diff(want, got, cmp.Comparer(same)); diff != "" {
 		t.Errorf("empty variables changed the configuration (-want +got):\n%s", diff)
 	}
 }

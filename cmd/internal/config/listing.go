@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
 // Setting is one variable as people are shown it.
@@ -38,7 +40,7 @@ func withoutUser(value string) string {
 	}
 	u, err := url.Parse(value)
 	if err != nil || u.User == nil {
-		return redacted
+		return secret.Redacted
 	}
 	u.User = url.User("redacted")
 	return u.String()

@@ -2,8 +2,9 @@ package config
 
 import (
 	"net"
-	"strings"
 	"time"
+
+	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
 // Running says how the process runs: who of several works, what becomes of lost state, the admin port, the log.
@@ -14,15 +15,15 @@ type Running struct {
 	LeaseTimeout time.Duration // after which a silent worker loses the lease
 
 	StateLost       StateLost
-	AdminAddr       string // host:port to listen on; the host may be empty
-	AdminToken      Secret // "" and no file: POST from loopback only
-	AdminTokenFile  string // path, like JWTFile
+	AdminAddr       string        // host:port to listen on; the host may be empty
+	AdminToken      secret.Secret // not set: POST from loopback only
 	ShutdownTimeout time.Duration
 	LogLevel        string // trace, debug, info, warn or error
 	LogFormat       LogFormat
 }
 
 func (r *Running) settings() []*setting {
+	token := tokenOf("ADMIN_TOKEN", &r.AdminToken)
 	return []*setting{
 		{name: "RECORD_TIMESTAMP", preset: "publish", value: choice(&r.RecordTimestamp, AtPublish, AtStart),
 			doc: "Kafka record time: `publish`, or `start` (the conversation's start, where it is not in the future and within half the topic's retention)"},
@@ -34,9 +35,9 @@ func (r *Running) settings() []*setting {
 			doc: "when the state is missing, incomplete, or older than the progress topic says: `stop` (exit 1), `resume` (at the last completeThrough; what lies before is not read again) or `restart` (at `START_FROM`, as a first start); both remember what the topics still hold"},
 		{name: "ADMIN_ADDR", preset: ":8080", value: plain(&r.AdminAddr), check: r.checkAdminAddr,
 			doc: "`host:port` of the admin port: `/metrics`, `/healthz`, `/readyz`, `/status`, `POST /dead-letters/replay`"},
-		{name: "ADMIN_TOKEN", value: secret(&r.AdminToken), check: r.checkAdminToken,
+		{name: "ADMIN_TOKEN", value: token.direct(),
 			doc: "bearer token with which the admin port takes POST from elsewhere than loopback; unset: from loopback only"},
-		{name: "ADMIN_TOKEN_FILE", value: secretPath(&r.AdminTokenFile),
+		{name: "ADMIN_TOKEN_FILE", value: token.path(),
 			doc: "a file that holds that token instead; read again when it changes"},
 		{name: "SHUTDOWN_TIMEOUT", preset: "20s", value: between(&r.ShutdownTimeout, duration, time.Second, time.Hour),
 			doc: "how long a drain may take after SIGTERM"},
@@ -80,10 +81,4 @@ const (
 func (r *Running) checkAdminAddr(p *problems) {
 	_, port, err := net.SplitHostPort(r.AdminAddr)
 	p.require(err == nil && (port == "0" || portOK(port, false)), "ADMIN_ADDR", "%s is no host:port; expected one like :8080 or 127.0.0.1:8080", quote(r.AdminAddr))
-}
-
-func (r *Running) checkAdminToken(p *problems) {
-	exclusive(p, "ADMIN_TOKEN", r.AdminToken, r.AdminTokenFile)
-	p.require(!strings.ContainsFunc(string(r.AdminToken), notVisible), "ADMIN_TOKEN",
-		"contains white space or other characters that no token has")
 }

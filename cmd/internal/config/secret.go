@@ -1,33 +1,72 @@
 package config
 
-import "fmt"
+import (
+	"os"
+	"strings"
 
-// redacted stands wherever a secret would be printed.
-const redacted = "[redacted]"
+	"github.com/convstream/convstream/poller/smartassist/secret"
+)
 
-// Secret is a value that no log, error or listing may show: every way of formatting or marshalling it gives the same
-// placeholder, or nothing if it is empty.
-type Secret string
+// pair is a secret as the environment has it: in a variable, or in the file that the variable's twin with _FILE names.
+type pair struct {
+	name  string // of the variable
+	into  *secret.Secret
+	token bool // it is sent in a header as it is
 
-// Reveal returns the value itself, for the one place that has to send it.
-func (s Secret) Reveal() string { return string(s) }
-
-// String returns a placeholder.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return redacted
+	value, file string // as they are set
 }
 
-// GoString returns a placeholder.
-func (s Secret) GoString() string { return s.String() }
+// passwordOf is the pair of a secret that may be any text.
+func passwordOf(name string, into *secret.Secret) *pair { return &pair{name: name, into: into} }
 
-// Format writes a placeholder for every verb: %x and %q would otherwise spell the value out.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.String())) }
+// tokenOf is the pair of a secret that is sent in a header as it is.
+func tokenOf(name string, into *secret.Secret) *pair {
+	return &pair{name: name, into: into, token: true}
+}
 
-// MarshalText returns a placeholder.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+// direct is the value of the variable itself. It is never shown.
+func (s *pair) direct() value {
+	return value{
+		decode: func(text string) error {
+			s.value, *s.into = text, secret.Value(s.name, text)
+			return nil
+		},
+		within: func(p *problems, name string) {
+			p.require(s.value == "" || s.file == "", name, "is set, and so is %s_FILE; expected one of them", name)
+			p.require(!s.token || !strings.ContainsFunc(s.value, notVisible), name, "contains white space or other characters that no token has")
+		},
+		show: func(text string) string {
+			if text == "" {
+				return ""
+			}
+			return secret.Redacted
+		},
+	}
+}
 
-// MarshalJSON returns a placeholder as a JSON string.
-func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + s.String() + `"`), nil }
+// path is the path of the file. Somebody will put the secret itself there, so neither errors nor listings quote it unless a
+// file of that name exists.
+func (s *pair) path() value {
+	return value{
+		decode: func(text string) error {
+			s.file, *s.into = text, secret.File(s.name+"_FILE", text)
+			return nil
+		},
+		within: func(p *problems, name string) {
+			if s.file == "" {
+				return
+			}
+			if err := secretFile(s.file); err != nil {
+				p.add(name, "%v; expected the path of a file that holds the secret", err)
+			}
+		},
+		show: func(text string) string {
+			if _, err := os.Stat(text); text != "" && err != nil {
+				return "[no such file]"
+			}
+			return text
+		},
+	}
+}
+
+func notVisible(r rune) bool { return r <= ' ' || r > '~' }

@@ -10,39 +10,41 @@ import (
 
 	"github.com/rs/zerolog"
 	"pgregory.net/rapid"
+
+	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
 func TestSecretShowsInNoWay(t *testing.T) {
 	const value = "hush-hush-hush"
-	s := Secret(value)
 	c := &Config{}
-	c.JWT, c.ClientSecret, c.AdminToken = s, s, s
-	var out strings.Builder
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T", "%10.3s", "%t"} {
-		fmt.Fprintf(&out, verb, s)
-		fmt.Fprintf(&out, verb, c)
-		fmt.Fprintf(&out, verb, *c)
-		fmt.Fprintf(&out, verb, []Secret{s})
+	for _, s := range []*secret.Secret{&c.JWT, &c.ClientSecret, &c.Registry.Password, &c.AdminToken} {
+		*s = secret.Value("X", value)
 	}
-	for _, v := range []any{s, c, map[string]Secret{"k": s}} {
-		text, err := json.Marshal(v)
+	var out strings.Builder
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%10.3s", "%t"} {
+		for _, shown := range []any{c, *c, c.JWT, []secret.Secret{c.JWT}, &c.JWT} {
+			fmt.Fprintf(&out, verb, shown)
+		}
+	}
+	for _, shown := range []any{c, c.JWT, map[string]secret.Secret{"k": c.JWT}} {
+		text, err := json.Marshal(shown)
 		if err != nil {
 			t.Fatal(err)
 		}
 		out.Write(text)
 	}
 	log := zerolog.New(&out)
-	log.Info().Interface("config", c).Stringer("secret", s).Any("any", s).Msg("")
-	slog.New(slog.NewTextHandler(&out, nil)).Info("", "secret", s, "config", *c)
+	log.Info().Interface("config", c).Msg("")
+	slog.New(slog.NewTextHandler(&out, nil)).Info("", "config", *c)
 	for _, leak := range []string{value, fmt.Sprintf("%x", value), fmt.Sprintf("%X", value), value[:3]} {
 		if strings.Contains(out.String(), leak) {
 			t.Errorf("%q is shown", leak)
 		}
 	}
-	if !strings.Contains(out.String(), redacted) || s.Reveal() != value {
+	if !strings.Contains(out.String(), secret.Redacted) || given(c.JWT, "X") != value {
 		t.Error("no placeholder, or the value is lost")
 	}
-	if got := fmt.Sprint(Secret("")); got != "" {
+	if got := fmt.Sprint(secret.Secret{}); got != "" {
 		t.Errorf("an unset secret shows as %q", got)
 	}
 }

@@ -5,18 +5,18 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
 // Service tells how to reach the service and what to ask it for.
 type Service struct {
-	URL              string // base URL of the service, without a slash at its end
-	AccountID        string
-	StreamID         string // "" asks for all streams
-	JWT              Secret // exactly one of JWT, JWTFile and the pair of client id and secret is set
-	JWTFile          string // path; read by the client, again when it changes
-	ClientID         string
-	ClientSecret     Secret
-	ClientSecretFile string // path, like JWTFile
+	URL          string // base URL of the service, without a slash at its end
+	AccountID    string
+	StreamID     string        // "" asks for all streams
+	JWT          secret.Secret // either this or the pair of client id and secret is set
+	ClientID     string
+	ClientSecret secret.Secret
 
 	RequestsPerMinute int
 	PageLimit         int
@@ -35,6 +35,7 @@ const (
 )
 
 func (s *Service) settings() []*setting {
+	token, clientSecret := tokenOf("SMARTASSIST_JWT", &s.JWT), passwordOf("SMARTASSIST_CLIENT_SECRET", &s.ClientSecret)
 	return []*setting{
 		{name: "SMARTASSIST_URL", unset: "required", value: base(&s.URL), check: s.checkURL,
 			doc: "base URL of the service, `https://...`; plain http only to loopback, or with `SMARTASSIST_ALLOW_HTTP=true`. `HTTPS_PROXY` and `NO_PROXY` as usual"},
@@ -42,15 +43,15 @@ func (s *Service) settings() []*setting {
 			doc: "the account whose conversations are read"},
 		{name: "SMARTASSIST_STREAM_ID", value: plain(&s.StreamID), check: s.checkStreamID,
 			doc: "sent as `iId`"},
-		{name: "SMARTASSIST_JWT", value: secret(&s.JWT), check: s.checkLogin,
+		{name: "SMARTASSIST_JWT", value: token.direct(), check: s.checkLogin,
 			doc: "login, one way of two: a ready token"},
-		{name: "SMARTASSIST_JWT_FILE", value: secretPath(&s.JWTFile),
+		{name: "SMARTASSIST_JWT_FILE", value: token.path(),
 			doc: "a file that holds the token instead; read again when it changes or a login is refused"},
 		{name: "SMARTASSIST_CLIENT_ID", value: plain(&s.ClientID),
 			doc: "login, the other way: with this and the client secret the worker signs its own short-lived HS256 tokens"},
-		{name: "SMARTASSIST_CLIENT_SECRET", value: secret(&s.ClientSecret),
+		{name: "SMARTASSIST_CLIENT_SECRET", value: clientSecret.direct(),
 			doc: "the secret that belongs to the client id"},
-		{name: "SMARTASSIST_CLIENT_SECRET_FILE", value: secretPath(&s.ClientSecretFile),
+		{name: "SMARTASSIST_CLIENT_SECRET_FILE", value: clientSecret.path(),
 			doc: "a file that holds the client secret instead; read again when it changes or a login is refused"},
 		{name: "SMARTASSIST_REQUESTS_PER_MINUTE", preset: "30", value: between(&s.RequestsPerMinute, number, 1, mostRequests),
 			doc: "the whole request budget, live reading and re-reading together; 1 to 100000. Above 60 there is a warning at start: the documented quota is 60, the vendor raises it on request"},
@@ -115,10 +116,7 @@ func (s *Service) checkStreamID(p *problems) {
 
 // checkLogin sees to it that exactly one way to log in is set, in full.
 func (s *Service) checkLogin(p *problems) {
-	exclusive(p, "SMARTASSIST_JWT", s.JWT, s.JWTFile)
-	exclusive(p, "SMARTASSIST_CLIENT_SECRET", s.ClientSecret, s.ClientSecretFile)
-	token := s.JWT != "" || s.JWTFile != ""
-	secret := s.ClientSecret != "" || s.ClientSecretFile != ""
+	token, secret := s.JWT.IsSet(), s.ClientSecret.IsSet()
 	switch {
 	case token && (secret || s.ClientID != ""):
 		p.add("SMARTASSIST_JWT", "there are two ways to log in; expected either a token, or SMARTASSIST_CLIENT_ID and SMARTASSIST_CLIENT_SECRET")
@@ -130,13 +128,4 @@ func (s *Service) checkLogin(p *problems) {
 	case !secret:
 		p.add("SMARTASSIST_CLIENT_SECRET", "required with SMARTASSIST_CLIENT_ID (or SMARTASSIST_CLIENT_SECRET_FILE)")
 	}
-	p.require(!strings.ContainsFunc(string(s.JWT), notVisible), "SMARTASSIST_JWT",
-		"contains white space or other characters that no token has")
 }
-
-// exclusive checks a secret and its file twin.
-func exclusive(p *problems, name string, value Secret, file string) {
-	p.require(value == "" || file == "", name, "is set, and so is %s_FILE; expected one of them", name)
-}
-
-func notVisible(r rune) bool { return r <= ' ' || r > '~' }

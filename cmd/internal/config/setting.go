@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -123,34 +122,6 @@ func certificates(into *string) value {
 		if _, err := Authorities(*into); err != nil {
 			p.add(name, "%s: %v; expected a file of PEM certificates", quote(*into), err)
 		}
-	}
-	return v
-}
-
-// secret is a text that is never shown.
-func secret(into *Secret) value {
-	v := of(into, func(text string) (Secret, error) { return Secret(text), nil })
-	v.show = func(text string) string { return Secret(text).String() }
-	return v
-}
-
-// secretPath is the path of a file that holds a secret. Somebody will put the secret itself there, so neither errors nor
-// listings quote it unless a file of that name exists.
-func secretPath(into *string) value {
-	v := plain(into)
-	v.within = func(p *problems, name string) {
-		if *into == "" {
-			return
-		}
-		if err := secretFile(*into); err != nil {
-			p.add(name, "%v; expected the path of a file that holds the secret", err)
-		}
-	}
-	v.show = func(text string) string {
-		if _, err := os.Stat(text); text != "" && err != nil {
-			return "[no such file]"
-		}
-		return text
 	}
 	return v
 }

@@ -13,13 +13,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/convstream/convstream/poller/smartassist"
+	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
 // Client asks the active worker for replays.
 type Client struct {
-	URL   string              // of its admin port
-	Token *smartassist.Secret // of the admin port; nil for a worker that is asked by loopback
+	URL   string        // of its admin port
+	Token secret.Secret // of the admin port; not set for a worker that is asked by loopback
 }
 
 // Ask returns the worker's answer as it comes, for Follow. The context ends it, and with it the replay.
@@ -33,7 +33,7 @@ func (c Client) Ask(ctx context.Context, asked Request) (answer io.ReadCloser, e
 		return nil, err
 	}
 	req.Header.Set("content-type", "application/json")
-	if c.Token != nil {
+	if c.Token.IsSet() {
 		token, err := c.Token.Read()
 		if err != nil {
 			return nil, err

@@ -11,18 +11,12 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/convstream/convstream/cmd/internal/config"
-	"github.com/convstream/convstream/poller/smartassist"
+	"github.com/convstream/convstream/poller/smartassist/secret"
 )
-
-// AdminToken returns ADMIN_TOKEN, or what its file holds now; nil where neither is set.
-func AdminToken(cfg *config.Config) *smartassist.Secret {
-	return secret("ADMIN_TOKEN", cfg.AdminToken, cfg.AdminTokenFile)
-}
 
 // guard keeps the commands of the admin port from strangers.
 type guard struct {
-	token   *smartassist.Secret // nil: they are allowed from loopback only
+	token   secret.Secret // not set: they are allowed from loopback only
 	log     zerolog.Logger
 	failure atomic.Value // text: why the token could not be read, as the log has it; "" where it could
 }
@@ -34,7 +28,7 @@ func (g *guard) permitting(next http.Handler) http.Handler {
 		switch {
 		case fromLoopback(r), g.bears(r):
 			next.ServeHTTP(rw, r)
-		case g.token == nil:
+		case !g.token.IsSet():
 			http.Error(rw, "only from loopback: set ADMIN_TOKEN (or ADMIN_TOKEN_FILE) to allow it from elsewhere with that bearer token", http.StatusForbidden)
 		default:
 			rw.Header().Set("www-authenticate", "Bearer")
@@ -79,7 +73,7 @@ func namesLoopback(host string) bool {
 
 // bears reports whether the request has the token. Hashes are compared, so that the time it takes does not reveal even a length.
 func (g *guard) bears(r *http.Request) bool {
-	if g.token == nil {
+	if !g.token.IsSet() {
 		return false
 	}
 	want, err := g.token.Read()

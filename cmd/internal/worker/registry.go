@@ -23,11 +23,9 @@ func OpenRegistry(cfg *config.Config, network Network, log zerolog.Logger) (*reg
 	if err != nil {
 		return nil, nil, fmt.Errorf("SCHEMA_REGISTRY_CA_FILE: %w", err)
 	}
-	as := registry.Config{URL: c.URL, Username: c.Username, RootCAs: authorities, Register: c.Register, Dial: network.Dial, Log: log}
-	if password := secret("SCHEMA_REGISTRY_PASSWORD", c.Password, c.PasswordFile); password != nil {
-		as.Password = password
-	}
-	r, err := registry.Open(as)
+	r, err := registry.Open(registry.Config{
+		URL: c.URL, Username: c.Username, Password: c.Password, RootCAs: authorities, Register: c.Register, Dial: network.Dial, Log: log,
+	})
 	if err != nil {
 		return nil, nil, err
 	}

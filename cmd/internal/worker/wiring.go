@@ -84,23 +84,9 @@ func lease(cfg *config.Config, network Network) (*producer.Lease, error) {
 // tokens chooses the login; config has made sure that there is exactly one.
 func tokens(cfg *config.Config) smartassist.TokenSource {
 	if cfg.ClientID != "" {
-		return smartassist.SignedJWT(cfg.ClientID, *secret("SMARTASSIST_CLIENT_SECRET", cfg.ClientSecret, cfg.ClientSecretFile))
+		return smartassist.SignedJWT(cfg.ClientID, cfg.ClientSecret)
 	}
-	return smartassist.StaticJWT(*secret("SMARTASSIST_JWT", cfg.JWT, cfg.JWTFile))
-}
-
-// secret is the value of a variable, or what the file of that with _FILE holds now; nil where neither is set.
-func secret(name string, value config.Secret, file string) *smartassist.Secret {
-	var s smartassist.Secret
-	switch {
-	case file != "":
-		s = smartassist.SecretFile(name+"_FILE", file)
-	case value != "":
-		s = smartassist.SecretValue(name, value.Reveal())
-	default:
-		return nil
-	}
-	return &s
+	return smartassist.StaticJWT(cfg.JWT)
 }
 
 // topics are all topics of the account, as they are to be created, and what an existing one must have.

@@ -108,7 +108,7 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	w.kept = &keptEnds{topics: rows, kafka: w.producer, log: log}
 	w.metrics = newMetrics(rows, cfg.RequestsPerMinute, w)
 	w.admin = adminPort{
-		log: log, worker: w, metrics: w.metrics.registry, guard: guard{token: AdminToken(cfg), log: log},
+		log: log, worker: w, metrics: w.metrics.registry, guard: guard{token: cfg.AdminToken, log: log},
 		replay: &replays{log: log, account: letters{w}, may: w.mayReplay}, opened: make(chan struct{}),
 	}
 	return w, nil
