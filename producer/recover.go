@@ -20,6 +20,10 @@ const (
 	// certain is how often a broker must say that there is nothing where something should be, before it is believed: it
 	// says so too when it throttles.
 	certain = 5
+	// A Reader that comes no further for standsLong logs it, and gives up after standsTooLong: however many records there are, each
+	// answer of a broker brings some, unless somebody's transaction is open.
+	standsLong    = 30 * time.Second
+	standsTooLong = 5 * time.Minute
 )
 
 // Reader reads the committed records of one partition in order, from the first one there is, and keeps its place. Aborted
@@ -46,9 +50,9 @@ func (p *Producer) NewReader(topic string, id int) *Reader {
 	return r
 }
 
-// CatchUp gives visit what is committed up to the end as it is at the call. It waits, until ctx ends, for transactions
-// that are open before that end: after Acquire these are other workers' only. visit's error ends it and comes back as
-// it is.
+// CatchUp gives visit what is committed up to the end as it is at the call. It waits for transactions that are open before
+// that end, until ctx ends or nothing was committed for five minutes: after Acquire these are other workers' only. visit's
+// error ends it and comes back as it is.
 func (r *Reader) CatchUp(ctx context.Context, visit func(Message) error) error {
 	return r.upTo(ctx, readAll, visit)
 }
@@ -90,13 +94,32 @@ func (r *Reader) upTo(ctx context.Context, isolation int8, visit func(Message) e
 }
 
 func (r *Reader) readUntil(ctx context.Context, end int64, visit func(Message) error) error {
-	for r.at.offset < end {
+	logged := false
+	for moved, began := time.Now(), r.at.offset; r.at.offset < end; {
 		if err := r.step(ctx, end, recoverWait, visit); err != nil {
 			return err
+		}
+		if r.at.offset > began {
+			moved, began = time.Now(), r.at.offset
+			continue
+		}
+		switch stood := time.Since(moved); {
+		case stood >= standsTooLong:
+			return &Error{
+				Op: "read " + r.at.String(), Category: Timeout, Hint: hintOpen,
+				Err: fmt.Errorf("offset %d comes next, %d is the end, and nothing more was committed for %v", r.at.offset, end, standsTooLong),
+			}
+		case stood >= standsLong && !logged:
+			logged = true
+			r.cluster.trouble.log.Warn().Str("partition", r.at.partition.String()).Int64("offset", r.at.offset).Int64("end", end).Str("hint", hintOpen).
+				Msg("kafka: waiting for a transaction that another producer has open")
 		}
 	}
 	return nil
 }
+
+// hintOpen is what to do about a transaction that does not end.
+const hintOpen = "a transaction of another producer is open; if it stays so, kafka-transactions.sh find-hanging names it"
 
 // step fetches once and moves on, at most to end; wait is how long the broker may take while nothing is there.
 func (r *Reader) step(ctx context.Context, end int64, wait time.Duration, visit func(Message) error) error {

@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/fetch"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"pgregory.net/rapid"
 )
@@ -344,6 +346,51 @@ func TestFilterAgainstModel(t *testing.T) {
 		}
 		if len(h.batches) > 0 && from < h.end && next != h.end {
 			t.Fatalf("next is %d, want %d", next, h.end)
+		}
+	})
+}
+
+// TestCatchUpWaitsForAnOpenTransaction: somebody else's, before the end. It is logged once, with both offsets, and what comes
+// before the end is read as soon as it has ended.
+func TestCatchUpWaitsForAnOpenTransaction(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		var log strings.Builder
+		p := w.acquired(func(c *Config) { c.Log = zerolog.New(&log) })
+		other, err := kgo.NewClient(kgo.SeedBrokers(w.kafka.ListenAddrs()...), kgo.Dialer(w.network.DialContext), kgo.TransactionalID("other"), kgo.TransactionTimeout(10*time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		if err := errors.Join(other.BeginTransaction(), other.ProduceSync(t.Context(), &kgo.Record{Topic: state, Key: []byte("k"), Value: []byte("open")}).FirstErr()); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		time.AfterFunc(standsLong+5*time.Second, func() { ended <- other.EndTransaction(t.Context(), kgo.TryCommit) })
+		read, start := 0, time.Now()
+		err = p.NewReader(state, 0).CatchUp(t.Context(), func(Message) error { read++; return nil })
+		if took := time.Since(start); err != nil || took < standsLong || took > 2*standsLong {
+			t.Errorf("%v after %v", err, took)
+		}
+		if says := log.String(); !strings.Contains(says, `"offset":0,"end":1`) || !strings.Contains(says, "find-hanging") || strings.Count(says, "waiting for a transaction") != 1 {
+			t.Errorf("the log says %s", says)
+		}
+		if err := <-ended; err != nil || read != 1 {
+			t.Errorf("%d read; %v", read, err)
+		}
+	})
+}
+
+// TestCatchUpGivesUp where nothing is committed any more before what was the end, and says what stands there.
+func TestCatchUpGivesUp(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		r, start := w.acquired().NewReader(state, 0), time.Now()
+		err := r.readUntil(t.Context(), 7, func(Message) error { return nil })
+		var e *Error
+		if took := time.Since(start); !errors.As(err, &e) || e.Category != Timeout || took < standsTooLong || took > standsTooLong+time.Minute {
+			t.Fatalf("%v after %v", err, took)
+		}
+		if !strings.Contains(err.Error(), "offset 0 comes next, 7 is the end") || !strings.Contains(err.Error(), "find-hanging") {
+			t.Error(err)
 		}
 	})
 }

@@ -39,17 +39,14 @@ func (m *memory) status() *memoryStatus {
 	return &memoryStatus{m.state.Sequence, m.state.Coverage.Through(m.state.From), m.state.Seen.Len()}
 }
 
-// warmUp reads what is committed, without waiting for the transaction that the active worker may have open.
+// warmUp reads what is committed, without waiting for the transaction that the active worker may have open. It takes as long as
+// there are records: the reader gives up where none come.
 func (m *memory) warmUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, longestRecovery)
-	defer cancel()
 	return m.reader.CatchUpStable(ctx, m.visit)
 }
 
-// catchUp reads to the end.
+// catchUp reads to the end, as warmUp does.
 func (m *memory) catchUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, longestRecovery)
-	defer cancel()
 	return m.reader.CatchUp(ctx, m.visit)
 }
 

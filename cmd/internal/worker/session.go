@@ -53,7 +53,7 @@ func unlessLost(tenure context.Context, err error) error {
 const (
 	// step bounds the steps of a session that wait for brokers: the heart beats, and an outage shows.
 	step = 15 * time.Second
-	// longestRecovery bounds the reading of the state.
+	// longestRecovery bounds each other reading of what a session begins with.
 	longestRecovery = 5 * time.Minute
 )
 
