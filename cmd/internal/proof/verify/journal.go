@@ -42,7 +42,14 @@ func (j *Journal) ClockOff(d time.Duration) {
 }
 
 // clocks are how far the clocks of workers may have been ahead of ours.
-func (j *Journal) clocks() []time.Duration { return append([]time.Duration{0}, j.off...) }
+// A clock that was set while an answer was on its way makes it older by as much.
+func (j *Journal) clocks() []time.Duration {
+	out := append([]time.Duration{0}, j.off...)
+	for _, d := range j.off {
+		out = append(out, -d)
+	}
+	return out
+}
 
 // said is when a worker whose clock was so far ahead of ours says that it was answered: the earlier of its clock and the Date header.
 func (a answer) said(ahead time.Duration) time.Time {
