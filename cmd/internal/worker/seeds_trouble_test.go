@@ -364,6 +364,10 @@ func (s *simulation) disturbed(from, to time.Time) bool {
 			if during(e.at, e.at) || during(end, end) || e.name == "SMARTASSIST_CHANNELS" && during(e.at, end) {
 				return true
 			}
+		case serviceSays: // each answer that refuses the login, of all that are still to be given, costs a minute
+			if during(e.at, end+s.refusals()) {
+				return true
+			}
 		default:
 			if during(e.at, end) {
 				return true
@@ -371,4 +375,14 @@ func (s *simulation) disturbed(from, to time.Time) bool {
 		}
 	}
 	return false
+}
+
+// refusals is how long the answers that refuse the login may keep a worker from asking.
+func (s *simulation) refusals() (d time.Duration) {
+	for _, e := range s.events {
+		if e.kind == serviceSays && e.fault == simulator.Unauthorized {
+			d += time.Duration(e.times) * time.Minute
+		}
+	}
+	return d
 }
