@@ -125,7 +125,7 @@ func (w *world) draw(m int64) []row {
 		rows = w.drawConversations(m)
 	}
 	for i, b := range w.burst[m] {
-		d := roll(w.config.Seed^uint64(b.At.Unix())+uint64(i), streamBurst)
+		d := roll(w.config.Seed^uint64(b.At.Unix())+uint64(i)<<32, streamBurst)
 		for range b.Rows {
 			seed := d.next()
 			start := b.At.Unix()*1000 + d.n(1000)
