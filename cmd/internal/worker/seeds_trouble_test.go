@@ -326,8 +326,8 @@ func (s *simulation) patience(shown time.Time) time.Duration {
 	if narrowing && s.dear() {
 		limit *= 2
 	}
-	if slow {
-		limit += 2 * time.Minute
+	if slow { // a dozen questions of 20 s lie between a window and the second in it that hangs
+		limit += 4 * time.Minute
 	}
 	return limit
 }
