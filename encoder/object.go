@@ -122,7 +122,7 @@ func (f *field[R]) readDisputed(rd *reader, r *R, m member, wanted bool) (n int)
 		n, fits = f.read(rd, f.path, r, m.value)
 		rd.silent--
 	}
-	if fits && m.spelling == variant {
+	if fits && f.scalar && m.spelling == variant { // of an object more than its name may be odd
 		rd.keepRespelt(f.path, m.value[:n])
 	} else {
 		rd.keep(f.path, m.value[:n])

@@ -347,7 +347,8 @@ func (a Agenda) forgettable(at time.Time) time.Time {
 func (a *Agenda) dropFailing(at time.Time) {
 	horizon := at.Add(-Horizon(a.Tiers))
 	old := func(f Failing) bool {
-		return f.End.Before(a.Reach) || f.End.Before(horizon) && (f.Why == Reread || f.Partial)
+		notRead := f.Partial && f.Len() > time.Second // and it is not known that none of its seconds can be
+		return f.End.Before(a.Reach) || f.End.Before(horizon) && f.Why == Reread && !notRead
 	}
 	if slices.ContainsFunc(a.Failing, old) {
 		a.Failing = slices.DeleteFunc(slices.Clone(a.Failing), old)

@@ -121,8 +121,7 @@ func (p *Poller) salvage(r *reading, read *Read, now time.Time) {
 	rows.add(append(slices.Clone(broken.Rows), smartassist.Unsplittable(broken.Rest)))
 	read.Rows, read.Partial = rows.list, Unsplittable
 	if read.At.IsZero() {
-		read.Clock = observe(broken.Took, now, broken.Date)
-		read.At = read.Clock.Earlier(broken.Sent)
+		read.Clock, read.At = heard(broken, now)
 		read.First = read.At
 	}
 }

@@ -1,6 +1,10 @@
 package poller
 
-import "time"
+import (
+	"time"
+
+	"github.com/convstream/convstream/poller/smartassist"
+)
 
 // Clock is the service's clock as it was in its last answer, beside ours.
 type Clock struct {
@@ -36,6 +40,14 @@ func observe(took time.Duration, received, date time.Time) Clock {
 	return Clock{Known: true}
 }
 
+// heard returns the service's clock by a page that came at received by our clock, and the instant, by the earlier of both, than
+// which it is not older. Where our clock was set while the page was on its way, that instant is by what it says now; where the
+// machine slept, by what it said before.
+func heard(page smartassist.Page, received time.Time) (c Clock, at time.Time) {
+	c = observe(page.Took, received, page.Date)
+	return c, c.Earlier(earlier(page.Sent, received.Add(-page.Took)))
+}
+
 // Earlier returns the earlier of our clock and the service's, when ours says now: what has settled, what is due and what may be
 // forgotten goes by it.
 func (c Clock) Earlier(now time.Time) time.Time { return now.Add(min(0, c.Ahead)) }
@@ -61,6 +73,9 @@ func since(at, now time.Time) time.Duration {
 
 // tellClock logs once that the clocks differ, and that they do no more.
 func (p *Poller) tellClock() {
+	if p.clockSet { // or the machine slept, which looks like that: the next answer tells
+		return
+	}
 	c := p.agenda.Clock
 	apart := c.Known && c.Ahead.Abs() > sameClock
 	if apart == p.clockTold {

@@ -72,8 +72,7 @@ func (c *collector) pageOf(limit, offset int) (smartassist.Page, error) {
 		return page, err
 	}
 	if c.partAt.IsZero() {
-		c.clock = observe(page.Took, c.reader.Now(), page.Date)
-		c.partAt = c.clock.Earlier(page.Sent)
+		c.clock, c.partAt = heard(page, c.reader.Now())
 	}
 	if c.at.IsZero() {
 		c.at = c.partAt

@@ -35,6 +35,9 @@ const (
 	// second by second.
 	mostNarrowed = 40
 
+	// mostTold bounds those among which some are known to be partial.
+	mostTold = 160
+
 	// mostSilent is how many windows fail in a row until it is the service that fails: then none is narrowed.
 	mostSilent = 5
 
@@ -60,7 +63,7 @@ func (a *Agenda) fails(t Task, r Read, now time.Time) {
 		f.Blamed++
 	}
 	f.readsThen = a.reads
-	narrows := f.Len() > time.Second && len(a.Failing) < mostNarrowed
+	narrows := f.Len() > time.Second && a.narrowing() < mostNarrowed && len(a.Failing) < mostTold
 	a.silent++
 	switch {
 	case narrows && (blamed || a.silent < mostSilent):
@@ -78,7 +81,18 @@ func (a *Agenda) fails(t Task, r Read, now time.Time) {
 
 // isPartial reports whether a window that cannot be narrowed counts as partial: it has settled, and fails by itself, for some minutes.
 func (a Agenda) isPartial(f Failing, now time.Time) bool {
-	return (f.Blamed >= partialFrom || a.besidePartial(f.Window)) && since(f.Since, now) >= partialAfter && !f.End.After(a.settledUpTo(now))
+	own := f.Blamed >= partialFrom || f.Len() <= time.Second && a.besidePartial(f.Window)
+	return own && since(f.Since, now) >= partialAfter && !f.End.After(a.settledUpTo(now))
+}
+
+// narrowing is how many windows fail of which it is not settled yet what of them cannot be read.
+func (a Agenda) narrowing() (n int) {
+	for _, f := range a.Failing {
+		if !f.Partial {
+			n++
+		}
+	}
+	return n
 }
 
 // backoff is how long the window is left alone after its last failure.

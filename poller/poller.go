@@ -59,6 +59,7 @@ type Poller struct {
 	quiet     quiet
 	steps     steps
 	clockTold bool // the log says that the clocks differ
+	clockSet  bool // ours was set since the last answer
 	prints    prints
 	sweptAt   time.Time
 	told      map[Window]bool // partial windows that were logged
@@ -116,6 +117,7 @@ func (p *Poller) RunOnce(ctx context.Context) (time.Duration, error) {
 func (p *Poller) now() time.Time {
 	now := p.cfg.Now()
 	if by := p.steps.step(now); by != 0 {
+		p.clockSet = true
 		p.agenda = p.agenda.stepped(by)
 		p.outage.first, p.outage.until, p.outage.began = moved(p.outage.first, by), moved(p.outage.until, by), moved(p.outage.began, by)
 		for _, r := range p.lanes {
@@ -221,6 +223,7 @@ func (p *Poller) take(r *reading, page smartassist.Page, err error) {
 	if err != nil {
 		p.outage.failed(p, r.task, err, now)
 	} else {
+		p.clockSet = false
 		p.answers++
 		p.outage.answered(p, now)
 	}

@@ -61,7 +61,7 @@ func dispatch(ctx context.Context, args []string, t terminal) int {
 	case help && c != nil:
 		fmt.Fprint(t.out, c.usage())
 		return exitDone
-	case help:
+	case help && (len(args) == 0 || asksForHelp(args[0]) || len(second(all, args[0])) > 0):
 		fmt.Fprint(t.out, overview(all))
 		return exitDone
 	case c != nil:

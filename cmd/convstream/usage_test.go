@@ -26,6 +26,7 @@ func TestUsage(t *testing.T) {
 		"--help":             {[]string{"--help"}, exitDone, "usage: convstream [command]", ""},
 		"-h":                 {[]string{"-h"}, exitDone, "usage: convstream [command]", ""},
 		"help of a command":  {[]string{"help", "tail"}, exitDone, "usage: convstream tail [TOPIC...] [--from beginning|end] [--json] [--no-follow] [--rows]\n", ""},
+		"help of nothing":    {[]string{"help", "nonsense"}, exitUsage, "", "unknown command \"nonsense\""},
 		"run --help":         {[]string{"run", "--help"}, exitDone, "usage: convstream run\n", ""},
 		"tail -h":            {[]string{"tail", "voice", "-h"}, exitDone, "usage: convstream tail [TOPIC...]", ""},
 		"config --help":      {[]string{"config", "--help"}, exitDone, "usage: convstream config [--markdown]\n", ""},

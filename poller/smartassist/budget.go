@@ -20,7 +20,9 @@ import (
 // request may reach the service at any time until it is answered: in the minute
 // after each answer there are fewer requests than the budget, too.
 //
-// All methods are safe for concurrent use.
+// All methods are safe for concurrent use. Requests are made one at a time: what
+// is given up may still arrive, from a gateway that holds it, or from an earlier
+// process; that is not counted.
 type Budget struct {
 	perMinute int
 	pace      time.Duration
@@ -111,6 +113,7 @@ func (b *Budget) take(ctx context.Context) (wait time.Duration, changed <-chan s
 	if wait := b.next().Sub(now); wait > 0 {
 		return wait, b.changed
 	}
+	b.trim(now)
 	b.last = now
 	b.recent = append(b.recent, now)
 	b.status.Requests++
@@ -146,12 +149,16 @@ func (b *Budget) Answered() {
 		if len(b.recent) > 0 {
 			b.recent[len(b.recent)-1] = now
 		}
-		past := max(0, len(b.recent)-b.perMinute)
-		for past < len(b.recent) && now.Sub(b.recent[past]) >= time.Minute {
-			past++
-		}
-		b.recent = slices.Delete(b.recent, 0, past)
 	})
+}
+
+// trim forgets what is older than a minute, and more than the budget looks at.
+func (b *Budget) trim(now time.Time) {
+	past := max(0, len(b.recent)-b.perMinute)
+	for past < len(b.recent) && now.Sub(b.recent[past]) >= time.Minute {
+		past++
+	}
+	b.recent = slices.Delete(b.recent, 0, past)
 }
 
 // Restart puts the next request one pace off from now, as a start does: another

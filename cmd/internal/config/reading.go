@@ -30,7 +30,7 @@ func (r *Reading) settings() []*setting {
 		{name: "REREAD", preset: "1h:5m,6h:30m,48h:6h,168h:24h", value: of(&r.Reread, tiers), check: r.checkReread,
 			doc: "`age:cadence` tiers: ranges younger than the age are read again at the cadence, as the budget allows; the largest age is the horizon of deduplication"},
 		{name: "REREAD_SPARE", preset: "true", value: of(&r.RereadSpare, boolean),
-			doc: "spend what is left of the budget on re-reading where changes are most likely, as learned from the account's own changes; `false`: only what the tiers ask for"},
+			doc: "spend what is left of the budget on re-reading where changes are most likely, as learned from the account's own changes, and two re-reads of three where the tiers cannot be held at all; `false`: only what the tiers ask for"},
 		{name: "DEDUPLICATE", preset: "revision", value: choice(&r.Deduplicate, ByRevision, ByConversation), check: r.checkDeduplicate,
 			doc: "`revision`: publish again when the content changed; `conversation`: each id once, when it is first seen closed or 24 h old"},
 		{name: "DEDUPLICATE_IGNORE", value: of(&r.DeduplicateIgnore, list), check: r.checkIgnored,

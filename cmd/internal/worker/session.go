@@ -74,6 +74,7 @@ func (s *session) standBy(ctx context.Context, fail context.CancelCauseFunc) (co
 			return held, func() { stop(); end(nil) }, nil
 		}
 		s.showStandby()
+		s.begin()
 		if err := s.memory.follow(ctx, changed); err != nil {
 			return nil, nil, err
 		}
