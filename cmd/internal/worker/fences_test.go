@@ -8,7 +8,8 @@ import (
 
 // fencing makes the cluster refuse a producer that names an epoch which another one has used a later one of, when it asks for
 // the next (KIP-360). Apache Kafka does (TransactionMetadata.prepareIncrementProducerEpoch: the expected epoch is the present one,
-// or the one before of the same producer); kfake takes any older one, and so lets a worker back in that was fenced.
+// or the one before of the same producer); kfake takes any older one, and so lets a worker back in that was fenced. It keeps each
+// request that such a function has looked at: not for worlds of a week.
 func fencing(cluster *kfake.Cluster) {
 	used := map[string]int16{}
 	notes := func(id string, epoch int16) { used[id] = max(used[id], epoch) }

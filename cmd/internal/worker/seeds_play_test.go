@@ -61,6 +61,7 @@ func simulate(t *testing.T, p plan) (problems []string, met map[string]int) {
 			play: &play{world: w, lan: w.wire}, plan: p, began: time.Now(), met: map[string]int{},
 			slots: make([]*living, p.workers), clocks: make([]atomic.Int64, p.workers), settings: map[string]string{},
 		}
+		fencing(w.cluster)
 		s.startClocks()
 		for i := range s.slots {
 			s.start(i)

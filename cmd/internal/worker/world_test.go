@@ -82,7 +82,6 @@ func inWorldOf(t *testing.T, brokers int, c simulator.Config, env map[string]str
 			t.Fatal(err)
 		}
 		defer w.cluster.Close()
-		fencing(w.cluster)
 		defer w.stopAll()
 		test(w)
 	})
