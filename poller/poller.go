@@ -227,6 +227,10 @@ func (p *Poller) take(r *reading, page smartassist.Page, err error) {
 		p.answers++
 		p.outage.answered(p, now)
 	}
+	if h := p.lanes[0]; err != nil && everywhere(err) && !throttled(err) && h != nil && h != r {
+		p.part(h) // the next question is one of the newest rows: it may be the only one for a minute
+		p.end(h)
+	}
 	switch {
 	case err != nil && everywhere(err) && r.task.Why == Head && !(throttled(err) && len(r.collector.met) > 0):
 		p.part(r)

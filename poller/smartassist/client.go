@@ -176,7 +176,7 @@ func (c *Client) Page(ctx context.Context, q Query) (Page, error) {
 	if err != nil && ctx.Err() != nil {
 		return Page{}, ctx.Err()
 	}
-	c.learn(err)
+	c.learn(page, err)
 	return page, err
 }
 
@@ -187,9 +187,11 @@ func (c *Client) permitted(ctx context.Context) error {
 	return c.cfg.Permit(ctx)
 }
 
-// learn tells the budget and the token source what the answer means for them.
-func (c *Client) learn(err error) {
-	if err == nil {
+// learn tells the budget and the token source what the answer means for them. A
+// page that is broken was a page: a login that was refused is good again.
+func (c *Client) learn(page Page, err error) {
+	broken := len(page.Rows) > 0 || len(page.Rest) > 0
+	if err == nil || broken && c.cfg.Budget.Status().Login == LoginRefused {
 		c.cfg.Budget.AcceptLogin()
 		return
 	}
