@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"slices"
 	"time"
 
 	"github.com/convstream/convstream/poller/smartassist"
@@ -71,6 +72,50 @@ func since(at, now time.Time) time.Duration {
 	return ForEver
 }
 
+// told notes the service's clock. A first start begins by it, as soon as it is known.
+func (a *Agenda) told(r Read, now time.Time) {
+	if r.At.IsZero() {
+		return
+	}
+	a.Clock = r.Clock
+	if a.From.IsZero() {
+		at := r.Clock.Earlier(earlier(a.started, now))
+		if at.Before(noClock) {
+			at = a.started
+		}
+		a.From = a.begin(at)
+	}
+}
+
+// stepped returns the agenda after our clock was set by so much: what it says of the service's is still true, and so is how long ago
+// something was.
+func (a Agenda) stepped(by time.Duration) Agenda {
+	a.Clock = a.Clock.stepped(by)
+	a.headTried, a.headRead, a.started = moved(a.headTried, by), moved(a.headRead, by), moved(a.started, by)
+	a.Failing = slices.Clone(a.Failing)
+	for i := range a.Failing {
+		a.Failing[i].Since, a.Failing[i].NotBefore = moved(a.Failing[i].Since, by), moved(a.Failing[i].NotBefore, by)
+	}
+	return a
+}
+
+// notAhead takes back what is known of a time that has not come: it was asked for while one of the clocks was ahead.
+func (a *Agenda) notAhead(present time.Time) {
+	if a.peeked.After(present) {
+		a.peeked = present.Add(-a.Settle)
+	}
+	if !slices.ContainsFunc(a.Failing, func(f Failing) bool { return f.End.After(present) }) {
+		return
+	}
+	var out []Failing
+	for _, f := range a.Failing {
+		if f.End = earlier(f.End, present); !f.Empty() {
+			out = append(out, f)
+		}
+	}
+	a.Failing = out
+}
+
 // tellClock logs once that the clocks differ, and that they do no more.
 func (p *Poller) tellClock() {
 	if p.clockSet { // or the machine slept, which looks like that: the next answer tells
@@ -103,4 +148,12 @@ func (s *steps) step(now time.Time) time.Duration {
 		return by
 	}
 	return 0
+}
+
+// moved is the instant moved, if there is one.
+func moved(t time.Time, by time.Duration) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(by)
 }

@@ -61,6 +61,11 @@ func (o *outage) answered(p *Poller, now time.Time) {
 	p.publishStatus(now)
 }
 
+// stepped keeps the outage where it is after our clock was set by so much.
+func (o *outage) stepped(by time.Duration) {
+	o.first, o.until, o.began = moved(o.first, by), moved(o.until, by), moved(o.began, by)
+}
+
 func (o *outage) wait(now time.Time) time.Duration { return waitUntil(o.until, now, longestBackoff) }
 
 // quiet is a time in which there are no new rows: an account that has none looks as healthy as one that is asked for with the wrong

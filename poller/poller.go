@@ -119,10 +119,10 @@ func (p *Poller) now() time.Time {
 	if by := p.steps.step(now); by != 0 {
 		p.clockSet = true
 		p.agenda = p.agenda.stepped(by)
-		p.outage.first, p.outage.until, p.outage.began = moved(p.outage.first, by), moved(p.outage.until, by), moved(p.outage.began, by)
+		p.outage.stepped(by)
 		for _, r := range p.lanes {
 			if r != nil {
-				r.notBefore, r.collector.clock = moved(r.notBefore, by), r.collector.clock.stepped(by)
+				r.stepped(by)
 			}
 		}
 	}

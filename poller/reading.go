@@ -108,6 +108,11 @@ func throttled(err error) bool {
 	return category == smartassist.CategoryThrottled
 }
 
+// stepped keeps the read where it is after our clock was set by so much.
+func (g *reading) stepped(by time.Duration) {
+	g.notBefore, g.collector.clock = moved(g.notBefore, by), g.collector.clock.stepped(by)
+}
+
 // wait returns how long it is until the question at hand may be asked.
 func (g *reading) wait(now time.Time) time.Duration {
 	return waitUntil(g.notBefore, now, 8*time.Second)
