@@ -227,17 +227,10 @@ func (p *Poller) take(r *reading, page smartassist.Page, err error) {
 		p.answers++
 		p.outage.answered(p, now)
 	}
-	if h := p.lanes[0]; err != nil && everywhere(err) && !throttled(err) && h != nil && h != r {
-		p.part(h) // the next question is one of the newest rows: it may be the only one for a minute
-		p.end(h)
-	}
 	switch {
-	case err != nil && everywhere(err) && r.task.Why == Head && !(throttled(err) && len(r.collector.met) > 0):
-		p.part(r)
-		p.end(r) // by the time that it is answered there are newer rows
-		return
 	case err != nil && everywhere(err):
 		r.notBefore = time.Time{} // the outage holds it back
+		p.dropHead(r, err)
 		return
 	case err != nil && r.failed(err, p.answers, !p.outage.began.IsZero(), now):
 		return
@@ -250,6 +243,17 @@ func (p *Poller) take(r *reading, page smartassist.Page, err error) {
 	}
 	p.end(r)
 	p.ended(r, now)
+}
+
+// dropHead ends the read of the newest rows after a failure that concerns every question: by the time of the next one there are
+// newer rows, and while a login is refused it is the only one for a minute. One that is throttled goes on with what it has.
+func (p *Poller) dropHead(failed *reading, err error) {
+	h := p.lanes[0]
+	if h == nil || throttled(err) && (h != failed || len(h.collector.met) > 0) {
+		return
+	}
+	p.part(h)
+	p.end(h)
 }
 
 // end gives the read's lane free.
