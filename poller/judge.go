@@ -69,11 +69,19 @@ type Deduplication struct {
 	Refused func(row smartassist.Row, fingerprint uint64) error
 }
 
+// refuses returns why the content cannot be published, nil if it can.
+func (d Deduplication) refuses(row smartassist.Row, fingerprint uint64) error {
+	if d.Refused == nil {
+		return nil
+	}
+	return d.Refused(row, fingerprint)
+}
+
 // Judge compares the rows of one read with the memory and the reads judged before. shownUntil is the end of the
 // window that returned them, now the instant of the read.
 func (d *Draft) Judge(rows []smartassist.Row, by Deduplication, shownUntil, now time.Time) Judgement {
-	j := judge{Draft: d, mode: by.Mode, refused: by.Refused, shown: quanta(shownUntil), now: now}
-	twins := j.twins(rows, by.Ignore)
+	j := judge{Draft: d, Deduplication: by, shown: quanta(shownUntil), now: now}
+	twins := j.twins(rows)
 	// Contacts last: one that grew out of a bot session must find it, wherever in the answer it stood.
 	for _, contacts := range []bool{false, true} {
 		for i, row := range rows {
@@ -94,11 +102,10 @@ func (d *Draft) Judge(rows []smartassist.Row, by Deduplication, shownUntil, now 
 // judge is the work of one Judge.
 type judge struct {
 	*Draft
+	Deduplication
 	Judgement
-	mode    Deduplicate
-	refused func(smartassist.Row, uint64) error
-	shown   uint16
-	now     time.Time
+	shown uint16
+	now   time.Time
 }
 
 // remember notes the entry, shown by this read, unless that is what is remembered already.
@@ -157,7 +164,7 @@ func (p *place) print(fingerprint uint64, list uint8) {
 	}
 }
 
-func (j *judge) place(row smartassist.Row) place { return placeOf(row, j.mode, j.lookup) }
+func (j *judge) place(row smartassist.Row) place { return placeOf(row, j.Mode, j.lookup) }
 
 // placeOf returns the place of a row in the memory that is looked up in.
 func placeOf(row smartassist.Row, mode Deduplicate, lookup func(Key) (Entry, bool)) place {
@@ -186,7 +193,7 @@ func (p place) entries(remember func(Key, Entry)) {
 func (j *judge) row(row smartassist.Row, fingerprint uint64) {
 	p := j.place(row)
 	switch {
-	case p.met && (j.mode == ByConversation || j.same(p.e, row, fingerprint)):
+	case p.met && (j.Mode == ByConversation || j.same(p.e, row, fingerprint)):
 		j.Unchanged++
 		p.print(fingerprint, j.prints.current)
 		j.touch(p)
@@ -200,9 +207,7 @@ func (j *judge) row(row smartassist.Row, fingerprint uint64) {
 		j.Withheld++
 		return
 	}
-	if j.refused != nil {
-		row.Err = j.refused(row, fingerprint)
-	}
+	row.Err = j.refuses(row, fingerprint)
 	j.settle(p, row, fingerprint)
 }
 
@@ -247,5 +252,5 @@ func (j *judge) publish(row smartassist.Row, main Entry, fingerprint uint64) {
 
 // withhold tells that the conversation is too young to be published before it is closed.
 func (j *judge) withhold(row smartassist.Row) bool {
-	return j.mode == ByConversation && row.Open() && row.Start.Add(withheldFor).After(j.now)
+	return j.Mode == ByConversation && row.Open() && row.Start.Add(withheldFor).After(j.now)
 }

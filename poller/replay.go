@@ -48,8 +48,8 @@ func (p *Poller) Replay(ctx context.Context, letters []Letter) ([]Replayed, erro
 	}
 	n := &p.pending
 	r := replay{
-		judge:  judge{Draft: n.draft, mode: p.cfg.Deduplicate, refused: p.sink.Refused, now: now},
-		ignore: p.cfg.Ignore, known: p.state.Letters, resolved: Letters{},
+		judge: judge{Draft: n.draft, Deduplication: p.deduplication(), now: now},
+		known: p.state.Letters, resolved: Letters{},
 	}
 	out := r.all(letters)
 	if len(r.resolved) == 0 {
@@ -67,7 +67,6 @@ func (p *Poller) Replay(ctx context.Context, letters []Letter) ([]Replayed, erro
 // replay is the work of one Replay.
 type replay struct {
 	judge
-	ignore   smartassist.Ignore
 	known    Letters
 	resolved Letters
 	rows     []smartassist.Row
@@ -91,7 +90,7 @@ func (r *replay) one(l Letter) Replayed {
 	if l.Row.Err != nil {
 		return stays(l.Row.Err)
 	}
-	fingerprint := l.Row.Fingerprint(r.ignore)
+	fingerprint := l.Row.Fingerprint(r.Ignore)
 	p := r.place(l.Row)
 	newest := p.met && r.same(p.e, l.Row, fingerprint)
 	aside := p.aside()
@@ -139,10 +138,8 @@ func (r *replay) resolution(id LetterID) (Resolution, bool) {
 }
 
 func (r *replay) publishLetter(l Letter, p place, fingerprint uint64) Replayed {
-	if r.refused != nil {
-		if err := r.refused(l.Row, fingerprint); err != nil {
-			return stays(err)
-		}
+	if err := r.refuses(l.Row, fingerprint); err != nil {
+		return stays(err)
 	}
 	r.settle(p, l.Row, fingerprint)
 	last := &r.Fresh[len(r.Fresh)-1]

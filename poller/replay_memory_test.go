@@ -14,7 +14,8 @@ func refuseAll(smartassist.Row, uint64) error { return errors.New("refused") }
 
 // replayOnce replays letters with the memory and makes what comes of it part of the memory.
 func replayOnce(s *State, by Deduplication, letters ...Letter) []Replayed {
-	r := replay{judge: judge{Draft: s.Seen.Draft(), mode: ByRevision, refused: by.Refused, now: at(50)}, ignore: by.Ignore, known: s.Letters, resolved: Letters{}}
+	by.Mode = ByRevision
+	r := replay{judge: judge{Draft: s.Seen.Draft(), Deduplication: by, now: at(50)}, known: s.Letters, resolved: Letters{}}
 	out := r.all(letters)
 	s.Seen.Apply(r.Changes)
 	s.Letters.apply(r.resolved, nil)

@@ -85,7 +85,7 @@ func (w *replayWorld) readRow(row smartassist.Row, now time.Time) {
 }
 
 func (w *replayWorld) replay(letters []Letter, now time.Time) []Replayed {
-	r := replay{judge: judge{Draft: w.state.Seen.Draft(), mode: ByRevision, refused: w.by.Refused, now: now}, ignore: w.by.Ignore, known: w.state.Letters, resolved: Letters{}}
+	r := replay{judge: judge{Draft: w.state.Seen.Draft(), Deduplication: w.by, now: now}, known: w.state.Letters, resolved: Letters{}}
 	out := r.all(letters)
 	w.state.Seen.Apply(r.Changes)
 	w.state.Letters.apply(r.resolved, nil)

@@ -12,7 +12,7 @@ import (
 
 // twins returns which of the rows are twins, by index. It is that row which is not one whose content the place has, else the
 // first that was not met as a twin before.
-func (j *judge) twins(rows []smartassist.Row, ignore smartassist.Ignore) map[int]bool {
+func (j *judge) twins(rows []smartassist.Row) map[int]bool {
 	keys := make(map[rowKey]int, len(rows)) // index of the one that has the place, so far
 	var out map[int]bool
 	for i, row := range rows {
@@ -25,13 +25,13 @@ func (j *judge) twins(rows []smartassist.Row, ignore smartassist.Ignore) map[int
 			keys[key] = i
 			continue
 		}
-		if row.Fingerprint(ignore) == rows[other].Fingerprint(ignore) {
+		if row.Fingerprint(j.Ignore) == rows[other].Fingerprint(j.Ignore) {
 			continue // the same row again, by what counts
 		}
 		if out == nil {
 			out = map[int]bool{}
 		}
-		if j.prefers(row, rows[other], ignore) {
+		if j.prefers(row, rows[other]) {
 			keys[key], out[other] = i, true
 		} else {
 			out[i] = true
@@ -41,8 +41,8 @@ func (j *judge) twins(rows []smartassist.Row, ignore smartassist.Ignore) map[int
 }
 
 // prefers reports whether the row has the place of the two rather than the other.
-func (j *judge) prefers(row, other smartassist.Row, ignore smartassist.Ignore) bool {
-	a, b := row.Fingerprint(ignore), other.Fingerprint(ignore)
+func (j *judge) prefers(row, other smartassist.Row) bool {
+	a, b := row.Fingerprint(j.Ignore), other.Fingerprint(j.Ignore)
 	p := j.place(row)
 	switch {
 	case p.met && j.same(p.e, other, b):
@@ -75,16 +75,14 @@ func (j *judge) twin(row smartassist.Row, fingerprint uint64) {
 	j.Twins++
 	key := twinKey(row, fingerprint)
 	remembered := Entry{session: sessionTag(row.SessionID), list: j.prints.current}
-	if known := j.knownTwin(row, fingerprint); known || j.mode == ByConversation {
+	if known := j.knownTwin(row, fingerprint); known || j.Mode == ByConversation {
 		j.Unchanged++
 		if known {
 			j.remember(key, remembered)
 		}
 		return
 	}
-	if j.refused != nil {
-		row.Err = j.refused(row, fingerprint)
-	}
+	row.Err = j.refuses(row, fingerprint)
 	p := j.place(row)
 	if row.Err == nil {
 		p.main.revision++
