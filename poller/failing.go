@@ -204,9 +204,9 @@ func (a Agenda) freeEnd(w Window) Window {
 	return w
 }
 
-// after reports whether o is tried again first of two that are due and o lies earlier: the wider one, which holds more, then the
-// one of which less is known; else the later one, whose rows are newer.
-func (f Failing) after(o Failing) bool {
+// yieldsTo reports whether an earlier window is tried again before this one where both are due: the wider one is, which holds more,
+// then the one of which less is known; else the later one, whose rows are newer.
+func (f Failing) yieldsTo(o Failing) bool {
 	return cmp.Or(cmp.Compare(f.Len(), o.Len()), cmp.Compare(o.Failures, f.Failures)) < 0
 }
 
@@ -224,7 +224,7 @@ func (a Agenda) retry(now time.Time, urgent bool) (t Task, wait time.Duration) {
 			continue
 		}
 		d := f.wait(now)
-		if d < wait || d == 0 && !f.after(a.Failing[best]) {
+		if d < wait || d == 0 && !f.yieldsTo(a.Failing[best]) {
 			best, wait = i, d
 		}
 	}

@@ -74,7 +74,6 @@ type Page struct {
 	NumResults int
 	// Sent is our clock when the request went out: what is on the page is not older.
 	Sent time.Time
-
 	// Took is how long it was from then until the answer, whatever our clock was set to meanwhile.
 	Took time.Duration
 	// Date is the service's clock, from the header of this answer; zero when absent.
@@ -161,7 +160,7 @@ func (c *Client) Ready() bool { return c.cfg.Budget.Status().Login == LoginAccep
 // the rows before the break, Sent, Date and, where the answer arrived whole, Rest.
 // Rest is nil where the answer ended early, be it that the network cut it or that
 // only its end is missing: more rows may then have been meant. Beside any other
-// error the page is empty.
+// error there are no rows and no Rest.
 func (c *Client) Page(ctx context.Context, q Query) (Page, error) {
 	if err := q.check(); err != nil {
 		return Page{}, &Error{Kind: Refused, Category: CategoryQuery, Err: err}
