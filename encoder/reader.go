@@ -90,7 +90,7 @@ func (rd *reader) row(row smartassist.Row) {
 	}
 }
 
-// keep puts the source text of the value the reading is at into unmapped.
+// keep keeps a value that does not fit its field, or has none, in unmapped.
 func (rd *reader) keep(path, value string) {
 	if rd.silent > 0 {
 		return
@@ -111,6 +111,7 @@ func (rd *reader) keepRespelt(path, value string) {
 	rd.put(value)
 }
 
+// put writes the source text of the value the reading is at into unmapped.
 func (rd *reader) put(value string) {
 	pointer := string(rd.path)
 	rd.kept = append(rd.kept, pointer)

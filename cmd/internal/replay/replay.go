@@ -77,9 +77,9 @@ type Replay struct {
 	published bool // something, by this request
 }
 
-// Run reads the dead letters to the present end and sends an answer for each that is wanted, and none to say that it is done. It reads them again rather than hold them: at
-// first only to learn when each was put aside last, which may have been after it was replayed; and in the end, where something
-// was published, those that waited for a newer content in a later batch.
+// Run reads the dead letters to the present end and sends an answer for each that is wanted, and none to say that it is done.
+// It reads them again rather than hold them: at first only to learn when each was put aside last, which may have been after it
+// was replayed; and in the end, where something was published, those that waited for a newer content in a later batch.
 func (r *Replay) Run(ctx context.Context, account Account, log zerolog.Logger, send func(Answer) error) error {
 	r.account, r.log, r.send = account, log, send
 	err := r.sweep(ctx, func(l encoder.Letter, err error) error {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -17,11 +16,7 @@ func TestAnOlderEpochIsFenced(t *testing.T) {
 	c := ForTest(t, Config{Nodes: 1})
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
+	client := clientOf(t, c)
 	acquire := func(id int64, epoch int16) (int64, int16, error) {
 		for {
 			req := kmsg.NewPtrInitProducerIDRequest()

@@ -18,11 +18,7 @@ func TestANodeDiesAndReturns(t *testing.T) {
 	c := ForTest(t, Config{Nodes: 3})
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
+	client := clientOf(t, c)
 	create := kmsg.NewPtrCreateTopicsRequest()
 	topic := kmsg.NewCreateTopicsRequestTopic()
 	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = "held", 1, -1
@@ -89,4 +85,15 @@ func TestNoBrokerOutlivesItsTest(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
+}
+
+// clientOf returns a client of the cluster that is closed with the test.
+func clientOf(t *testing.T, c *Cluster) *kgo.Client {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client
 }
