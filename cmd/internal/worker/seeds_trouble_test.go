@@ -213,8 +213,8 @@ func (s *simulation) notePartial() {
 	}
 }
 
-// healed tells whether the second was mended long enough ago. What was asked for again while the service was flaky may have failed for
-// another reason, and waits twice as long for the next time.
+// healed tells whether the second was mended long enough ago. It is tried again after as long as it failed, and where that try meets
+// another fault, or the service was flaky, after twice as long.
 func (s *simulation) healed(e event) bool {
 	mended := e.at + e.lasts
 	for _, f := range s.events {
@@ -222,7 +222,7 @@ func (s *simulation) healed(e event) bool {
 			mended = max(mended, min(f.at+f.lasts, eventful))
 		}
 	}
-	return e.heals && mended <= eventful+s.calms()-healing
+	return e.heals && mended <= eventful+s.calms()-healing-2*e.lasts
 }
 
 // zone is what lies so near to a bad second that no window can avoid it.
