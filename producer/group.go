@@ -14,12 +14,12 @@ import (
 	"github.com/segmentio/kafka-go/protocol/syncgroup"
 )
 
-// group is a worker's membership in a consumer group, request by request. kafka-go's ConsumerGroup ends a generation with
+// group is a process's membership in a consumer group, request by request. kafka-go's ConsumerGroup ends a generation with
 // every failed heartbeat and cannot be told who held what, and Client.SyncGroup fails over the empty assignment that
 // comes with an error; so the requests are sent as they are.
 //
-// The group is an ordinary one of type "consumer", subscribed to one topic of one partition: operators see who holds the
-// lease with kafka-consumer-groups.sh --describe.
+// The group is an ordinary one of type "consumer", subscribed to one topic: operators see its members, and which of them hold a
+// lease, with kafka-consumer-groups.sh --describe --members --verbose.
 type group struct {
 	cluster *cluster
 	id      string
@@ -31,14 +31,14 @@ type group struct {
 	generation int32
 }
 
-// as gives who this worker is in the group.
+// as returns who this process is in the group.
 func (g *group) as() (member string, generation int32) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.member, g.generation
 }
 
-// becomes is what the coordinator made of this worker; member "" is a stranger again.
+// becomes is what the coordinator made of this process; member "" is a stranger again.
 func (g *group) becomes(member string, generation int32) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -47,7 +47,7 @@ func (g *group) becomes(member string, generation int32) {
 
 // grace is how much longer than for a silent member the coordinator waits for one that it hears, and whose join does not
 // arrive: a dead member holds up the joins of all others until it has been silent for too long, and meanwhile the holder of
-// the lease must not be dropped. See Lease.prolong.
+// a lease must not be dropped. See Member.prolong.
 func grace(silence time.Duration) time.Duration { return silence / 2 }
 
 const (
@@ -55,10 +55,10 @@ const (
 	groupProtocol     = "convstream-lease"
 )
 
-// join takes part in the next generation. members is nil for all but the leader, whose part it is to elect.
+// join takes part in the next generation. members is nil for all but the leader, whose part it is to assign.
 func (g *group) join(ctx context.Context, c candidate) (members map[string]candidate, err error) {
 	subscription, err := protocol.Marshal(consumer.MaxVersionSupported, consumer.Subscription{
-		Version: consumer.MaxVersionSupported, Topics: []string{g.topic}, UserData: c.encode(),
+		Version: consumer.MaxVersionSupported, Topics: []string{g.topic}, UserData: mustMarshal(c),
 	})
 	if err != nil {
 		return nil, err
@@ -87,50 +87,46 @@ func (g *group) join(ctx context.Context, c candidate) (members map[string]candi
 	members = map[string]candidate{}
 	for _, m := range answer.Members {
 		var s consumer.Subscription
-		_ = protocol.Unmarshal(m.Metadata, consumer.MaxVersionSupported, &s) // no user data: a candidate like any other
-		members[m.MemberID] = candidateOf(s.UserData)
+		_ = protocol.Unmarshal(m.Metadata, consumer.MaxVersionSupported, &s) // no user data: a member that can work on nothing
+		members[m.MemberID] = orNothing[candidate](s.UserData)
 	}
 	return members, nil
 }
 
-// sync learns what came of the election, and tells the others where this worker is the leader.
-func (g *group) sync(ctx context.Context, members map[string]candidate) (o outcome, err error) {
+// sync learns what is assigned to this process, and tells the others where it is the leader.
+func (g *group) sync(ctx context.Context, members map[string]candidate) (told assignment, err error) {
 	member, generation := g.as()
 	req := &syncgroup.Request{
 		GroupID: g.id, GenerationID: generation, MemberID: member,
 		ProtocolType: groupProtocolType, ProtocolName: groupProtocol,
 	}
 	if len(members) > 0 {
-		if req.Assignments, err = g.assign(members); err != nil {
-			return o, err
+		if req.Assignments, err = g.assign(place(members)); err != nil {
+			return told, err
 		}
 	}
 	res, err := g.cluster.transport.RoundTrip(ctx, g.cluster.client.Addr, req)
 	if err != nil {
-		return o, err
+		return told, err
 	}
 	answer := res.(*syncgroup.Response)
 	if err := answered(answer.ErrorCode); err != nil {
-		return o, err
+		return told, err
 	}
 	var a consumer.Assignment
 	if len(answer.Assignments) > 0 {
 		if err := protocol.Unmarshal(answer.Assignments, consumer.MaxVersionSupported, &a); err != nil {
-			return o, err
+			return told, err
 		}
 	}
-	o = outcomeOf(a.UserData)
-	o.elected = len(a.AssignedPartitions) > 0
-	return o, nil
+	return orNothing[assignment](a.UserData), nil
 }
 
-// assign gives the partition to the elected member, and the outcome to everybody.
-func (g *group) assign(members map[string]candidate) (list []syncgroup.RequestAssignment, err error) {
-	elected := elect(members)
-	told := outcome{Holder: members[elected].Name, Stranger: stranger(members)}.encode()
-	for id := range members {
-		a := consumer.Assignment{Version: consumer.MaxVersionSupported, UserData: told}
-		if id == elected {
+// assign puts the assignments into the form of the protocol. Who holds a lease is assigned the first partition, for people to see.
+func (g *group) assign(told map[string]assignment) (list []syncgroup.RequestAssignment, err error) {
+	for id, t := range told {
+		a := consumer.Assignment{Version: consumer.MaxVersionSupported, UserData: mustMarshal(t)}
+		if t.holds() {
 			a.AssignedPartitions = []consumer.TopicPartition{{Topic: g.topic, Partitions: []int32{0}}}
 		}
 		b, err := protocol.Marshal(consumer.MaxVersionSupported, a)
@@ -183,7 +179,7 @@ func (g *group) heartbeat(ctx context.Context) error {
 	return answered(res.(*heartbeatResponse).ErrorCode)
 }
 
-// leave makes the coordinator elect anew at once.
+// leave has the coordinator rebalance at once.
 func (g *group) leave(ctx context.Context) error {
 	member, generation := g.as()
 	if member == "" {

@@ -3,223 +3,285 @@ package producer
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
-	"sync"
 	"time"
-
-	"github.com/segmentio/kafka-go"
 )
 
-// LeaseConfig says what is elected, and among whom.
-type LeaseConfig struct {
-	Group   string        // consumer group, one for each account
-	Topic   string        // a topic of one partition; who is assigned it holds the lease
-	Name    string        // of this worker, as the others and the operator see it
-	Timeout time.Duration // within which another takes over from a worker that falls silent; see silence
-}
-
-// leastSilence is the shortest session timeout that brokers take, group.min.session.timeout.ms, unless they are told to.
-const leastSilence = 6 * time.Second
-
-// silence is how long a worker may be silent until it loses the lease, the session timeout of the group. The rest of the
-// timeout is for the others to notice, to elect, and to take over; where brokers do not take so short a silence it is not.
-func (c LeaseConfig) silence() time.Duration {
-	return max(c.Timeout*9/10, min(c.Timeout, leastSilence))
-}
-
-// Lease is a worker's part in the election of the one that works; the others stand by. The members of a consumer group
-// elect; the coordinator notices who is silent.
+// Lease is this process's part in the work on one account. Of all processes one holds the lease and works, one stands by.
 //
 // The lease keeps two workers from working against each other and from using the request budget twice. It is not what
 // keeps records from being published twice: a worker that wrongly believes to hold it is fenced by the producer epoch of
 // the other ([Producer.Acquire]).
 //
-//	Run:  join -> elect -> heartbeat, heartbeat, ... -> join ...   until its context ends, then leave at once
-//
-// All methods but Run may be called at any time.
+// All methods may be called at any time.
 type Lease struct {
-	LeaseConfig
-	cluster *cluster
-	started time.Time
+	account string
+	member  *Member
 
-	mu        sync.Mutex
-	changed   chan struct{} // closed and replaced when tenure or holder change
-	kicked    chan struct{} // closed and replaced when it is time to join again
-	tenure    *tenure       // nil: not held
-	holder    string        // name of who holds it, as last heard; "" = not known
-	yields    bool
-	trouble   error     // why it could not join, last time; nil when it has
-	current   time.Time // when the last heartbeat went out whose answer knew of no newer generation
-	confirmed time.Time // when the last request went out whose answer confirmed the tenure
+	// The fields below are guarded by the member's mutex.
+	changed  chan struct{} // closed and replaced when part, tenure or holder change
+	part     Part          // as assigned last
+	tenure   *tenure       // nil: not held
+	since    time.Time     // when the last tenure began
+	busy     bool          // the tenure has ended, and who works has not finished
+	holder   string        // name of who holds it, as last heard; "" = not known
+	standby  string        // name of who stands by for it; "" = not known
+	warm     bool
+	report   bool // the leader waits until this process is warm
+	yields   bool
+	resigned int
+	version  int // of what this process says of itself
+}
+
+// tenure is one time of holding the lease.
+type tenure struct {
+	ctx   context.Context
+	end   context.CancelCauseFunc
+	taken bool // somebody works under it
+}
+
+// ErrLeaseLost is the cause of the end of a tenure: another worker holds the lease, or may.
+var ErrLeaseLost = errors.New("the lease is another worker's")
+
+// ErrLeaseMoved is the cause of the end of a tenure that another member is to have, once this one has finished.
+var ErrLeaseMoved = errors.New("the lease moves to another worker")
+
+// ErrResigned is the cause of the end of a tenure that was given up because the work could not be done here.
+var ErrResigned = errors.New("the lease was given up: another worker may be able to do the work")
+
+// Lease takes part in the work on the account, from the next rebalance on, until it is withdrawn. A second call for one account
+// returns the same.
+func (m *Member) Lease(account string) *Lease {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l, ok := m.leases[account]
+	if !ok {
+		l = &Lease{account: account, member: m, changed: make(chan struct{})}
+		m.leases[account] = l
+		m.rejoin(together)
+	}
+	return l
+}
+
+// together is how long it is waited for more to be said in one rebalance.
+const together = 200 * time.Millisecond
+
+// Withdraw takes no part in the work on the account any more. Whoever worked must have finished.
+func (l *Lease) Withdraw() {
+	l.member.mu.Lock()
+	defer l.member.mu.Unlock()
+	if l.member.leases[l.account] == l {
+		l.endTenure(ErrLeaseLost)
+		delete(l.member.leases, l.account)
+		l.member.rejoin(together)
+	}
+}
+
+// change does f and tells those who wait, if who holds the lease, or the part, has changed.
+func (l *Lease) change(f func()) {
+	l.member.mu.Lock()
+	defer l.member.mu.Unlock()
+	l.tell(f)
+}
+
+// tell is change for a caller that has the mutex.
+func (l *Lease) tell(f func()) {
+	tenure, holder, part := l.tenure, l.holder, l.part
+	if f(); l.tenure != tenure || l.holder != holder || l.part != part {
+		close(l.changed)
+		l.changed = make(chan struct{})
+	}
+}
+
+// claim is what is said of the lease when the group is joined.
+func (l *Lease) claim() claim {
+	c := claim{Busy: l.busy, Warm: l.warm, Yields: l.yields, Resigned: l.resigned}
+	if l.tenure != nil || l.busy {
+		c.Since = l.since.UnixMilli()
+	}
+	return c
+}
+
+// assign takes in what came of a rebalance. Where the process has changed its mind since it joined (it has yielded, or trusts),
+// only that the lease is another's: that one is at work.
+func (l *Lease) assign(a assigned, upToDate bool) {
+	l.tell(func() {
+		if !upToDate {
+			if a.Part != HolderPart {
+				l.endTenure(ErrLeaseLost)
+			}
+			return
+		}
+		l.part, l.holder, l.standby, l.yields, l.report = a.Part, a.Holder, a.Standby, a.Stranger, a.Report
+		switch {
+		case a.Part == ReleasePart:
+			l.giveUp(ErrLeaseMoved)
+		case a.Part != HolderPart:
+			l.endTenure(ErrLeaseLost)
+			l.holder = a.Holder
+		case l.tenure == nil && !l.busy:
+			ctx, end := context.WithCancelCause(context.Background())
+			l.since = time.Now()
+			l.tenure = &tenure{ctx: ctx, end: end}
+		}
+		if l.report && l.warm {
+			l.say(together)
+		}
+	})
+}
+
+// endTenure ends it for a reason that does not wait for who works under it.
+func (l *Lease) endTenure(reason error) {
+	l.tell(func() {
+		if l.tenure != nil {
+			l.tenure.end(reason)
+			l.tenure, l.holder = nil, ""
+		}
+	})
+}
+
+// giveUp ends the tenure; the lease is given back when who works under it has finished.
+func (l *Lease) giveUp(reason error) {
+	if l.tenure == nil {
+		return
+	}
+	l.busy = l.tenure.taken
+	l.endTenure(reason)
+	if !l.busy {
+		l.say(0)
+	}
+}
+
+// say has the group hear what has changed.
+func (l *Lease) say(in time.Duration) {
+	l.version++
+	l.member.rejoin(in)
+}
+
+// Trust ends the yielding: the holder takes over, and has the group rebalance once more, so that the others trust in their turn.
+func (l *Lease) Trust() {
+	l.change(func() {
+		if l.yields {
+			l.yields = false
+			l.say(0)
+		}
+	})
+}
+
+// Yield gives the lease up and stands behind all others: for a worker that was fenced. Whoever fenced it is at work, and
+// if it is a member of the group, it will be assigned the account.
+func (l *Lease) Yield() {
+	l.change(func() {
+		l.yields = true
+		l.endTenure(ErrLeaseLost)
+		l.say(0)
+	})
+}
+
+// Resign gives the lease up where the work cannot be done here, and stands behind those of the others who have not done so as
+// often. It returns how often it has resigned since it was last [Lease.Well].
+func (l *Lease) Resign() int {
+	l.change(func() {
+		l.resigned++
+		if l.tenure == nil {
+			l.say(0)
+		}
+		l.giveUp(ErrResigned)
+	})
+	return l.resigned
+}
+
+// Well says that the work can be done here.
+func (l *Lease) Well() {
+	l.change(func() { l.resigned = 0 })
+}
+
+// Warm says whether this process knows the account's state.
+func (l *Lease) Warm(warm bool) {
+	l.change(func() {
+		if l.warm != warm {
+			l.warm = warm
+			if warm && l.report {
+				l.say(together)
+			}
+		}
+	})
+}
+
+// Tenure returns a context that ends when the lease that is held now is lost; nil while it is not held. Its cause is then
+// ErrLeaseLost, or an *Error where the brokers did not confirm the lease within the timeout. changed is closed when the part
+// changes, or when the lease is lost, held, or another's.
+func (l *Lease) Tenure() (held context.Context, changed <-chan struct{}) {
+	l.member.mu.Lock()
+	defer l.member.mu.Unlock()
+	if l.tenure == nil {
+		return nil, l.changed
+	}
+	return l.tenure.ctx, l.changed
+}
+
+// Take begins to work under the lease, as Tenure returned it; false if that has been lost. The lease does not move to another
+// before Release.
+func (l *Lease) Take(held context.Context) bool {
+	l.member.mu.Lock()
+	defer l.member.mu.Unlock()
+	if l.tenure == nil || l.tenure.ctx != held {
+		return false
+	}
+	l.tenure.taken = true
+	return true
+}
+
+// Release says that whoever worked under the lease has finished.
+func (l *Lease) Release() {
+	l.change(func() {
+		if l.tenure != nil {
+			l.tenure.taken = false
+		}
+		if l.busy {
+			l.busy = false
+			l.say(0)
+		}
+	})
+}
+
+// Confirmed reports whether the coordinator has confirmed the lease within the timeout. It is for what must not be done by two
+// workers, and what no broker fences: a process that was stopped for a while still believes to hold what is another's.
+func (l *Lease) Confirmed() bool {
+	l.member.mu.Lock()
+	defer l.member.mu.Unlock()
+	return l.tenure != nil && l.member.fresh()
 }
 
 // LeaseStatus is a Lease as it stands.
 type LeaseStatus struct {
 	Held bool
-	// Holder is the name of the worker that holds it, "" while that is not known, or was not confirmed for too long.
-	Holder string
-	// Trouble is why the worker could not take part in the last election; nil when it has.
+	// Part is what was assigned last.
+	Part Part
+	// Holder is the name of the process that holds it, Standby of the one that takes over, "" while that is not known, or was not
+	// confirmed for too long.
+	Holder, Standby string
+	// Trouble is why the process could not take part in the last rebalance; nil when it has.
 	Trouble error
-	// Yielding: a worker that takes no part in the election fenced the one that held the lease. Whoever holds it now is not
+	// Yielding: a worker that is not a member of the group fenced the one that held the lease. Who holds it now is not
 	// to fence that worker in return.
 	Yielding bool
+	// Resigned is how often it was given up here since the work could last be done.
+	Resigned int
 }
 
-// OpenLease reaches for nothing yet: Run does.
-func OpenLease(to Cluster, l LeaseConfig) (*Lease, error) {
-	// A join is answered when all members have joined. Not all workers wait equally long, or their joins could hold each
-	// other up in step: a coordinator may begin to wait anew with each.
-	to = to.withDefaults()
-	to.Timeout += 2*l.Timeout + rand.N(2*l.Timeout)
-	if err := to.validate(); err != nil {
-		return nil, fmt.Errorf("open lease: %w", err)
+// Status returns the lease as it stands.
+func (l *Lease) Status() LeaseStatus {
+	l.member.mu.Lock()
+	defer l.member.mu.Unlock()
+	s := LeaseStatus{Held: l.tenure != nil, Part: l.part, Yielding: l.yields, Resigned: l.resigned, Trouble: l.member.problem()}
+	if l.member.fresh() {
+		s.Holder, s.Standby = l.holder, l.standby
 	}
-	return &Lease{
-		LeaseConfig: l, cluster: connect(to, []string{l.Topic}), started: time.Now(),
-		changed: make(chan struct{}), kicked: make(chan struct{}),
-	}, nil
+	return s
 }
 
-// beats is how many heartbeats there are within the longest silence: a handover is noticed with the next one.
-const beats = 20
+// Group returns the consumer group, and this process's name in it.
+func (l *Lease) Group() (group, name string) { return l.member.Group, l.member.Name }
 
-// Run takes part in the election until ctx ends; then it leaves, so that another takes over at once, and returns nil.
-// It tries again for ever while brokers are away; an *Error, of category denied or settings, says what somebody has to
-// mend. The lease is lost when Run returns.
-func (l *Lease) Run(ctx context.Context) error {
-	g := &group{cluster: l.cluster, id: l.Group, topic: l.Topic, silence: l.silence()}
-	defer func() {
-		l.lose() // first: another may hold it before the answer to the request is here
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Timeout/4)
-		defer cancel()
-		_ = g.leave(ctx) // where it is not heard, the others wait for the timeout
-	}()
-	for ctx.Err() == nil {
-		if err := l.generation(ctx, g); err != nil && ctx.Err() == nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Close ends the connections. Run must have returned.
-func (l *Lease) Close() { l.cluster.close() }
-
-// generation joins, and beats until the membership changes. An error is final.
-func (l *Lease) generation(ctx context.Context, g *group) error {
-	kicked := l.kick()
-	stop := l.keep(ctx, g)
-	var o outcome
-	err := l.cluster.attempts(ctx, "join lease group "+g.id, func(ctx context.Context) error {
-		members, err := g.join(ctx, l.candidate())
-		if err == nil {
-			o, err = g.sync(ctx, members)
-		}
-		asked := time.Now()
-		if err == nil { // what the answers say may be old by now: only a heartbeat confirms
-			err = l.heartbeat(ctx, g)
-		}
-		if err != nil {
-			return l.failed(g, err)
-		}
-		l.settle(o, asked, kicked)
-		return nil
-	})
-	stop()
-	if err != nil {
-		return err
-	}
-	ticker := time.NewTicker(l.silence() / beats)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-kicked:
-			if l.Status().Yielding {
-				_ = g.leave(ctx)
-			}
-			return nil
-		case <-ticker.C:
-		}
-		if !l.beat(ctx, g) || o.elected && !l.Status().Held {
-			return nil // in the second case the tenure has expired, and the brokers answer again
-		}
-	}
-}
-
-func (l *Lease) heartbeat(ctx context.Context, g *group) error {
-	ctx, cancel := context.WithTimeout(ctx, l.Timeout/3)
-	defer cancel()
-	return g.heartbeat(ctx)
-}
-
-// beat sends one heartbeat; false means that it is time to join again.
-func (l *Lease) beat(ctx context.Context, g *group) bool {
-	sent := time.Now()
-	err := l.heartbeat(ctx, g)
-	switch {
-	case err == nil:
-		l.confirm(sent)
-		return true
-	case errors.Is(err, kafka.RebalanceInProgress): // the tenure lasts until the new generation has elected
-		l.prolong(sent)
-		return false
-	default: // what is no passing trouble of the brokers or the way to them, the next join will tell more of
-		e := failure("heartbeat", l.failed(g, err))
-		return e.retriable && e.Category != Excluded
-	}
-}
-
-// keep sends heartbeats while a join waits for the other members, until stop. One of these may be dead, and then the join is
-// answered when that one has been silent for too long: the holder's own tenure would end as early as that.
-func (l *Lease) keep(ctx context.Context, g *group) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	member, generation := g.as()
-	if member == "" {
-		return cancel
-	}
-	var beating sync.WaitGroup
-	beating.Go(func() {
-		ticker := time.NewTicker(l.silence() / beats)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-			}
-			sent := time.Now()
-			err := l.heartbeat(ctx, g)
-			if m, now := g.as(); m != member || now != generation {
-				return // the join was answered: what has come since is of the next generation
-			}
-			l.murmured(err, sent)
-		}
-	})
-	return func() { cancel(); beating.Wait() }
-}
-
-// murmured takes in what the coordinator said to a heartbeat of the generation that is about to end.
-func (l *Lease) murmured(err error, sent time.Time) {
-	switch {
-	case err == nil:
-		l.confirm(sent)
-	case errors.Is(err, kafka.RebalanceInProgress):
-		l.prolong(sent)
-	case errors.Is(err, kafka.UnknownMemberId), errors.Is(err, kafka.IllegalGeneration):
-		l.lose() // the join, which may hang, will hear it too
-	}
-}
-
-// failed looks for the answers by which the coordinator says that this worker is no member any more: it may have been
-// silent for longer than the timeout, and another may hold the lease.
-func (l *Lease) failed(g *group, err error) error {
-	l.change(func() { l.trouble = err })
-	if errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.FencedInstanceID) {
-		g.becomes("", 0)
-		l.lose()
-	}
-	return err
-}
+// Timeout is within which another takes over from a process that falls silent.
+func (l *Lease) Timeout() time.Duration { return l.member.Timeout }

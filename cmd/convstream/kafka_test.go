@@ -173,18 +173,25 @@ type realWorker struct {
 	admin string // address of its admin port
 }
 
-// status is a part of what /status tells; nothing while nobody answers.
-func (p *realWorker) status() (s struct {
+// accountStatus is a part of what /status tells of an account.
+type accountStatus struct {
 	Role   scenario.Role
 	Ready  bool
 	Budget struct{ Requests int }
-}) {
+}
+
+// status is nothing while nobody answers.
+func (p *realWorker) status() accountStatus {
+	var s struct{ Accounts []accountStatus }
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
 	if res, err := client.Get("http://" + p.admin + "/status"); err == nil {
 		defer res.Body.Close()
 		_ = json.NewDecoder(res.Body).Decode(&s)
 	}
-	return s
+	if len(s.Accounts) != 1 {
+		return accountStatus{}
+	}
+	return s.Accounts[0]
 }
 
 // Role implements scenario.Worker.

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/fleet"
 	"github.com/convstream/convstream/cmd/internal/logging"
 	"github.com/convstream/convstream/cmd/internal/worker"
 )
@@ -33,9 +34,11 @@ func run(ctx context.Context, _ []string, t terminal) error {
 	if err != nil {
 		host = "unknown host"
 	}
-	w, err := worker.New(cfg, log, worker.Network{Name: fmt.Sprintf("%s/%d", host, os.Getpid())})
+	f, err := fleet.New(fleet.Config{
+		Process: &cfg.Process, Accounts: []config.AccountFile{{Config: cfg}}, Log: log, Name: fmt.Sprintf("%s/%d", host, os.Getpid()),
+	})
 	if err == nil {
-		err = w.Run(ctx)
+		err = f.Run(ctx)
 	}
 	if err != nil {
 		log.Error().Msg("convstream ends: " + worker.Explain(err))

@@ -94,19 +94,19 @@ func (s *stage) live(ctx context.Context, out io.Writer) {
 		every, before, after = time.Second, "\r\x1b[K", ""
 	}
 	for pause(ctx, every) {
-		fmt.Fprint(out, before, s.summary(ctx), after)
+		fmt.Fprint(out, before, s.summary(), after)
 	}
 	if terminal {
 		fmt.Fprintln(out)
 	}
 }
 
-func (s *stage) summary(ctx context.Context) string {
+func (s *stage) summary() string {
 	w := s.current.Load()
 	if w == nil {
 		return "starting"
 	}
-	status := w.Status(ctx)
+	status := w.Status()
 	text := fmt.Sprintf("%3.0fs %s", time.Since(s.started).Seconds(), status.Role)
 	if p := status.Poller; p != nil {
 		text += fmt.Sprintf(", commit %d, %d remembered, complete through %s (%s ago)", p.Sequence, p.Remembered,

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
 	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/fleet"
 	"github.com/convstream/convstream/cmd/internal/proof/verify"
 	"github.com/convstream/convstream/cmd/internal/worker"
 	"github.com/convstream/convstream/poller/simulator"
@@ -169,15 +170,18 @@ func (s *stage) work(ctx context.Context, duration time.Duration) error {
 // life is one worker from start to end: drained when ctx ends, or torn down in the middle of what it does.
 func (s *stage) life(ctx context.Context) error {
 	line := &lifeline{}
-	w, err := worker.New(s.cfg, s.log, worker.Network{Name: fmt.Sprint("worker ", s.restarts.Load()+1), Dial: line.dial})
+	f, err := fleet.New(fleet.Config{
+		Process: &s.cfg.Process, Accounts: []config.AccountFile{{Config: s.cfg}}, Log: s.log,
+		Name: fmt.Sprint("worker ", s.restarts.Load()+1), Network: worker.Network{Dial: line.dial},
+	})
 	if err != nil {
 		return err
 	}
-	s.current.Store(w)
+	s.current.Store(f.Worker(account))
 	ended := make(chan error, 1)
 	alive, kill := context.WithCancel(ctx)
 	defer kill()
-	go func() { ended <- w.Run(alive) }()
+	go func() { ended <- f.Run(alive) }()
 	select {
 	case err := <-ended:
 		return err

@@ -116,10 +116,18 @@ func trimmed(lookup func(string) (string, bool)) envconfig.LookuperFunc {
 }
 
 // Topics are the topics as the settings name them.
-func (c *Config) Topics() encoder.Topics { return c.TopicSettings.names() }
+func (p *Process) Topics() encoder.Topics { return p.TopicSettings.names() }
 
 // Cluster is how the brokers are reached, by everything that reaches them: the worker and each command, under its own
 // clientID. dial is nil for the real network.
 func (k Kafka) Cluster(clientID string, dial func(ctx context.Context, network, address string) (net.Conn, error), log zerolog.Logger) producer.Cluster {
 	return producer.Cluster{Brokers: k.Brokers, ClientID: clientID, Dial: dial, Log: log}
+}
+
+// AccountFile is the settings of one account, and where they are from.
+type AccountFile struct {
+	Name   string // of the file, without .env; "" for the account that the environment names
+	Config *Config
+	Err    error
+	Digest string
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/convstream/convstream/cmd/internal/admin"
 	"github.com/convstream/convstream/cmd/internal/replay"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
@@ -16,6 +17,9 @@ import (
 // letters are the account's dead letters, as a replay needs them. It implements replay.Account; its methods are not for the
 // poller's goroutine, which does what is to be done with the memory as an errand.
 type letters struct{ worker *Worker }
+
+// Letters returns the account's dead letters.
+func (w *Worker) Letters() admin.Letters { return letters{w} }
 
 // tailPatience is how long the brokers may be silent while dead letters are read.
 const tailPatience = 30 * time.Second
@@ -63,7 +67,7 @@ func (l letters) Replay(ctx context.Context, list []poller.Letter, prepared *rep
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-time.After(time.Second):
-			if l.worker.reportedRole() == Standby {
+			if l.worker.Role() == admin.Standby || l.worker.Role() == admin.Idle {
 				return nil, replay.ErrNotActive
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/convstream/convstream/cmd/internal/admin"
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/producer"
 )
@@ -20,13 +21,6 @@ type memory struct {
 	followed bool
 }
 
-// memoryStatus is what /status says of a memory that is kept warm.
-type memoryStatus struct {
-	Sequence        int64     `json:"sequence"` // of the last commit seen
-	CompleteThrough time.Time `json:"completeThrough"`
-	Remembered      int       `json:"remembered"`
-}
-
 func (w *Worker) newMemory() *memory {
 	return &memory{
 		heart: &w.heart, reader: w.producer.NewReader(w.cfg.Topics().State(), 0),
@@ -35,8 +29,8 @@ func (w *Worker) newMemory() *memory {
 }
 
 // status is what others are shown of it.
-func (m *memory) status() *memoryStatus {
-	return &memoryStatus{m.state.Sequence, m.state.Coverage.Through(m.state.From), m.state.Seen.Len()}
+func (m *memory) status() *admin.Memory {
+	return &admin.Memory{Sequence: m.state.Sequence, CompleteThrough: m.state.Coverage.Through(m.state.From), Remembered: m.state.Seen.Len()}
 }
 
 // warmUp reads what is committed, without waiting for the transaction that the active worker may have open. It takes as long as

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/rs/zerolog"
 
+	"github.com/convstream/convstream/cmd/internal/admin"
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/poller/smartassist"
 )
@@ -17,6 +17,7 @@ import (
 // metrics are the Worker's Prometheus metrics. Their names are not changed within v1; none carries personal data.
 type metrics struct {
 	registry        *prometheus.Registry
+	labelled        prometheus.Registerer // adds the label account
 	requests        *prometheus.CounterVec
 	rows            *prometheus.CounterVec
 	published       *prometheus.CounterVec
@@ -25,6 +26,7 @@ type metrics struct {
 	changeAge       prometheus.Histogram
 	lateness        prometheus.Histogram
 	reads           *prometheus.CounterVec
+	refusedContents prometheus.Gauge
 	commitSeconds   prometheus.Histogram
 	recoveries      prometheus.Counter
 	sessionFailures *prometheus.CounterVec
@@ -41,7 +43,7 @@ const knownUnknowns = 100
 
 // measured is what gauges are read from when somebody asks.
 type measured interface {
-	reportedRole() Role
+	Role() admin.Role
 	// pollerStatus is nil where there is no poller.
 	pollerStatus() *poller.Status
 	// out reports whether nothing can be committed.
@@ -50,17 +52,18 @@ type measured interface {
 	loggedIn() bool
 }
 
-// newMetrics returns the metrics of a worker that publishes to these topics, with so many requests a minute.
-func newMetrics(topics []string, budget int, w measured) *metrics {
+// newMetrics returns the metrics of the account's worker, which publishes to these topics, with so many requests a minute.
+func newMetrics(account string, topics []string, budget int, w measured) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), unknown: map[string]bool{}}
+	m.labelled = prometheus.WrapRegistererWith(prometheus.Labels{"account": account}, m.registry)
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: "convstream", Name: name, Help: help})
-		m.registry.MustRegister(c)
+		m.labelled.MustRegister(c)
 		return c
 	}
 	vector := func(name, help string, labels ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "convstream", Name: name, Help: help}, labels)
-		m.registry.MustRegister(c)
+		m.labelled.MustRegister(c)
 		return c
 	}
 	m.requests = vector("requests_total", "Requests to the service, by outcome: ok or the category of failure.", "outcome")
@@ -78,7 +81,11 @@ func newMetrics(topics []string, budget int, w measured) *metrics {
 	m.commitSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "convstream", Name: "commit_seconds", Help: "Time of a transaction.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 13),
 	})
-	m.registry.MustRegister(m.commitSeconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.labelled.MustRegister(m.commitSeconds)
+	m.refusedContents = prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "convstream", Name: "refused_contents", Help: "Contents of rows that the brokers have refused, and that stand in the dead-letter topic until the rows change.",
+	})
+	m.labelled.MustRegister(m.refusedContents)
 	m.gauges(budget, w)
 	m.begin(topics)
 	return m
@@ -89,7 +96,7 @@ func (m *metrics) ages(name, help string) prometheus.Histogram {
 	h := prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "convstream", Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(4, 2, 20),
 	})
-	m.registry.MustRegister(h)
+	m.labelled.MustRegister(h)
 	return h
 }
 
@@ -106,7 +113,7 @@ func (m *metrics) begin(topics []string) {
 
 func (m *metrics) gauges(budget int, w measured) {
 	gauge := func(name, help string, value func() float64) {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "convstream", Name: name, Help: help}, value))
+		m.labelled.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "convstream", Name: name, Help: help}, value))
 	}
 	status := func(name, help string, value func(poller.Status) float64) {
 		gauge(name, help, func() float64 {
@@ -116,7 +123,7 @@ func (m *metrics) gauges(budget int, w measured) {
 			return value(poller.Status{})
 		})
 	}
-	gauge("active", "1 while this worker reads and publishes.", func() float64 { return number(w.reportedRole() == Active) })
+	gauge("active", "1 while this worker reads and publishes.", func() float64 { return number(w.Role() == admin.Active) })
 	gauge("service_trouble", "1 while the service cannot be read.", func() float64 {
 		s := w.pollerStatus()
 		return number(s != nil && s.Trouble != nil)

@@ -3,57 +3,11 @@ package worker
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
-
-	"github.com/convstream/convstream/cmd/internal/config"
 )
-
-// TestPageListsTheMetrics keeps the list of metrics in deploy/OPERATIONS.md true: every metric with the help it is exported with, and
-// no others.
-func TestPageListsTheMetrics(t *testing.T) {
-	env := map[string]string{
-		"SMARTASSIST_URL": "https://example.com", "SMARTASSIST_ACCOUNT_ID": account, "SMARTASSIST_JWT": "a.to.ken", "KAFKA_BROKERS": kafkaAddr,
-	}
-	cfg, err := config.Load(func(name string) (string, bool) { v, ok := env[name]; return v, ok }, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := New(cfg, zerolog.Nop(), Network{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	descs := make(chan *prometheus.Desc, 1000)
-	w.metrics.registry.Describe(descs)
-	close(descs)
-	page, err := os.ReadFile("../../../deploy/OPERATIONS.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	form := regexp.MustCompile(`fqName: "(convstream_\w+)", help: "([^"]*)"`)
-	exported := map[string]bool{}
-	for d := range descs {
-		if m := form.FindStringSubmatch(d.String()); m != nil {
-			exported[m[1]] = true
-			if line := fmt.Sprintf("| `%s` | %s |", m[1], m[2]); !strings.Contains(string(page), line) {
-				t.Errorf("not on the page: %s", line)
-			}
-		}
-	}
-	if len(exported) < 10 {
-		t.Fatalf("only %d metrics found: does the form of a description still hold?", len(exported))
-	}
-	for _, m := range regexp.MustCompile("`(convstream_\\w+)` \\|").FindAllStringSubmatch(string(page), -1) {
-		if !exported[m[1]] {
-			t.Errorf("on the page, but not exported: %s", m[1])
-		}
-	}
-}
 
 // TestUnknownMembersDoNotFloodTheLog: a service that has a new member in every row is told of by so many names, and once
 // more to say that it goes on.

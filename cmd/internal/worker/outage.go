@@ -8,17 +8,13 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/convstream/convstream/cmd/internal/admin"
 	"github.com/convstream/convstream/producer"
 	"github.com/convstream/convstream/schemas/registry"
 )
 
 // outage is a time in which nothing can be committed.
-type outage struct {
-	Since    time.Time `json:"since"`
-	Category string    `json:"category"`
-	Error    string    `json:"error"` // with what to do, where that is known
-	Attempts int       `json:"attempts"`
-}
+type outage admin.Outage
 
 // outages knows whether there is an outage now; any goroutine may ask. It outlives sessions: each of them ends with one more
 // failure of the same outage, and only a commit, or standing by, is its end.

@@ -24,14 +24,14 @@ func BenchmarkRecovery(b *testing.B) {
 	cluster := kfake.MustCluster(kfake.NumBrokers(1))
 	defer cluster.Close()
 	env := map[string]string{
-		"SMARTASSIST_URL": "https://example.com", "SMARTASSIST_ACCOUNT_ID": account, "SMARTASSIST_JWT": "a.to.ken",
+		"SMARTASSIST_URL": "https://example.com", "SMARTASSIST_ACCOUNT_ID": "65269fe0dd9c622245c10000", "SMARTASSIST_JWT": "a.to.ken",
 		"KAFKA_BROKERS": cluster.ListenAddrs()[0], "KAFKA_COMPRESSION": "none",
 	}
 	cfg, err := config.Load(func(name string) (string, bool) { v, ok := env[name]; return v, ok }, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
-	w, err := New(cfg, zerolog.Nop(), Network{})
+	w, err := New(cfg, zerolog.Nop(), Network{}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func stateRecords(from, n int) []producer.Record {
 		id := binary.BigEndian.AppendUint64(nil, uint64(from+i))
 		rows[i] = smartassist.Row{ConversationID: string(id), SessionID: string(id), Kind: smartassist.Contact, Raw: []byte("{}")}
 	}
-	state := poller.State{Account: account}
+	state := poller.State{Account: "65269fe0dd9c622245c10000"}
 	draft := state.Seen.Draft()
 	draft.Judge(rows, poller.Deduplication{Mode: poller.ByRevision}, time.Now(), time.Now())
 	var out []producer.Record

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/convstream/convstream/cmd/internal/admin"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/producer"
@@ -19,19 +20,22 @@ type session struct {
 	attempt time.Time // when what is now under way on the Kafka side began
 }
 
-// run is the whole of a session. ctx ends it, but for a commit that has begun: that one hard cuts off. fail ends the worker.
-func (s *session) run(ctx, hard context.Context, fail context.CancelCauseFunc) error {
+// run is the whole of a session. ctx ends it, but for a commit that has begun: that one hard cuts off.
+func (s *session) run(ctx, hard context.Context) error {
 	if err := s.ensureTopics(ctx); err != nil {
 		return err
 	}
 	if err := s.ensureSchemas(ctx); err != nil {
 		return err
 	}
+	if err := s.awaitPart(ctx); err != nil {
+		return err
+	}
 	s.memory = s.worker.newMemory()
 	if err := s.memory.warmUp(ctx); err != nil {
 		return err
 	}
-	tenure, release, err := s.standBy(ctx, fail)
+	tenure, release, err := s.standBy(ctx)
 	if err != nil {
 		return err
 	}
@@ -57,21 +61,53 @@ const (
 	longestRecovery = 5 * time.Minute
 )
 
+// errNoPart ends the session of a worker that is neither to work nor to stand by any more.
+var errNoPart = errors.New("other replicas work on the account, and stand by for it")
+
+// awaitPart waits until this worker is to work on the account, or to stand by for it. Until then it knows nothing of it.
+func (s *session) awaitPart(ctx context.Context) error {
+	e := &s.worker.election
+	if e.off() {
+		return nil
+	}
+	for {
+		held, changed := e.lease.Tenure()
+		if held != nil || e.lease.Status().Part == producer.StandbyPart {
+			return nil
+		}
+		s.showWaiting(admin.Idle)
+		s.worker.heart.beat()
+		timer := time.NewTimer(step)
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-timer.C:
+		}
+		if timer.Stop(); ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
 // standBy keeps the memory warm until this worker holds the lease. The context it returns is the tenure: it ends when the
 // lease is lost or ctx ends. Without a lease there is nothing to wait for.
-func (s *session) standBy(ctx context.Context, fail context.CancelCauseFunc) (context.Context, context.CancelFunc, error) {
+func (s *session) standBy(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	e := &s.worker.election
 	if e.off() {
 		return ctx, func() {}, nil
 	}
-	e.stand(ctx, fail) // now that the memory is warm
+	e.lease.Warm(true)
+	defer e.lease.Warm(false)
 	for {
 		tenure, changed := e.lease.Tenure()
-		if tenure != nil && s.mayTakeOver() {
+		switch {
+		case tenure == nil && e.lease.Status().Part == producer.NoPart:
+			return nil, nil, errNoPart
+		case tenure != nil && s.mayTakeOver() && e.lease.Take(tenure):
 			e.lease.Trust()
 			held, end := context.WithCancelCause(ctx)
 			stop := context.AfterFunc(tenure, func() { end(context.Cause(tenure)) })
-			return held, func() { stop(); end(nil) }, nil
+			return held, func() { stop(); end(nil); e.lease.Release() }, nil
 		}
 		s.showStandby()
 		s.begin()
@@ -90,38 +126,50 @@ const longestYield = 5 * time.Minute
 // mayTakeOver is true for who holds the lease, unless a worker that takes no part in the election is at work: then only when
 // that one has committed nothing for longer than it would be silent while it works.
 func (s *session) mayTakeOver() bool {
-	cfg := s.worker.cfg
-	return !s.worker.election.lease.Status().Yielding || time.Since(s.memory.moved) > min(longestYield, cfg.LeaseTimeout+3*cfg.PollInterval)
+	lease := s.worker.election.lease
+	return !lease.Status().Yielding || time.Since(s.memory.moved) > min(longestYield, lease.Timeout()+3*s.worker.cfg.PollInterval)
 }
 
-// showStandby shows how this worker stands by. Where nobody is known to hold the lease, it may be the next one: that is still
-// a start, and an outage is not over.
+// showStandby shows how this worker stands by.
 func (s *session) showStandby() {
 	w, e := s.worker, &s.worker.election
-	known := s.memory.status()
-	w.shown.memory.Store(known)
+	w.shown.memory.Store(s.memory.status())
+	s.showWaiting(admin.Standby)
+	l := e.lease.Status()
+	if l.Holder != "" && l.Held && !e.outsider {
+		w.log.Error().Msg("a worker that takes no part in the election of the active one (LEASE=off, or an old release) is at work, or was; " +
+			"standing by until it is silent: stop it, or set LEASE=on there")
+	}
+	e.outsider = l.Held
+}
+
+// showWaiting shows a worker that waits for its turn, in that role. Where nobody is known to hold the lease, it may be the next
+// one: that is still a start, and an outage is not over.
+func (s *session) showWaiting(role admin.Role) {
+	w, e := s.worker, &s.worker.election
 	l := e.lease.Status()
 	if l.Holder == "" {
-		w.shown.role.Store(Starting)
-		if since := e.holderKnown; l.Trouble != nil && time.Since(since) > w.cfg.LeaseTimeout {
+		w.shown.role.Store(admin.Starting)
+		if since := e.holderKnown; l.Trouble != nil && time.Since(since) > e.lease.Timeout() {
 			w.outages.note(since, l.Trouble, "no part in the election of the active worker; trying again until it can")
 		}
 		return
 	}
 	e.holderKnown = time.Now()
-	if w.shown.role.Swap(Standby) != Standby {
-		w.shown.poller.Store(nil)
-		line := w.log.Info()
-		if o := w.outages.end(); o != nil {
-			line = line.Dur("trouble_lasted", time.Since(o.Since))
-		}
-		line.Str("elected", l.Holder).Int64("sequence", known.Sequence).Int("remembered", known.Remembered).Msg("standing by")
+	if w.shown.role.Swap(role) == role {
+		return
 	}
-	if l.Held && !e.outsider {
-		w.log.Error().Msg("a worker that takes no part in the election of the active one (LEASE=off, or an old release) is at work, or was; " +
-			"standing by until it is silent: stop it, or set LEASE=on there")
+	w.shown.poller.Store(nil)
+	line := w.log.Info().Str("elected", l.Holder).Str("standby", l.Standby)
+	if o := w.outages.end(); o != nil {
+		line = line.Dur("trouble_lasted", time.Since(o.Since))
 	}
-	e.outsider = l.Held
+	if role == admin.Idle {
+		line.Msg("others work on the account and stand by for it")
+		return
+	}
+	known := s.memory.status()
+	line.Int64("sequence", known.Sequence).Int("remembered", known.Remembered).Msg("standing by")
 }
 
 // takeOver makes this worker the only one that can commit, and its memory what the last commit left, whoever made it.
@@ -164,7 +212,10 @@ func (s *session) poll(tenure, hard context.Context) error {
 	}}
 	p := poller.New(w.polling, meter{w.client, w.metrics, &w.heart}, commits, s.memory.state)
 	w.shown.poller.Store(p)
-	w.shown.role.Store(Active)
+	w.shown.role.Store(admin.Active)
+	working, stop := context.WithCancel(tenure)
+	defer stop()
+	go w.resignUnlessLoggedIn(working)
 	return p.Run(tenure, w.errands)
 }
 
@@ -181,6 +232,7 @@ func (s *session) end(err error) {
 	if err != nil {
 		return
 	}
+	w.election.well()
 	if o := w.outages.end(); o != nil {
 		w.log.Info().Dur("after", time.Since(o.Since)).Int("attempts", o.Attempts).Msg("recovered; committing again")
 	}

@@ -72,6 +72,7 @@ func (s sink) Commit(ctx context.Context, u poller.Bundle) error {
 	}
 	s.kept.memo = d.memo
 	s.forgetRefused(u)
+	s.metrics.refusedContents.Set(float64(len(s.refused.contents)))
 	s.metrics.committed(u, d, time.Since(begun))
 	return nil
 }

@@ -2,21 +2,21 @@ package worker
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
-	"html/template"
+	"net/http"
 	"sync/atomic"
 	"time"
 
+	"github.com/convstream/convstream/cmd/internal/admin"
 	"github.com/convstream/convstream/poller"
 )
 
 // shown is what others see of the present session.
 type shown struct {
-	role   atomic.Value                  // Role
+	role   atomic.Value                  // admin.Role
 	poller atomic.Pointer[poller.Poller] // of the present tenure, or the one that failed; nil while standing by
-	memory atomic.Pointer[memoryStatus]  // as a standby knows it
+	memory atomic.Pointer[admin.Memory]  // as a standby knows it
 }
 
 // pollerStatus is nil until the state is recovered, and while standing by.
@@ -29,42 +29,40 @@ func (s *shown) pollerStatus() *poller.Status {
 	return &status
 }
 
-// stuckAfter is how long the loop may not turn before the process counts as stuck, beyond its longest intended wait.
+// stuckAfter is how long the loop may not turn before the worker counts as stuck, beyond its longest intended wait.
 const stuckAfter = 10 * time.Minute
 
-// healthy implements reporter. Whether others are well does not matter to it: a restart would not make them so.
-func (w *Worker) healthy() error {
+// Healthy returns nil while the loop turns. Whether others are well does not matter to it: a restart would not make them so.
+func (w *Worker) Healthy() error {
 	if silent := w.heart.silence(); silent > stuckAfter+w.cfg.PollInterval {
-		return fmt.Errorf("the loop has not turned for %s", silent.Round(time.Second))
+		return fmt.Errorf("account %s: the loop has not turned for %s", w.cfg.AccountID, silent.Round(time.Second))
 	}
 	return nil
 }
 
-// readiness implements reporter: nil when the brokers answer, and the worker stands by, or has recovered its state and the
-// service has accepted the login. Either takes the ids of the schema registry first, where there is one.
-func (w *Worker) readiness(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
+// Ping returns nil if a broker answers.
+func (w *Worker) Ping(ctx context.Context) error { return w.producer.Ping(ctx) }
+
+// Readiness returns nil when the worker stands by, or others do the work, or when it has recovered its state and the service has
+// accepted the login. Either takes the ids of the schema registry first, where there is one.
+func (w *Worker) Readiness() error {
 	var errs []error
-	if err := w.producer.Ping(ctx); err != nil {
-		errs = append(errs, fmt.Errorf("brokers: %w", err))
-	}
-	role := w.reportedRole()
-	if role == Starting {
+	role := w.Role()
+	if role == admin.Starting {
 		errs = append(errs, w.notStarted())
 	}
-	if role != Standby && !w.client.Ready() {
+	if role != admin.Standby && role != admin.Idle && !w.client.Ready() {
 		errs = append(errs, fmt.Errorf("service: login %s", w.budget.Status().Login))
 	}
 	return errors.Join(errs...)
 }
 
-// reportedRole is the role as others are told of it. An active worker whose lease is not confirmed asks the service for nothing
+// Role returns the role as others are told of it. An active worker whose lease is not confirmed asks the service for nothing
 // any more; what it waits for is the end of its last commit.
-func (w *Worker) reportedRole() Role {
-	role := w.shown.role.Load().(Role)
-	if role == Active && !w.election.confirmed() {
-		return Starting
+func (w *Worker) Role() admin.Role {
+	role := w.shown.role.Load().(admin.Role)
+	if role == admin.Active && !w.election.confirmed() {
+		return admin.Starting
 	}
 	return role
 }
@@ -76,75 +74,34 @@ func (w *Worker) notStarted() error {
 	}
 	if w.election.lease != nil {
 		if l := w.election.lease.Status(); l.Trouble != nil {
-			return fmt.Errorf("starting: no active worker can be elected by group %s: %w", w.election.lease.Group, l.Trouble)
+			group, _ := w.election.lease.Group()
+			return fmt.Errorf("starting: no active worker can be elected by group %s: %w", group, l.Trouble)
 		}
 	}
-	if w.shown.role.Load() == Active {
+	if w.shown.role.Load() == admin.Active {
 		return errors.New("starting: the lease is not confirmed any more")
 	}
 	return errors.New("starting: the state is not recovered yet")
 }
 
-// Status is what /status answers. It holds no personal data and no secret.
-type Status struct {
-	Role    Role         `json:"role"`
-	Account string       `json:"account"`
-	Started time.Time    `json:"started"`
-	Ready   bool         `json:"ready"`
-	NotYet  string       `json:"notReady,omitempty"`
-	Kafka   *outage      `json:"kafkaTrouble"` // null while commits work
-	Lease   *LeaseStatus `json:"lease"`        // null with LEASE=off
-	Budget  BudgetStatus `json:"budget"`
-	// Memory is what a standby knows; null for others.
-	Memory *memoryStatus `json:"memory"`
-	// Coverage and cadences as they really are; null until the state is recovered.
-	Poller *poller.Status `json:"poller"`
-}
-
-// LeaseStatus says who is the active one.
-type LeaseStatus struct {
-	Group  string `json:"group"`  // the consumer group that elects
-	Name   string `json:"name"`   // of this worker
-	Held   bool   `json:"held"`   // by this worker
-	Holder string `json:"holder"` // name of the active worker; "" while it is not known
-	// Trouble is why this worker could not take part in the last election; left out when it did.
-	Trouble string `json:"trouble,omitempty"`
-}
-
-// BudgetStatus is the request budget as it stands.
-type BudgetStatus struct {
-	PerMinute      int        `json:"perMinute"`
-	Requests       uint64     `json:"requests"`
-	Throttled      uint64     `json:"throttled"` // answers with status 429
-	Login          string     `json:"login"`
-	ThrottledUntil *time.Time `json:"throttledUntil"` // null when the service does not hold us back
-}
-
-// Status returns the status as it is now.
-func (w *Worker) Status(ctx context.Context) Status {
+// Status returns the status as it is now; Ready and NotYet are what Readiness says.
+func (w *Worker) Status() admin.Account {
 	b := w.budget.Status()
-	s := Status{
-		Role: w.reportedRole(), Account: w.cfg.AccountID, Started: w.started, Kafka: w.outages.present.Load(),
-		Budget: BudgetStatus{PerMinute: b.PerMinute, Requests: b.Requests, Throttled: b.Throttled, Login: string(b.Login)},
+	s := admin.Account{
+		Role: w.Role(), Account: w.cfg.AccountID, Started: w.started, Kafka: (*admin.Outage)(w.outages.present.Load()), Lease: w.election.status(),
+		Budget: admin.Budget{PerMinute: b.PerMinute, Requests: b.Requests, Throttled: b.Throttled, Login: string(b.Login)},
+		Poller: w.shown.pollerStatus(),
 	}
 	if !b.ThrottledUntil.IsZero() {
 		s.Budget.ThrottledUntil = &b.ThrottledUntil
 	}
-	if err := w.readiness(ctx); err != nil {
+	if err := w.Readiness(); err != nil {
 		s.NotYet = err.Error()
 	}
 	s.Ready = s.NotYet == ""
-	if w.election.lease != nil {
-		l := w.election.lease.Status()
-		s.Lease = &LeaseStatus{Group: w.election.lease.Group, Name: w.election.lease.Name, Held: l.Held, Holder: l.Holder}
-		if l.Trouble != nil {
-			s.Lease.Trouble = l.Trouble.Error()
-		}
-	}
-	if s.Role == Standby {
+	if s.Role == admin.Standby {
 		s.Memory = w.shown.memory.Load()
 	}
-	s.Poller = w.shown.pollerStatus()
 	return s
 }
 
@@ -153,15 +110,15 @@ func (w *Worker) pollerStatus() *poller.Status { return w.shown.pollerStatus() }
 func (w *Worker) out() bool                    { return w.outages.present.Load() != nil }
 func (w *Worker) loggedIn() bool               { return w.client.Ready() }
 
-//go:embed status.html
-var pageText string
-
-var page = template.Must(template.New("status").Funcs(template.FuncMap{
-	"ago": func(t time.Time) string {
-		if t.IsZero() {
-			return "not yet"
-		}
-		return time.Since(t).Round(time.Second).String() + " ago"
-	},
-	"utc": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
-}).Parse(pageText))
+// MayReplay implements admin.Letters: it says which worker is to be asked where it is not this one.
+func (l letters) MayReplay() (code int, reason string) {
+	w := l.worker
+	switch w.Role() {
+	case admin.Active:
+		return http.StatusOK, ""
+	case admin.Standby, admin.Idle:
+		_, name := w.election.lease.Group()
+		return http.StatusConflict, fmt.Sprintf("this worker (%s) stands by; the active one is %s: ask that one", name, w.election.lease.Status().Holder)
+	}
+	return http.StatusServiceUnavailable, "this worker is not active yet: ask again when /readyz says ok"
+}

@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -67,18 +66,6 @@ func producerConfig(cfg *config.Config, network Network, log zerolog.Logger) pro
 		Cluster:         cfg.Kafka.Cluster(clientID, network.Dial, log),
 		TransactionalID: cfg.TopicPrefix + "convstream." + cfg.AccountID, Compression: cfg.Kafka.Compression,
 	}
-}
-
-// lease is nil where LEASE is off. It has no log: of an outage the sessions tell.
-func lease(cfg *config.Config, network Network) (*producer.Lease, error) {
-	if !cfg.Lease {
-		return nil, nil
-	}
-	name := cmp.Or(network.Name, clientID) // so kafka-consumer-groups.sh --describe tells which worker is active
-	return producer.OpenLease(cfg.Kafka.Cluster(name, network.Dial, zerolog.Nop()), producer.LeaseConfig{
-		Group: cfg.TopicPrefix + "convstream-lease." + cfg.AccountID, Topic: cfg.Topics().State(),
-		Name: network.Name, Timeout: cfg.LeaseTimeout,
-	})
 }
 
 // tokens chooses the login; config has made sure that there is exactly one.

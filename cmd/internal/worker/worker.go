@@ -10,7 +10,7 @@
 // takes the producer epoch, reads the rest of the state, and polls until something on the Kafka side fails or the lease is
 // lost. What then is the outcome of the last commit need not be known: the next session finds out the way a start does. There
 // is no other path back (crash-only). What a session has learned of what the brokers refuse outlives it, and so does the
-// election: the lease is left after the last commit.
+// lease: it is withdrawn after the last commit.
 package worker
 
 import (
@@ -20,8 +20,10 @@ import (
 	"net"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/convstream/convstream/cmd/internal/admin"
 	"github.com/convstream/convstream/cmd/internal/config"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
@@ -30,23 +32,12 @@ import (
 	"github.com/convstream/convstream/schemas/registry"
 )
 
-// Network is how the Worker reaches others and is reached; the zero value is the real network.
+// Network is how a process reaches others and is reached; the zero value is the real network.
 type Network struct {
-	Name   string                                                               // of this worker among those of the account
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error) // to the service and the brokers
 	Listen func(network, address string) (net.Listener, error)                  // for the admin port
 	Now    func() time.Time                                                     // the clock that the service's times are compared with; nil: time.Now
 }
-
-// Role is what a Worker is doing.
-type Role string
-
-// The roles, as /status has them.
-const (
-	Starting Role = "starting" // no session yet, or between two
-	Standby  Role = "standby"  // knows the state; another worker holds the lease
-	Active   Role = "active"   // state recovered; reads and publishes
-)
 
 // Worker is one account: what outlives a session. Its sessions come one after the other, in the goroutine of Run; the admin
 // port and the metrics ask it from others.
@@ -71,16 +62,17 @@ type Worker struct {
 	outages outages
 	shown   shown
 	metrics *metrics
-	admin   adminPort
 }
 
-// New builds a Worker. It checks what can be checked without reaching for anything.
-func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, error) {
+// New builds a Worker. It checks what can be checked without reaching for anything. lease is its part in the election, nil with
+// LEASE=off: it is withdrawn by who made it, after Run has returned.
+func New(cfg *config.Config, log zerolog.Logger, network Network, lease *producer.Lease) (*Worker, error) {
 	w := &Worker{
 		cfg: cfg, log: log, network: network, started: time.Now(),
 		refused: newRefusals(), errands: make(chan poller.Errand), warned: map[string]bool{},
+		election: election{lease: lease, holderKnown: time.Now()},
 	}
-	w.shown.role.Store(Starting)
+	w.shown.role.Store(admin.Starting)
 	w.outages.log = log
 	w.heart.beat()
 	var err error
@@ -101,34 +93,24 @@ func New(cfg *config.Config, log zerolog.Logger, network Network) (*Worker, erro
 	if w.producer, err = producer.Open(producerConfig(cfg, network, log.Hook(unlessKnown{&w.outages}))); err != nil {
 		return nil, err
 	}
-	if w.election.lease, err = lease(cfg, network); err != nil {
-		return nil, err
-	}
 	rows := append(cfg.Topics().Conversations(), cfg.Topics().DeadLetters())
 	w.kept = &keptEnds{topics: rows, kafka: w.producer, log: log}
-	w.metrics = newMetrics(rows, cfg.RequestsPerMinute, w)
-	w.admin = adminPort{
-		log: log, worker: w, metrics: w.metrics.registry, guard: guard{token: cfg.AdminToken, log: log},
-		replay: &replays{log: log, account: letters{w}, may: w.mayReplay}, opened: make(chan struct{}),
-	}
+	w.metrics = newMetrics(cfg.AccountID, rows, cfg.RequestsPerMinute, w)
 	return w, nil
 }
 
+// Metrics returns the account's metrics, with its id as the label account.
+func (w *Worker) Metrics() prometheus.Gatherer { return w.metrics.registry }
+
 // Run works, or stands by, until the context ends, and then drains: a commit that has begun is finished, within
-// SHUTDOWN_TIMEOUT, and the lease is given up at once. It returns nil when drained; an error only when this process cannot
-// go on (the admin port is taken, topics or state are such that somebody has to decide, without a lease also when another
-// worker has taken over) or could not finish what it had begun.
+// SHUTDOWN_TIMEOUT. It returns nil when drained; an error only when this worker cannot go on (topics or state are such that
+// somebody has to decide, without a lease also when another worker has taken over) or could not finish what it had begun.
 func (w *Worker) Run(ctx context.Context) error {
 	defer w.producer.Close()
 	defer w.client.Close()
 	if w.codec.registry != nil {
 		defer w.codec.registry.Close()
 	}
-	stopAdmin, err := w.admin.open(w.network.Listen, w.cfg.AdminAddr)
-	if err != nil {
-		return err
-	}
-	defer stopAdmin()
 	hard, cutOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutOff()
 	draining := make(chan struct{})
@@ -137,10 +119,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		close(draining)
 		time.AfterFunc(w.cfg.ShutdownTimeout, cutOff)
 	})()
-	work, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
-	err = w.sessions(work, hard, fail)
-	w.election.leave() // not before the last commit is finished: the next worker would abort it
+	err := w.sessions(ctx, hard)
 	if ctx.Err() == nil || hard.Err() != nil {
 		return err
 	}
@@ -150,21 +129,24 @@ func (w *Worker) Run(ctx context.Context) error {
 }
 
 // sessions is one session after the other, until the context ends or one ends for good.
-func (w *Worker) sessions(ctx, hard context.Context, fail context.CancelCauseFunc) error {
+func (w *Worker) sessions(ctx, hard context.Context) error {
 	for {
 		s := &session{worker: w, encoder: w.codec.plain}
-		err := s.run(ctx, hard, fail)
-		w.shown.role.Store(Starting)
+		err := s.run(ctx, hard)
+		w.shown.role.Store(admin.Starting)
 		switch {
 		case hard.Err() != nil:
 			return fmt.Errorf("drain was cut off after SHUTDOWN_TIMEOUT %s: %w. What became of the last commit the next start finds out", w.cfg.ShutdownTimeout, err)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case errors.Is(err, errNoPart):
 		case !w.election.off() && errors.Is(err, producer.ErrFenced):
 			w.log.Warn().Err(err).Msg("stepping back, standing by")
 			w.election.lease.Yield()
-		case errors.Is(err, producer.ErrLeaseLost):
+		case errors.Is(err, producer.ErrLeaseLost), errors.Is(err, producer.ErrResigned):
 			w.log.Warn().Err(err).Msg("stepping back, standing by")
+		case errors.Is(err, producer.ErrLeaseMoved):
+			w.log.Info().Msg("the account moves to another replica")
 		case final(err):
 			return err
 		default:
@@ -177,6 +159,9 @@ func (w *Worker) sessions(ctx, hard context.Context, fail context.CancelCauseFun
 func (w *Worker) pause(ctx context.Context, began time.Time, err error) {
 	o := w.outages.note(began, err, "nothing can be committed; recovering until it can")
 	w.metrics.sessionFailures.WithLabelValues(o.Category).Inc()
+	if w.election.resign(o.Since, commitsFailFor) {
+		w.log.Warn().Time("since", o.Since).Msg("nothing can be committed here: giving the account up to the worker that stands by")
+	}
 	timer := time.NewTimer(o.pause())
 	defer timer.Stop()
 	select {

@@ -5,8 +5,8 @@ import (
 	"os"
 
 	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/fleet"
 	"github.com/convstream/convstream/cmd/internal/logging"
-	"github.com/convstream/convstream/cmd/internal/worker"
 )
 
 // unthrottled is a budget that never makes a request wait: no setting may say so.
@@ -19,11 +19,13 @@ func worked(ctx context.Context) (cost, error) {
 		return cost{}, err
 	}
 	cfg.RequestsPerMinute = unthrottled
-	w, err := worker.New(cfg, logging.New(cfg, os.Stderr), worker.Network{Name: "catchup"})
+	f, err := fleet.New(fleet.Config{
+		Process: &cfg.Process, Accounts: []config.AccountFile{{Config: cfg}}, Log: logging.New(cfg, os.Stderr), Name: "catchup",
+	})
 	if err != nil {
 		return cost{}, err
 	}
-	if err := w.Run(ctx); err != nil {
+	if err := f.Run(ctx); err != nil {
 		return cost{}, err
 	}
 	return used()

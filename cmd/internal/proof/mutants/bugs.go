@@ -12,13 +12,13 @@ type mutant struct {
 type edit struct{ file, old, new string }
 
 const (
-	worker   = "./cmd/internal/worker"
+	fleet    = "./cmd/internal/fleet"
 	producer = "./producer"
 	poller   = "./poller"
 )
 
 var mutants = []mutant{
-	{"no fencing: an error is followed by more of the same epoch", worker, "TestFaultMatrix/cells/Produce", []edit{
+	{"no fencing: an error is followed by more of the same epoch", fleet, "TestFaultMatrix/cells/Produce", []edit{
 		{"producer/producer.go", "*session // nil: Acquire first\n", "*session\n	kept *session\n"},
 		{"producer/commit.go", "	p.session = nil // whatever", "	p.kept = s\n	p.session = nil // whatever"},
 		{"producer/acquire.go", "	p.session = nil\n", "	if p.session = p.kept; p.session != nil {\n		return nil\n	}\n"},
@@ -26,10 +26,10 @@ var mutants = []mutant{
 	{"sequence numbers begin at 0 with every batch", producer, "Test.*", []edit{
 		{"producer/commit.go", "next := t.session.sequence[b.partition]", "next := int32(0)"},
 	}},
-	{"EndTxn is sent before Produce was acknowledged", worker, "TestFaultMatrix/cells/Produce", []edit{
+	{"EndTxn is sent before Produce was acknowledged", fleet, "TestFaultMatrix/cells/Produce", []edit{
 		{"producer/commit.go", "	return group.Wait()\n}\n\n// pack", "	go group.Wait()\n	return nil\n}\n\n// pack"},
 	}},
-	{"memory is committed before what it remembers", worker, "TestScenarios/killed-in-commits", []edit{
+	{"memory is committed before what it remembers", fleet, "TestScenarios/killed-in-commits", []edit{
 		{"cmd/internal/worker/sink.go", "	err := s.producer.Commit(ctx, d.records, func", `	var early []producer.Record
 	for _, r := range u.State {
 		early = append(early, producer.Record{Topic: s.cfg.Topics().State(), Key: r.Key, Value: r.Value})
@@ -39,41 +39,41 @@ var mutants = []mutant{
 	}
 	err := s.producer.Commit(ctx, d.records, func`},
 	}},
-	{"recovery takes aborted records for committed ones", worker, "TestFaultMatrix/cells/EndTxn", []edit{
+	{"recovery takes aborted records for committed ones", fleet, "TestFaultMatrix/cells/EndTxn", []edit{
 		{"producer/committed.go", "visible := !b.Attributes.Transactional() || !a.open[b.ProducerID]", "visible := true"},
 	}},
-	{"rows are forgotten two days too early", worker, "TestCrashes", []edit{
+	{"rows are forgotten two days too early", fleet, "TestCrashes", []edit{
 		{"poller/bundle.go", "p.state.Seen.Expired(a.Reach, sweepMost)", "p.state.Seen.Expired(a.Reach.Add(48*time.Hour+Horizon(p.cfg.Tiers)), sweepMost)"},
 	}},
-	{"the lease is ignored, every worker is active", worker, "TestStandby", []edit{
+	{"the lease is ignored, every worker is active", fleet, "TestStandby", []edit{
 		{"cmd/internal/worker/session.go", "	if e.off() {\n		return ctx,", "	if true {\n		return ctx,"},
 		{"cmd/internal/worker/election.go", "	if e.confirmed() {\n", "	if true {\n"},
 	}},
-	{"the budget begins anew at a takeover", worker, "TestBudgetAtTakeovers", []edit{
+	{"the budget begins anew at a takeover", fleet, "TestBudgetAtTakeovers", []edit{
 		{"cmd/internal/worker/session.go", "	w.budget.Restart()\n", ""},
 	}},
 	{"an epoch is used again although a request to commit may still arrive", producer, "TestACommitThatArrivesLate", []edit{
 		{"producer/commit.go", "	if s.doubtful {\n", "	if false {\n"},
 	}},
-	{"a dead letter is published whenever it is asked for", worker, "TestReplay$", []edit{
+	{"a dead letter is published whenever it is asked for", fleet, "TestReplay$", []edit{
 		{"poller/replay.go", "	if newest && aside == isAside {\n", "	if newest {\n"},
 	}},
-	{"the state does not say which contents are dead letters", worker, "TestReplayTakeover", []edit{
+	{"the state does not say which contents are dead letters", fleet, "TestReplayTakeover", []edit{
 		{"poller/state.go", "		b[1] |= flagAside\n", ""},
 	}},
-	{"progress is claimed for what has not settled", worker, "TestClocksApart", []edit{
+	{"progress is claimed for what has not settled", fleet, "TestClocksApart", []edit{
 		{"poller/agenda.go", "earlier(r.End, r.First.Add(-a.Settle).Truncate(time.Second))", "earlier(r.End, r.First.Truncate(time.Second))"},
 	}},
-	{"gaps do not pass over what fails", worker, "TestASecondThatAlwaysFails/backlog/500$", []edit{
+	{"gaps do not pass over what fails", fleet, "TestASecondThatAlwaysFails/backlog/500$", []edit{
 		{"poller/agenda.go", "		covered = covered.Add(Stretch{Window: f.Window})\n", "		_ = f\n"},
 	}},
-	{"a window that fails is never partial", worker, "TestASecondThatAlwaysFails/backlog/500$", []edit{
+	{"a window that fails is never partial", fleet, "TestASecondThatAlwaysFails/backlog/500$", []edit{
 		{"poller/failing.go", "		f.Partial, f.Why = true, Reread //", "		f.Partial, f.Why = false, Reread //"},
 	}},
-	{"what could not be read of a page goes nowhere", worker, "TestASecondThatAlwaysFails/backlog/stray-quote", []edit{
+	{"what could not be read of a page goes nowhere", fleet, "TestASecondThatAlwaysFails/backlog/stray-quote", []edit{
 		{"poller/bundle.go", "rows.add(append(slices.Clone(broken.Rows), smartassist.Unsplittable(broken.Rest)))", "rows.add(broken.Rows)"},
 	}},
-	{"a request that failed is not made again", worker, "TestALongWalkOfAFlakyService", []edit{
+	{"a request that failed is not made again", fleet, "TestALongWalkOfAFlakyService", []edit{
 		{"poller/reading.go", "	tries = 5\n", "	tries = 1\n"},
 		{"poller/reading.go", "	triesAlone = 12\n", "	triesAlone = 1\n"},
 		{"poller/reading.go", "	triesAgain = 2\n", "	triesAgain = 1\n"},
@@ -84,13 +84,13 @@ var mutants = []mutant{
 	{"a horizon that was lowered counts at once", poller, "TestAHorizonFallsAfterADay", []edit{
 		{"poller/state.go", "	case at.Sub(k.Lower) >= 24*time.Hour:\n", "	default:\n"},
 	}},
-	{"what memory does not reach back to is read again", worker, "TestRereadRaised", []edit{
+	{"what memory does not reach back to is read again", fleet, "TestRereadRaised", []edit{
 		{"poller/agenda.go", "	w.Start = later(w.Start, a.Reach)\n", ""},
 	}},
-	{"rows that are withheld do not keep their window in the schedule", worker, "TestWithheldConversationsAreNotForgotten", []edit{
+	{"rows that are withheld do not keep their window in the schedule", fleet, "TestWithheldConversationsAreNotForgotten", []edit{
 		{"poller/bundle.go", "	read.Withheld = r.withheld\n", ""},
 	}},
-	{"fingerprints of another list are not compared", worker, "TestIgnoredMembersChange", []edit{
+	{"fingerprints of another list are not compared", fleet, "TestIgnoredMembersChange", []edit{
 		{"poller/judge.go", "	return int(e.list) < len(d.prints.lists) && e.print() == row.Fingerprint(d.prints.lists[e.list])\n", "	return false\n"},
 	}},
 	{"rows are judged in the order in which reads end", poller, "TestWhatWasReadLaterIsNewer", []edit{

@@ -88,7 +88,7 @@ var (
 // firstWorld is the number of the first random world that finds the bug. They are played one after the other.
 func firstWorld(overlay string, seeds int) (string, error) {
 	began := time.Now()
-	out, passed, err := goTest(overlay, "./cmd/internal/worker", "-run", "^TestSeeds$", "-failfast", "-parallel", "1", "-seeds", strconv.Itoa(seeds), "-shrink", "0")
+	out, passed, err := goTest(overlay, "./cmd/internal/fleet", "-run", "^TestSeeds$", "-failfast", "-parallel", "1", "-seeds", strconv.Itoa(seeds), "-shrink", "0")
 	if err != nil || passed {
 		return fmt.Sprintf("none of %d", seeds), err
 	}

@@ -1,0 +1,149 @@
+package fleet
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/convstream/convstream/cmd/internal/admin"
+	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/worker"
+	"github.com/convstream/convstream/producer"
+)
+
+// account is one account of the process: its settings, and one worker after the other.
+type account struct {
+	id     string
+	file   config.AccountFile // as it is used
+	worker atomic.Pointer[worker.Worker]
+	lease  *producer.Lease // nil with LEASE=off
+
+	cancel context.CancelFunc // ends what start began; nil before
+	done   chan struct{}      // closed when it has ended
+	failed error              // why it could not finish; to be read when done is closed
+
+	mu       sync.Mutex
+	end      error // why no worker works on it, though it is to; nil while one does
+	settings error // why the file is not used as it is now
+}
+
+// newAccount has its first worker, which has not begun.
+func (f *Fleet) newAccount(file config.AccountFile) (*account, error) {
+	a := &account{id: file.Config.AccountID, file: file}
+	return a, f.renew(a)
+}
+
+// renew makes the account's next worker, and has it take part in the group.
+func (f *Fleet) renew(a *account) error {
+	if f.member != nil {
+		a.lease = f.member.Lease(a.id)
+	}
+	w, err := worker.New(a.file.Config, f.Log.With().Str("account", a.id).Logger(), f.Network, a.lease)
+	if err == nil {
+		a.worker.Store(w)
+	}
+	return err
+}
+
+// start has the account worked on until stop. fail ends the process: it is called where there is no other account.
+func (f *Fleet) start(ctx context.Context, a *account, fail context.CancelCauseFunc) {
+	ctx, a.cancel = context.WithCancel(ctx)
+	a.done = make(chan struct{})
+	go func() {
+		defer close(a.done)
+		a.failed = f.work(ctx, a, fail)
+	}()
+}
+
+// tryAgainAfter is how long an account that has ended for good is left alone: somebody has to mend its topics, or its file.
+const tryAgainAfter = 5 * time.Minute
+
+// work is one worker after the other. The error is that of a drain that was cut off.
+func (f *Fleet) work(ctx context.Context, a *account, fail context.CancelCauseFunc) error {
+	for {
+		err := a.worker.Load().Run(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case f.alone():
+			fail(err)
+			return nil
+		}
+		a.setEnded(err)
+		f.Log.Error().Str("account", a.id).Dur("again_after", tryAgainAfter).Msg("the account is not worked on here any more: " + worker.Explain(err))
+		f.withdraw(a)
+		for a.ended() != nil {
+			if wait(ctx, tryAgainAfter); ctx.Err() != nil {
+				return nil
+			}
+			if err := f.renew(a); err != nil {
+				f.Log.Error().Str("account", a.id).Err(err).Msg("the account cannot be worked on")
+				continue
+			}
+			a.setEnded(nil)
+		}
+	}
+}
+
+// withdraw gives the account up to the other replicas.
+func (f *Fleet) withdraw(a *account) {
+	if a.lease != nil {
+		a.lease.Withdraw()
+	}
+}
+
+// stop begins to end what start began.
+func (a *account) stop() {
+	if a.cancel != nil {
+		a.cancel()
+	}
+}
+
+// wait returns when that has ended, and why it could not finish.
+func (a *account) wait() error {
+	if a.done == nil {
+		return nil
+	}
+	<-a.done
+	return a.failed
+}
+
+func (a *account) ended() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.end
+}
+
+func (a *account) setEnded(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.end = err
+}
+
+// setSettings notes why the account's file is not used as it is now, and reports whether that is news.
+func (a *account) setSettings(err error) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	news := (err == nil) != (a.settings == nil) || err != nil && err.Error() != a.settings.Error()
+	a.settings = err
+	return news
+}
+
+func (a *account) settingsTrouble() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.settings
+}
+
+func (a *account) status() admin.Account {
+	s := a.worker.Load().Status()
+	s.File = a.file.Name
+	if err := a.ended(); err != nil {
+		s.Ended = worker.Explain(err)
+	}
+	if err := a.settingsTrouble(); err != nil {
+		s.Settings = err.Error()
+	}
+	return s
+}

@@ -1,0 +1,291 @@
+// Package fleet is the process: its accounts, each with a worker, one membership in the consumer group that spreads the accounts
+// over the replicas, and one admin port.
+//
+//	Fleet -- producer.Member          which accounts are this replica's, as the group has it
+//	      -- account -- worker.Worker one for each account that there are settings for; it works, stands by, or waits
+//	      -- admin.Port               asks all of them
+//
+// What ends one account for good (its state is lost, its login names no account) ends it alone, unless it is the only one that
+// there can be: without ACCOUNTS_DIR the process ends with it.
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/convstream/convstream/cmd/internal/admin"
+	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/worker"
+	"github.com/convstream/convstream/producer"
+)
+
+// Config is what a Fleet is made of.
+type Config struct {
+	Process  *config.Process
+	Accounts []config.AccountFile
+	// Reload reads the accounts again; nil where they stay as they are, and the process ends with its one account.
+	Reload  func() ([]config.AccountFile, error)
+	Log     zerolog.Logger
+	Network worker.Network
+	Name    string // of this process among the replicas
+}
+
+// Fleet is the accounts of a process.
+type Fleet struct {
+	Config
+	started time.Time
+	member  *producer.Member // nil with LEASE=off
+	port    *admin.Port
+	metrics *metrics
+
+	mu       sync.Mutex
+	accounts map[string]*account // by id
+	draining bool
+	folder   string // why the accounts could not be read again; "" where they could
+}
+
+// clientID is the process's name in the brokers' logs, where it has no other.
+const clientID = "convstream"
+
+// New builds a Fleet. It checks what can be checked without reaching for anything.
+func New(c Config) (*Fleet, error) {
+	f := &Fleet{Config: c, started: time.Now(), accounts: map[string]*account{}}
+	if c.Process.Lease {
+		var err error
+		to := c.Process.Kafka.Cluster(cmp.Or(c.Name, clientID), c.Network.Dial, zerolog.Nop()) // so the brokers' tools tell which replica it is
+		f.member, err = producer.OpenMember(to, producer.MemberConfig{
+			Group: c.Process.TopicPrefix + "convstream-lease", Topic: c.Process.Topics().State(), Name: c.Name, Timeout: c.Process.LeaseTimeout,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	f.metrics = newMetrics(f)
+	f.port = admin.NewPort(f, prometheus.GathererFunc(f.gather), c.Process.AdminToken, c.Log)
+	for _, file := range c.Accounts {
+		a, err := f.newAccount(file)
+		if err != nil {
+			f.closeUnused()
+			return nil, err
+		}
+		f.accounts[a.id] = a
+	}
+	return f, nil
+}
+
+// closeUnused closes what a Fleet that will not run has opened.
+func (f *Fleet) closeUnused() {
+	if f.member != nil {
+		f.member.Close()
+	}
+}
+
+// Port returns the admin port.
+func (f *Fleet) Port() *admin.Port { return f.port }
+
+// Worker returns the present worker of an account; nil where there is no such account.
+func (f *Fleet) Worker(account string) *worker.Worker {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if a := f.accounts[account]; a != nil {
+		return a.worker.Load()
+	}
+	return nil
+}
+
+// Run works until the context ends, and then drains: each account finishes what it has begun, within SHUTDOWN_TIMEOUT, and is given up
+// to the other replicas at once. It returns nil when drained; an error only when this process cannot go on, or could not finish
+// what it had begun.
+func (f *Fleet) Run(ctx context.Context) error {
+	stopAdmin, err := f.port.Open(f.Network.Listen, f.Process.AdminAddr)
+	if err != nil {
+		f.closeUnused()
+		return err
+	}
+	defer stopAdmin()
+	work, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	leave := f.join(ctx, fail)
+	f.mu.Lock()
+	for _, a := range f.accounts {
+		f.start(work, a, fail)
+	}
+	f.mu.Unlock()
+	f.watch(work)
+	err = f.drain()
+	leave()
+	if cause := context.Cause(work); ctx.Err() == nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+// retryAfter is how long to wait until what failed is tried again.
+const retryAfter = 15 * time.Second
+
+// join takes part in the group until leave is called. fail is called where somebody has to mend something.
+func (f *Fleet) join(ctx context.Context, fail context.CancelCauseFunc) (leave func()) {
+	if f.member == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // a drain ends it when it has finished what was begun
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		for ctx.Err() == nil {
+			err := f.member.Run(ctx)
+			if e, ok := errors.AsType[*producer.Error](err); ok && e.Category == producer.Settings && ctx.Err() == nil {
+				fail(err)
+				return
+			}
+			wait(ctx, retryAfter) // workers log the outage
+		}
+	}()
+	return func() {
+		cancel()
+		<-left
+		f.member.Close()
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// drain ends all accounts, and returns why some could not finish.
+func (f *Fleet) drain() error {
+	f.mu.Lock()
+	f.draining = true
+	accounts := f.sorted()
+	f.mu.Unlock()
+	if f.member != nil {
+		f.member.Leave()
+	}
+	for _, a := range accounts {
+		a.stop()
+	}
+	var ending sync.WaitGroup
+	errs := make([]error, len(accounts))
+	for i, a := range accounts {
+		ending.Go(func() {
+			errs[i] = a.wait()
+			f.withdraw(a) // others need not wait for the last
+		})
+	}
+	ending.Wait()
+	return errors.Join(errs...)
+}
+
+// sorted returns the accounts in order of their ids.
+func (f *Fleet) sorted() []*account {
+	out := make([]*account, 0, len(f.accounts))
+	for _, a := range f.accounts {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, func(a, b *account) int { return strings.Compare(a.id, b.id) })
+	return out
+}
+
+func (f *Fleet) list() []*account {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.sorted()
+}
+
+// alone reports whether there is one account and can be no other.
+func (f *Fleet) alone() bool { return f.Reload == nil }
+
+// Healthy implements admin.Process.
+func (f *Fleet) Healthy() error {
+	for _, a := range f.list() {
+		if err := a.worker.Load().Healthy(); err != nil && a.ended() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Readiness implements admin.Process. With one account it is that account's. With many, it is about the process: the brokers can be
+// reached, the group has been joined, and each account is worked on, stood by for, or in a trouble of its own that is told of.
+func (f *Fleet) Readiness(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	accounts := f.list()
+	var errs []error
+	if len(accounts) > 0 {
+		if err := accounts[0].worker.Load().Ping(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("brokers: %w", err))
+		}
+	}
+	if f.member != nil && !f.alone() {
+		if s := f.member.Status(); !s.Joined {
+			errs = append(errs, cmp.Or(s.Trouble, errors.New("starting: the group has not been joined yet")))
+		}
+	}
+	for _, a := range accounts {
+		switch s := a.worker.Load().Status(); {
+		case f.alone():
+			errs = append(errs, a.worker.Load().Readiness())
+		case s.Role == admin.Starting && s.Kafka == nil && a.ended() == nil:
+			errs = append(errs, fmt.Errorf("account %s: %s", a.id, s.NotYet))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Status implements admin.Process.
+func (f *Fleet) Status(ctx context.Context) admin.Status {
+	s := admin.Status{Name: f.Name, Started: f.started, Accounts: []admin.Account{}}
+	if err := f.Readiness(ctx); err != nil {
+		s.NotReady = err.Error()
+	}
+	s.Ready = s.NotReady == ""
+	if f.member != nil {
+		m := f.member.Status()
+		s.Group = &admin.Group{ID: f.member.Group, Joined: m.Joined}
+		if m.Trouble != nil {
+			s.Group.Trouble = m.Trouble.Error()
+		}
+	}
+	for _, a := range f.list() {
+		s.Accounts = append(s.Accounts, a.status())
+	}
+	return s
+}
+
+// Letters implements admin.Process.
+func (f *Fleet) Letters(id string) (admin.Letters, error) {
+	accounts := f.list()
+	if id == "" && len(accounts) == 1 {
+		return accounts[0].worker.Load().Letters(), nil
+	}
+	for _, a := range accounts {
+		if a.id == id {
+			return a.worker.Load().Letters(), nil
+		}
+	}
+	ids := make([]string, len(accounts))
+	for i, a := range accounts {
+		ids[i] = a.id
+	}
+	if id == "" {
+		return nil, fmt.Errorf("there are %d accounts: name one with --account (in the URL, ?account=ID): %s", len(ids), strings.Join(ids, ", "))
+	}
+	return nil, fmt.Errorf("%.40q is not an account of this process: %s", id, strings.Join(ids, ", "))
+}
+
+var _ admin.Process = (*Fleet)(nil)
