@@ -21,7 +21,7 @@ func refuseMisspelt(p *problems, known, environ []string) {
 			continue
 		}
 		if meant, distance := closest(name, known); distance <= nearMiss {
-			p.add(name, "there is no such setting; %s is meant?", meant)
+			p.add(name, "unknown setting; did you mean %s?", meant)
 		}
 	}
 }

@@ -80,5 +80,5 @@ const (
 
 func (r *Running) checkAdminAddr(p *problems) {
 	_, port, err := net.SplitHostPort(r.AdminAddr)
-	p.require(err == nil && (port == "0" || portOK(port, false)), "ADMIN_ADDR", "%s is no host:port; expected one like :8080 or 127.0.0.1:8080", quote(r.AdminAddr))
+	p.require(err == nil && (port == "0" || portOK(port, false)), "ADMIN_ADDR", "%s is not a host:port; expected one like :8080 or 127.0.0.1:8080", quote(r.AdminAddr))
 }
