@@ -49,6 +49,17 @@ func TestSecretShowsInNoWay(t *testing.T) {
 	}
 }
 
+// TestLargestSecret: what is taken at start can also be read when it is used.
+func TestLargestSecret(t *testing.T) {
+	for size, want := range map[int]bool{largestSecret: true, largestSecret + 1: false} {
+		path := write(t, strings.Repeat("x", size))
+		_, loadErr := load(least("SMARTASSIST_JWT", "", "SMARTASSIST_JWT_FILE", path))
+		if _, err := secret.File("X", path).Read(); (err == nil) != want || (loadErr == nil) != want {
+			t.Errorf("%d bytes: at start %v, when used %v, want them taken: %v", size, loadErr, err, want)
+		}
+	}
+}
+
 // TestNoSecretInErrorsOrListings sets random secrets beside random good and bad settings, in the right variables and in
 // those where they end up by mistake, and looks for them in all that is ever shown.
 func TestNoSecretInErrorsOrListings(t *testing.T) {
