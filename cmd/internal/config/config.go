@@ -46,48 +46,32 @@ type Process struct {
 // Load reads, decodes and validates the settings. lookup is os.LookupEnv or stands for it; environ, as from os.Environ,
 // is searched for misspelt names and may be nil. The error is an *Error that names every wrong setting.
 func Load(lookup func(name string) (string, bool), environ []string) (*Config, error) {
-	return loadWhere(lookup, environ, func(Problem) bool { return true })
+	return loadWhere(lookup, environ, func(group) bool { return true })
 }
 
 // LoadForReading is Load for commands that only read topics: what is wrong with settings that have nothing to do with
 // reaching the cluster and the schema registry and naming the topics does not matter to them.
 func LoadForReading(lookup func(name string) (string, bool), environ []string) (*Config, error) {
-	return loadWhere(lookup, environ, func(p Problem) bool {
-		return strings.HasPrefix(p.Name, "KAFKA_") || strings.HasPrefix(p.Name, "TOPIC_") || strings.HasPrefix(p.Name, "SCHEMA_REGISTRY_")
-	})
+	return loadWhere(lookup, environ, func(g group) bool { return g == ofTopics })
 }
 
 // LoadForAsking is LoadForReading for commands that ask a worker's admin port for something.
 func LoadForAsking(lookup func(name string) (string, bool), environ []string) (*Config, error) {
-	return loadWhere(lookup, environ, func(p Problem) bool { return strings.HasPrefix(p.Name, "ADMIN_") })
+	return loadWhere(lookup, environ, func(g group) bool { return g == ofAdmin })
 }
 
-func loadWhere(lookup func(string) (string, bool), environ []string, matters func(Problem) bool) (*Config, error) {
-	c := &Config{}
-	settings := c.settings()
+func loadWhere(lookup func(string) (string, bool), environ []string, matters func(group) bool) (*Config, error) {
+	c, p := &Config{}, &problems{}
 	env := trimmed(lookup)
-	if err := read(settings, env); err != nil {
+	if err := examine(p, c.settings(), env, matters); err != nil {
 		return nil, err
 	}
-	p := &problems{}
-	known := make([]string, 0, len(settings)+len(notYet))
-	for _, s := range settings {
-		known = append(known, s.name)
-		if s.wrong != nil {
-			p.add(s.name, "%v", s.wrong)
-		}
+	if matters(ofTopics) {
+		c.Registry.checkRegister(p)
+		refuseNotYet(p, env)
 	}
-	check(p, settings)
-	if c.Registry.URL == "" && !c.Registry.Register && p.ok("SCHEMA_REGISTRY_REGISTER") { // who says so has a registry, and forgot to say where
-		p.add("SCHEMA_REGISTRY_URL", "required with SCHEMA_REGISTRY_REGISTER=false")
-	}
-	for _, s := range notYet {
-		known = append(known, s.name)
-	}
-	refuseNotYet(p, env)
-	refuseMisspelt(p, known, environ)
-	p.found = slices.DeleteFunc(p.found, func(f Problem) bool { return !matters(f) })
-	if err := p.err(known); err != nil {
+	refuseMisspelt(p, environ, matters)
+	if err := p.err(); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -95,15 +79,34 @@ func loadWhere(lookup func(string) (string, bool), environ []string, matters fun
 
 // settings is the table of settings, in the order in which people are shown them; the rows set the fields of c.
 func (c *Config) settings() []*setting {
-	return slices.Concat(c.Service.settings(), c.Kafka.settings(), c.Registry.settings(), c.TopicSettings.settings(), c.Reading.settings(), c.Running.settings())
+	return slices.Concat(
+		in(ofAccount, c.Service.settings()),
+		in(ofTopics, c.Kafka.settings(), c.Registry.settings(), c.TopicSettings.settings()),
+		in(ofAccount, c.Reading.settings()),
+		in(ofRunning, c.Running.settings()),
+	)
 }
+
+// known are the names of all settings, also of those that are not yet supported, in the order in which people are shown
+// them, and groups what each belongs to.
+var known, groups = func() (names []string, groups map[string]group) {
+	groups = map[string]group{}
+	add := func(name string, g group) { names, groups[name] = append(names, name), g }
+	for _, s := range (&Config{}).settings() {
+		add(s.name, s.group)
+	}
+	for _, s := range notYet {
+		add(s.name, ofTopics)
+	}
+	return names, groups
+}()
 
 // Validate checks a Config as Load does, except for what only an environment has: names and spellings, and secrets that are
 // set in two ways or whose files cannot be read. The error is an *Error that names every wrong setting by its variable.
 func (c *Config) Validate() error {
 	p := &problems{}
 	check(p, c.settings())
-	return p.err(nil)
+	return p.err()
 }
 
 // trimmed looks values up without the white space around them; an empty one counts as not set.

@@ -54,8 +54,8 @@ func TestRows(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, s := range rows {
-		if s.doc == "" || s.preset != "" && s.unset != "" || seen[s.name] {
-			t.Errorf("%s stands there twice, has no documentation, or a preset and words for its absence", s.name)
+		if s.group == 0 || s.doc == "" || s.preset != "" && s.unset != "" || seen[s.name] {
+			t.Errorf("%s stands there twice, has no group, no documentation, or a preset and words for its absence", s.name)
 		}
 		if s.text != s.preset || s.wrong != nil {
 			t.Errorf("%s: preset %q is read as %q: %v", s.name, s.preset, s.text, s.wrong)

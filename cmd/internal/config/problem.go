@@ -53,21 +53,23 @@ func (p *problems) ok(names ...string) bool {
 	return !slices.ContainsFunc(p.found, func(f Problem) bool { return slices.Contains(names, f.Name) })
 }
 
-// err returns an *Error with the problems in the order of names, others last; nil if there are none.
-func (p *problems) err(names []string) error {
+// err returns an *Error with the problems in the order of the table, others last; nil if there are none.
+func (p *problems) err() error {
 	if len(p.found) == 0 {
 		return nil
 	}
-	rank := func(f Problem) int {
-		if i := slices.Index(names, f.Name); i >= 0 {
-			return i
-		}
-		return len(names)
-	}
-	slices.SortStableFunc(p.found, func(a, b Problem) int { return rank(a) - rank(b) })
+	slices.SortStableFunc(p.found, func(a, b Problem) int { return rank(a.Name) - rank(b.Name) })
 	errs := make([]error, len(p.found))
 	for i, f := range p.found {
 		errs[i] = f
 	}
 	return &Error{Problems: p.found, joined: errors.Join(errs...)}
+}
+
+// rank is where a name stands in the table.
+func rank(name string) int {
+	if i := slices.Index(known, name); i >= 0 {
+		return i
+	}
+	return len(known)
 }
