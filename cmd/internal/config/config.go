@@ -79,11 +79,17 @@ func loadWhere(lookup func(string) (string, bool), environ []string, matters fun
 
 // settings is the table of settings, in the order in which people are shown them; the rows set the fields of c.
 func (c *Config) settings() []*setting {
+	return slices.Concat(c.Account.settings(), c.Process.settings())
+}
+
+func (a *Account) settings() []*setting {
+	return in(ofAccount, a.Service.settings(), a.Reading.settings())
+}
+
+func (p *Process) settings() []*setting {
 	return slices.Concat(
-		in(ofAccount, c.Service.settings()),
-		in(ofTopics, c.Kafka.settings(), c.Registry.settings(), c.TopicSettings.settings()),
-		in(ofAccount, c.Reading.settings()),
-		in(ofRunning, c.Running.settings()),
+		in(ofTopics, p.Kafka.settings(), p.Registry.settings(), p.TopicSettings.settings()),
+		in(ofRunning, p.Running.settings()),
 	)
 }
 
@@ -119,7 +125,7 @@ func trimmed(lookup func(string) (string, bool)) envconfig.LookuperFunc {
 }
 
 // Topics are the topics as the settings name them.
-func (c *Config) Topics() encoder.Topics { return c.TopicSettings.names() }
+func (p *Process) Topics() encoder.Topics { return p.names() }
 
 // Cluster is how the brokers are reached, by everything that reaches them: the worker and each command, under its own
 // clientID. dial is nil for the real network.
