@@ -44,7 +44,8 @@ type Process struct {
 }
 
 // Load reads, decodes and validates the settings. lookup is os.LookupEnv or stands for it; environ, as from os.Environ,
-// is searched for misspelt names and may be nil. The error is an *Error that names every wrong setting.
+// is searched for misspelt names and may be nil. The error is an *Error that names every wrong setting. ACCOUNTS_DIR is one:
+// where there may be many accounts, LoadAll is called instead.
 func Load(lookup func(name string) (string, bool), environ []string) (*Config, error) {
 	return loadWhere(lookup, environ, func(group) bool { return true })
 }
@@ -69,6 +70,9 @@ func loadWhere(lookup func(string) (string, bool), environ []string, matters fun
 	if matters(ofTopics) {
 		c.Registry.checkRegister(p)
 		refuseNotYet(p, env)
+	}
+	if matters(ofRunning) {
+		p.require(c.AccountsDir == "", "ACCOUNTS_DIR", "many accounts are not supported here; expected the settings of one account in the environment")
 	}
 	refuseMisspelt(p, environ, matters)
 	if err := p.err(); err != nil {

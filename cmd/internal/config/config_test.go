@@ -150,6 +150,7 @@ func everyVariable(t *testing.T) []variable {
 			want: []string{"/a/*/b~0~1", "/c"}, bad: []string{"a", "a/b", "/a~", "/a~2", "/a,"}},
 		{name: "STATE_LOST", get: func(c *Config) any { return c.StateLost }, unset: StopWhenLost, good: "Resume", want: ResumeWhenLost, bad: []string{"ignore"}},
 		{name: "RECORD_TIMESTAMP", get: func(c *Config) any { return c.RecordTimestamp }, unset: AtPublish, good: "start", want: AtStart, bad: []string{"end"}},
+		{name: "ACCOUNTS_DIR", get: func(c *Config) any { return c.AccountsDir }, unset: "", good: " ", want: "", bad: []string{folder}}, // Load is for one account
 		{name: "LEASE", get: func(c *Config) any { return c.Lease }, unset: true, good: "Off", want: false, bad: []string{"true", "no"}},
 		{name: "LEASE_TIMEOUT", get: func(c *Config) any { return c.LeaseTimeout }, unset: 10 * time.Second, good: "6s", want: 6 * time.Second, bad: []string{"0s", "6", "6m"}},
 		{name: "ADMIN_ADDR", get: func(c *Config) any { return c.AdminAddr }, unset: ":8080", good: "127.0.0.1:0", want: "127.0.0.1:0", bad: []string{"8080", "a:b", ":", ":70000"}},

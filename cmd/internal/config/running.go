@@ -14,6 +14,7 @@ type Running struct {
 	Lease        bool          // elect one active worker among those of the account
 	LeaseTimeout time.Duration // after which a silent worker loses the lease
 
+	AccountsDir     string // folder of one file for each account; "" for one account, which the environment tells
 	StateLost       StateLost
 	AdminAddr       string        // host:port to listen on; the host may be empty
 	AdminToken      secret.Secret // not set: POST from loopback only
@@ -25,6 +26,8 @@ type Running struct {
 func (r *Running) settings() []*setting {
 	token := tokenOf("ADMIN_TOKEN", &r.AdminToken)
 	return []*setting{
+		{name: "ACCOUNTS_DIR", value: plain(&r.AccountsDir),
+			doc: "folder of one file `NAME.env` for each account, see [many accounts](#many-accounts); then `SMARTASSIST_ACCOUNT_ID` is not set"},
 		{name: "RECORD_TIMESTAMP", preset: "publish", value: choice(&r.RecordTimestamp, AtPublish, AtStart),
 			doc: "Kafka record time: `publish`, or `start` (the conversation's start, where it is not in the future and within half the topic's retention)"},
 		{name: "LEASE", preset: "on", value: of(&r.Lease, onOff),
