@@ -47,7 +47,7 @@ type Process struct {
 // is searched for misspelt names and may be nil. The error is an *Error that names every wrong setting. ACCOUNTS_DIR is one:
 // where there may be many accounts, LoadAll is called instead.
 func Load(lookup func(name string) (string, bool), environ []string) (*Config, error) {
-	return loadWhere(lookup, environ, func(group) bool { return true })
+	return loadWhere(lookup, environ, everything)
 }
 
 // LoadForReading is Load for commands that only read topics: what is wrong with settings that have nothing to do with
@@ -60,6 +60,9 @@ func LoadForReading(lookup func(name string) (string, bool), environ []string) (
 func LoadForAsking(lookup func(name string) (string, bool), environ []string) (*Config, error) {
 	return loadWhere(lookup, environ, func(g group) bool { return g == ofAdmin })
 }
+
+// everything is for commands to which all settings matter.
+func everything(group) bool { return true }
 
 func loadWhere(lookup func(string) (string, bool), environ []string, matters func(group) bool) (*Config, error) {
 	c, p := &Config{}, &problems{}
