@@ -1,7 +1,8 @@
-// Package config reads the worker's settings from the environment.
+// Package config reads the settings of a process and of the accounts that it works on.
 //
-// The environment is the only source. Each setting is one row, in the table of the part of Config that it belongs to: its
-// name, what holds where it is not set, how it is decoded and checked, and what people are told about it. Load has
+// The environment is the only source, and with ACCOUNTS_DIR the files of a folder: each holds what one account has besides
+// the environment, or instead of it. Each setting is one row, in the table of the part of Config that it belongs to: its
+// name, what holds where it is not set, how it is decoded and checked, and what people are told about it. LoadAll has
 // go-envconfig read the rows, checks them all, and so names in one run every wrong setting, what is expected of it and never
 // a secret. go-envconfig does the looking up and the presets; how a value is spelt is ours, because envconfig reads "010" as
 // eight and quotes what it could not parse.

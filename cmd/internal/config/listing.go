@@ -41,7 +41,7 @@ func (s *setting) shown(set bool) Setting {
 // FileSettings is what a file of ACCOUNTS_DIR sets.
 type FileSettings struct {
 	File      string    // "eu.env"
-	AccountID string    // "" where the file does not say it
+	AccountID string    // "" where the file says none, or what is not one
 	Settings  []Setting // those alone that the file sets; Set is false where it unsets what the environment sets
 }
 
@@ -58,7 +58,10 @@ func SettingsOfFiles(lookup func(name string) (string, bool)) ([]FileSettings, e
 	}
 	files := make([]FileSettings, len(drafts))
 	for i, d := range drafts {
-		files[i] = FileSettings{File: d.name + suffix, AccountID: d.account.AccountID}
+		files[i].File = d.name + suffix
+		if d.wrong.ok("SMARTASSIST_ACCOUNT_ID") {
+			files[i].AccountID = d.account.AccountID
+		}
 		for _, s := range d.rows {
 			if text, sets := d.values[s.name]; sets {
 				files[i].Settings = append(files[i].Settings, s.shown(strings.TrimSpace(text) != ""))
