@@ -48,6 +48,9 @@ func lineName(number int) string { return fmt.Sprintf("line %d", number) }
 
 // refuseForeign says why a name is not a setting of an account. A file is ours alone, so every name that nobody knows is a slip.
 func refuseForeign(p *problems, line int, name string) {
+	if !p.ok(name) {
+		return // told already
+	}
 	if groups[name] != 0 {
 		p.add(name, "line %d: a setting of the process; set it in the environment", line)
 		return

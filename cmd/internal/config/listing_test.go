@@ -119,3 +119,21 @@ func TestPageHoldsTheTable(t *testing.T) {
 		t.Errorf("%s (-want +got), go test ./cmd/internal/config -update writes it:\n%s", settingsPage, diff)
 	}
 }
+
+// TestPageOnManyAccounts holds what the page says of files against what is read: which settings may stand there, and its example.
+func TestPageOnManyAccounts(t *testing.T) {
+	text, err := os.ReadFile(settingsPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Many accounts\n")
+	rows := (&Account{}).settings()
+	if want := "the settings from `" + rows[0].name + "` to `" + rows[len(rows)-1].name + "` in the table"; !strings.Contains(section, want) {
+		t.Errorf("does not say %q", want)
+	}
+	_, rest, _ := strings.Cut(section, "```\n")
+	example, _, _ := strings.Cut(rest, "```\n")
+	if _, _, err := LoadAll(from(many(folder(t, "eu.env", example)))); err != nil || !strings.HasPrefix(example, "# eu.env\n") {
+		t.Errorf("example %q: %v", example, err)
+	}
+}
