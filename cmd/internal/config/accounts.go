@@ -105,8 +105,8 @@ func examineCommon(env envconfig.Lookuper, environ []string) (common, error) {
 	return common{values.found, misspelt.found}, err
 }
 
-// attribute says of every problem with a value where it stands. A value of the environment that is wrong by itself is the environment's
-// problem, the same for all files; one that is wrong beside what the file sets is the file's.
+// attribute says of every problem with a value where it stands. A value of the environment that is wrong by itself is the
+// environment's problem, the same for all files; one that is wrong beside what the file sets is the file's.
 func (d *draft) attribute(env envconfig.Lookuper, c common) {
 	for i := range d.wrong.found {
 		f := &d.wrong.found[i]

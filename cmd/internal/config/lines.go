@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/go-envparse"
 )
 
-// enoughWrong is how many wrong lines of a file are told: one with more of them is the wrong file.
+// enoughWrong is how many wrong lines of a file are reported: one with more of them is the wrong file.
 const enoughWrong = 20
 
 // parse reads lines of VARIABLE=value, in which only settings of an account may stand, and adds what is wrong with them.
@@ -23,7 +23,7 @@ func parse(p *problems, content []byte) map[string]string {
 	for line := range bytes.Lines(bytes.TrimPrefix(content, []byte("\ufeff"))) {
 		number++
 		if len(p.found) >= enoughWrong {
-			p.add("", "the lines from %d on are not told; expected lines of VARIABLE=value", number)
+			p.add("", "the lines from %d on were not read; expected lines of VARIABLE=value", number)
 			break
 		}
 		name, value, err := assignment(line)
@@ -49,7 +49,7 @@ func lineName(number int) string { return fmt.Sprintf("line %d", number) }
 // refuseForeign says why a name is not a setting of an account. A file is ours alone, so every name that nobody knows is a slip.
 func refuseForeign(p *problems, line int, name string) {
 	if !p.ok(name) {
-		return // told already
+		return // reported already
 	}
 	if groups[name] != 0 {
 		p.add(name, "line %d: a setting of the process; set it in the environment", line)
@@ -65,7 +65,7 @@ func refuseForeign(p *problems, line int, name string) {
 	p.add(lineName(line), "unknown setting")
 }
 
-// nameLike are the names that can be told. What merely stands before a "=" may be the end of a secret that was broken into
+// nameLike matches the names that are shown. What merely stands before a "=" may be the end of a secret that was broken into
 // two lines, as the padding of base64 is.
 var nameLike = regexp.MustCompile(`^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$`)
 

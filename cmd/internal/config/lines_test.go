@@ -70,7 +70,7 @@ func TestParseRefuses(t *testing.T) {
 		"hush1HUSH2hush3=":                       "line 1: unknown setting",
 		"HUSH" + strings.Repeat("H_H", 99) + "=": "line 1: unknown setting",
 		"SETTLE=" + strings.Repeat("h", 1<<16):   "line 1: longer than 64 KiB",
-		strings.Repeat("hush\n", 30):             strings.Join(numbered(enoughWrong, ": missing ="), "\n") + "\nthe lines from 21 on are not told; expected lines of VARIABLE=value",
+		strings.Repeat("hush\n", 30):             strings.Join(numbered(enoughWrong, ": missing ="), "\n") + "\nthe lines from 21 on were not read; expected lines of VARIABLE=value",
 	} {
 		if _, wrong := parsed(text); wrong != want {
 			t.Errorf("%.80q:\n%s\nwant\n%s", text, wrong, want)
@@ -86,7 +86,7 @@ func numbered(n int, text string) []string {
 	return lines
 }
 
-// FuzzParse puts a secret into any file: whatever becomes of the lines, nothing of it is told.
+// FuzzParse puts a secret into any file: whatever becomes of the lines, nothing of it is shown.
 func FuzzParse(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"SMARTASSIST_JWT=", ""}, {"SMARTASSIST_JWT=\"", "\\u12"}, {"", "=="}, {"A_", "=1"}, {"export ", "="}, {"SETTLE='", "#'#\r\nSETTLE=1"}, {"\ufeff#", "\x00"}, {"KAFKA_BROKERS=", "\nREREED=\\"},
