@@ -1,7 +1,8 @@
-// Package config reads the worker's settings from the environment.
+// Package config reads the settings of a process and of the accounts that it works on.
 //
-// The environment is the only source. Each setting is one row, in the table of the part of Config that it belongs to: its
-// name, what holds where it is not set, how it is decoded and checked, and what people are told about it. Load has
+// The environment is the only source, and with ACCOUNTS_DIR the files of a folder: each holds what one account has besides
+// the environment, or instead of it. Each setting is one row, in the table of the part of Config that it belongs to: its
+// name, what holds where it is not set, how it is decoded and checked, and what people are told about it. LoadAll has
 // go-envconfig read the rows, checks them all, and so names in one run every wrong setting, what is expected of it and never
 // a secret. go-envconfig does the looking up and the presets; how a value is spelt is ours, because envconfig reads "010" as
 // eight and quotes what it could not parse.
@@ -44,50 +45,41 @@ type Process struct {
 }
 
 // Load reads, decodes and validates the settings. lookup is os.LookupEnv or stands for it; environ, as from os.Environ,
-// is searched for misspelt names and may be nil. The error is an *Error that names every wrong setting.
+// is searched for misspelt names and may be nil. The error is an *Error that names every wrong setting. ACCOUNTS_DIR is one:
+// where there may be many accounts, LoadAll is called instead.
 func Load(lookup func(name string) (string, bool), environ []string) (*Config, error) {
-	return loadWhere(lookup, environ, func(Problem) bool { return true })
+	return loadWhere(lookup, environ, everything)
 }
 
 // LoadForReading is Load for commands that only read topics: what is wrong with settings that have nothing to do with
 // reaching the cluster and the schema registry and naming the topics does not matter to them.
 func LoadForReading(lookup func(name string) (string, bool), environ []string) (*Config, error) {
-	return loadWhere(lookup, environ, func(p Problem) bool {
-		return strings.HasPrefix(p.Name, "KAFKA_") || strings.HasPrefix(p.Name, "TOPIC_") || strings.HasPrefix(p.Name, "SCHEMA_REGISTRY_")
-	})
+	return loadWhere(lookup, environ, func(g group) bool { return g == ofTopics })
 }
 
 // LoadForAsking is LoadForReading for commands that ask a worker's admin port for something.
 func LoadForAsking(lookup func(name string) (string, bool), environ []string) (*Config, error) {
-	return loadWhere(lookup, environ, func(p Problem) bool { return strings.HasPrefix(p.Name, "ADMIN_") })
+	return loadWhere(lookup, environ, func(g group) bool { return g == ofAdmin })
 }
 
-func loadWhere(lookup func(string) (string, bool), environ []string, matters func(Problem) bool) (*Config, error) {
-	c := &Config{}
-	settings := c.settings()
+// everything is for commands to which all settings matter.
+func everything(group) bool { return true }
+
+func loadWhere(lookup func(string) (string, bool), environ []string, matters func(group) bool) (*Config, error) {
+	c, p := &Config{}, &problems{}
 	env := trimmed(lookup)
-	if err := read(settings, env); err != nil {
+	if err := examine(p, c.settings(), env, matters); err != nil {
 		return nil, err
 	}
-	p := &problems{}
-	known := make([]string, 0, len(settings)+len(notYet))
-	for _, s := range settings {
-		known = append(known, s.name)
-		if s.wrong != nil {
-			p.add(s.name, "%v", s.wrong)
-		}
+	if matters(ofTopics) {
+		c.Registry.checkRegister(p)
+		refuseNotYet(p, env)
 	}
-	check(p, settings)
-	if c.Registry.URL == "" && !c.Registry.Register && p.ok("SCHEMA_REGISTRY_REGISTER") { // who says so has a registry, and forgot to say where
-		p.add("SCHEMA_REGISTRY_URL", "required with SCHEMA_REGISTRY_REGISTER=false")
+	if matters(ofRunning) {
+		p.require(c.AccountsDir == "", "ACCOUNTS_DIR", "many accounts are not supported here; expected the settings of one account in the environment")
 	}
-	for _, s := range notYet {
-		known = append(known, s.name)
-	}
-	refuseNotYet(p, env)
-	refuseMisspelt(p, known, environ)
-	p.found = slices.DeleteFunc(p.found, func(f Problem) bool { return !matters(f) })
-	if err := p.err(known); err != nil {
+	refuseMisspelt(p, environ, matters)
+	if err := p.err(); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -95,15 +87,40 @@ func loadWhere(lookup func(string) (string, bool), environ []string, matters fun
 
 // settings is the table of settings, in the order in which people are shown them; the rows set the fields of c.
 func (c *Config) settings() []*setting {
-	return slices.Concat(c.Service.settings(), c.Kafka.settings(), c.Registry.settings(), c.TopicSettings.settings(), c.Reading.settings(), c.Running.settings())
+	return slices.Concat(c.Account.settings(), c.Process.settings())
 }
+
+func (a *Account) settings() []*setting {
+	return in(ofAccount, a.Service.settings(), a.Reading.settings())
+}
+
+func (p *Process) settings() []*setting {
+	return slices.Concat(
+		in(ofTopics, p.Kafka.settings(), p.Registry.settings(), p.TopicSettings.settings()),
+		in(ofRunning, p.Running.settings()),
+	)
+}
+
+// known are the names of all settings, also of those that are not yet supported, in the order in which people are shown
+// them, and groups what each belongs to.
+var known, groups = func() (names []string, groups map[string]group) {
+	groups = map[string]group{}
+	add := func(name string, g group) { names, groups[name] = append(names, name), g }
+	for _, s := range (&Config{}).settings() {
+		add(s.name, s.group)
+	}
+	for _, s := range notYet {
+		add(s.name, ofTopics)
+	}
+	return names, groups
+}()
 
 // Validate checks a Config as Load does, except for what only an environment has: names and spellings, and secrets that are
 // set in two ways or whose files cannot be read. The error is an *Error that names every wrong setting by its variable.
 func (c *Config) Validate() error {
 	p := &problems{}
 	check(p, c.settings())
-	return p.err(nil)
+	return p.err()
 }
 
 // trimmed looks values up without the white space around them; an empty one counts as not set.
@@ -116,18 +133,10 @@ func trimmed(lookup func(string) (string, bool)) envconfig.LookuperFunc {
 }
 
 // Topics are the topics as the settings name them.
-func (p *Process) Topics() encoder.Topics { return p.TopicSettings.names() }
+func (p *Process) Topics() encoder.Topics { return p.names() }
 
 // Cluster is how the brokers are reached, by everything that reaches them: the worker and each command, under its own
 // clientID. dial is nil for the real network.
 func (k Kafka) Cluster(clientID string, dial func(ctx context.Context, network, address string) (net.Conn, error), log zerolog.Logger) producer.Cluster {
 	return producer.Cluster{Brokers: k.Brokers, ClientID: clientID, Dial: dial, Log: log}
-}
-
-// AccountFile is the settings of one account, and where they are from.
-type AccountFile struct {
-	Name   string // of the file, without .env; "" for the account that the environment names
-	Config *Config
-	Err    error
-	Digest string
 }

@@ -150,6 +150,7 @@ func everyVariable(t *testing.T) []variable {
 			want: []string{"/a/*/b~0~1", "/c"}, bad: []string{"a", "a/b", "/a~", "/a~2", "/a,"}},
 		{name: "STATE_LOST", get: func(c *Config) any { return c.StateLost }, unset: StopWhenLost, good: "Resume", want: ResumeWhenLost, bad: []string{"ignore"}},
 		{name: "RECORD_TIMESTAMP", get: func(c *Config) any { return c.RecordTimestamp }, unset: AtPublish, good: "start", want: AtStart, bad: []string{"end"}},
+		{name: "ACCOUNTS_DIR", get: func(c *Config) any { return c.AccountsDir }, unset: "", good: " ", want: "", bad: []string{folder}}, // Load is for one account
 		{name: "LEASE", get: func(c *Config) any { return c.Lease }, unset: true, good: "Off", want: false, bad: []string{"true", "no"}},
 		{name: "LEASE_TIMEOUT", get: func(c *Config) any { return c.LeaseTimeout }, unset: 10 * time.Second, good: "6s", want: 6 * time.Second, bad: []string{"0s", "6", "6m"}},
 		{name: "ADMIN_ADDR", get: func(c *Config) any { return c.AdminAddr }, unset: ":8080", good: "127.0.0.1:0", want: "127.0.0.1:0", bad: []string{"8080", "a:b", ":", ":70000"}},
@@ -241,66 +242,6 @@ func TestEveryWrongSettingAtOnce(t *testing.T) {
 	_, err := load(env)
 	if lines := strings.Split(err.Error(), "\n"); len(lines) != len(problems)+1 {
 		t.Errorf("%d lines for %d problems:\n%v", len(lines), len(problems), err)
-	}
-}
-
-func TestLogin(t *testing.T) {
-	file := write(t, "s")
-	for _, test := range []struct {
-		about string
-		env   map[string]string
-		want  []string
-	}{
-		{"none", least("SMARTASSIST_JWT", ""), []string{"SMARTASSIST_JWT"}},
-		{"token", least(), nil},
-		{"token twice", least("SMARTASSIST_JWT_FILE", file), []string{"SMARTASSIST_JWT"}},
-		{"both ways", least("SMARTASSIST_CLIENT_ID", "me", "SMARTASSIST_CLIENT_SECRET", "s"), []string{"SMARTASSIST_JWT"}},
-		{"token and half of the other", least("SMARTASSIST_CLIENT_ID", "me"), []string{"SMARTASSIST_JWT"}},
-		{"client", least("SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_ID", "me", "SMARTASSIST_CLIENT_SECRET", "s"), nil},
-		{"client without secret", least("SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_ID", "me"), []string{"SMARTASSIST_CLIENT_SECRET"}},
-		{"secret without client", least("SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_SECRET_FILE", file), []string{"SMARTASSIST_CLIENT_ID"}},
-		{"secret twice", least("SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_ID", "me", "SMARTASSIST_CLIENT_SECRET", "s", "SMARTASSIST_CLIENT_SECRET_FILE", file), []string{"SMARTASSIST_CLIENT_SECRET"}},
-	} {
-		if test.want == nil {
-			if _, err := load(test.env); err != nil {
-				t.Errorf("%s: %v", test.about, err)
-			}
-		} else if got := names(wrong(t, test.env)); !slices.Equal(got, test.want) {
-			t.Errorf("%s: problems with %v, want %v", test.about, got, test.want)
-		}
-	}
-}
-
-func TestRegistryLogin(t *testing.T) {
-	file := write(t, "s")
-	const url, user, password = "SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_USERNAME", "SCHEMA_REGISTRY_PASSWORD"
-	for _, test := range []struct {
-		about string
-		env   map[string]string
-		want  []string
-	}{
-		{"none", least(url, "http://r:8081"), nil},
-		{"whole", least(url, "http://r:8081", user, "me", password, "s"), nil},
-		{"of a file", least(url, "http://r:8081", user, "me", password+"_FILE", file), nil},
-		{"user alone", least(url, "http://r:8081", user, "me"), []string{password}},
-		{"password alone", least(url, "http://r:8081", password, "s"), []string{user}},
-		{"file alone", least(url, "http://r:8081", password+"_FILE", file), []string{user}},
-		{"password twice", least(url, "http://r:8081", user, "me", password, "s", password+"_FILE", file), []string{password}},
-		{"without a registry", least(user, "me", password, "s"), []string{url}},
-		{"not to register, without a registry", least("SCHEMA_REGISTRY_REGISTER", "False"), []string{url}},
-		{"authority without a registry", least("SCHEMA_REGISTRY_CA_FILE", write(t, certificate)), []string{url}},
-	} {
-		if test.want == nil {
-			if _, err := load(test.env); err != nil {
-				t.Errorf("%s: %v", test.about, err)
-			}
-		} else if got := names(wrong(t, test.env)); !slices.Equal(got, test.want) {
-			t.Errorf("%s: problems with %v, want %v", test.about, got, test.want)
-		}
-	}
-	got := wrong(t, least(url, "https://me:hush@r"))
-	if !strings.Contains(got[0].Text, user) || strings.Contains(got[0].Text, "hush") {
-		t.Errorf("a login in the URL: %v", got)
 	}
 }
 

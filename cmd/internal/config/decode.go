@@ -11,7 +11,7 @@ import (
 func number(s string) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil {
-		return 0, fmt.Errorf("%s is no whole number; expected digits", quote(s))
+		return 0, fmt.Errorf("%s is not a whole number; expected digits", quote(s))
 	}
 	return n, nil
 }
@@ -39,7 +39,7 @@ func onOff(s string) (bool, error) {
 func duration(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil {
-		return 0, fmt.Errorf("%s is no duration; expected one like 30s, 5m or 24h (days in hours: 168h)", quote(s))
+		return 0, fmt.Errorf("%s is not a duration; expected one like 30s, 5m or 24h (days in hours: 168h)", quote(s))
 	}
 	return d, nil
 }

@@ -4,17 +4,21 @@ import (
 	"bytes"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 )
 
-// largestSecret is far above any token; a larger file is the wrong file.
-const largestSecret = 1 << 20
+// Files that are larger are the wrong files.
+const (
+	largestSecret = 64 << 10 // no more is read of a secret's file when it is used, see package secret
+	largestFile   = 1 << 20  // of certificates, of an account's settings
+)
 
 // secretFile says why a file cannot hold a secret. Its errors do not contain the path, which may be the secret itself,
 // set in the wrong variable.
 func secretFile(path string) error {
-	content, err := readable(path)
+	content, err := readable(path, largestSecret)
 	if err != nil {
 		return err
 	}
@@ -30,7 +34,7 @@ func Authorities(path string) (*x509.CertPool, error) {
 	if path == "" {
 		return nil, nil
 	}
-	content, err := readable(path)
+	content, err := readable(path, largestFile)
 	if err != nil {
 		return nil, err
 	}
@@ -44,9 +48,9 @@ func Authorities(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// readable reads a regular file of reasonable size. A pipe is refused: it could be read only once, and secrets are read
-// again when they rotate.
-func readable(path string) ([]byte, error) {
+// readable reads a regular file of at most so many bytes. A pipe is refused: it could be read only once, and secrets are
+// read again when they rotate.
+func readable(path string, most int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, withoutPath(err)
@@ -54,8 +58,8 @@ func readable(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("not a regular file")
 	}
-	if info.Size() > largestSecret {
-		return nil, errors.New("larger than 1 MiB")
+	if info.Size() > most {
+		return nil, fmt.Errorf("larger than %d KiB", most>>10)
 	}
 	content, err := os.ReadFile(path)
 	return content, withoutPath(err)

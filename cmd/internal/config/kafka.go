@@ -25,6 +25,6 @@ func (k *Kafka) checkBrokers(p *problems) {
 	for _, b := range k.Brokers {
 		host, port, err := net.SplitHostPort(b)
 		p.require(err == nil && host != "" && !strings.ContainsAny(host, "/@ \t") && portOK(port, false),
-			"KAFKA_BROKERS", "%s is no host:port", quote(b))
+			"KAFKA_BROKERS", "%s is not a host:port", quote(b))
 	}
 }

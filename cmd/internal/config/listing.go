@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -28,22 +29,62 @@ func Settings(lookup func(name string) (string, bool)) ([]Setting, error) {
 	settings := make([]Setting, len(rows))
 	for i, s := range rows {
 		_, set := env.Lookup(s.name)
-		settings[i] = Setting{Name: s.name, Default: cmp.Or(s.preset, s.unset), Value: s.show(s.text), Set: set, Doc: s.doc}
+		settings[i] = s.shown(set)
 	}
 	return settings, nil
 }
 
-// withoutUser hides the user and password of a URL, which is wrong in ours but will happen.
+func (s *setting) shown(set bool) Setting {
+	return Setting{Name: s.name, Default: cmp.Or(s.preset, s.unset), Value: s.show(s.text), Set: set, Doc: s.doc}
+}
+
+// FileSettings is what a file of ACCOUNTS_DIR sets.
+type FileSettings struct {
+	File      string    // "eu.env"
+	AccountID string    // "" where the file says none, or what is not one
+	Settings  []Setting // those alone that the file sets; Set is false where it unsets what the environment sets
+}
+
+// SettingsOfFiles lists the files of ACCOUNTS_DIR with what they set, right or wrong, like Settings. There are none without
+// ACCOUNTS_DIR, or if it cannot be read, which LoadAll says.
+func SettingsOfFiles(lookup func(name string) (string, bool)) ([]FileSettings, error) {
+	p, env := &Process{}, trimmed(lookup)
+	if err := read(p.settings(), env); err != nil || p.AccountsDir == "" {
+		return nil, err
+	}
+	drafts, err := p.drafts(env)
+	if _, unreadable := errors.AsType[*Error](err); unreadable {
+		return nil, nil
+	}
+	files := make([]FileSettings, len(drafts))
+	for i, d := range drafts {
+		files[i].File = d.name + suffix
+		if d.wrong.ok("SMARTASSIST_ACCOUNT_ID") {
+			files[i].AccountID = d.account.AccountID
+		}
+		for _, s := range d.rows {
+			if text, sets := d.values[s.name]; sets {
+				files[i].Settings = append(files[i].Settings, s.shown(strings.TrimSpace(text) != ""))
+			}
+		}
+	}
+	return files, err
+}
+
+// withoutUser hides the user and password of a URL, which is wrong in ours but will happen, and a URL that cannot be read.
 func withoutUser(value string) string {
-	if !strings.Contains(value, "://") || !strings.Contains(value, "@") {
+	if !strings.Contains(value, "://") {
 		return value
 	}
 	u, err := url.Parse(value)
-	if err != nil || u.User == nil {
+	switch {
+	case err != nil || u.User == nil && strings.Contains(value, "@"):
 		return secret.Redacted
+	case u.User != nil:
+		u.User = url.User("redacted")
+		return u.String()
 	}
-	u.User = url.User("redacted")
-	return u.String()
+	return value
 }
 
 // Table is the table of settings in deploy/CONFIGURATION.md, with a line about those that this release refuses.

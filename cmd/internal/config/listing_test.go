@@ -54,8 +54,8 @@ func TestRows(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, s := range rows {
-		if s.doc == "" || s.preset != "" && s.unset != "" || seen[s.name] {
-			t.Errorf("%s stands there twice, has no documentation, or a preset and words for its absence", s.name)
+		if s.group == 0 || s.doc == "" || s.preset != "" && s.unset != "" || seen[s.name] {
+			t.Errorf("%s stands there twice, has no group, no documentation, or a preset and words for its absence", s.name)
 		}
 		if s.text != s.preset || s.wrong != nil {
 			t.Errorf("%s: preset %q is read as %q: %v", s.name, s.preset, s.text, s.wrong)
@@ -117,5 +117,23 @@ func TestPageHoldsTheTable(t *testing.T) {
 		}
 	} else if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s (-want +got), go test ./cmd/internal/config -update writes it:\n%s", settingsPage, diff)
+	}
+}
+
+// TestPageOnManyAccounts holds what the page says of files against what is read: which settings may stand there, and its example.
+func TestPageOnManyAccounts(t *testing.T) {
+	text, err := os.ReadFile(settingsPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Many accounts\n")
+	rows := (&Account{}).settings()
+	if want := "the settings from `" + rows[0].name + "` to `" + rows[len(rows)-1].name + "` in the table"; !strings.Contains(section, want) {
+		t.Errorf("does not say %q", want)
+	}
+	_, rest, _ := strings.Cut(section, "```\n")
+	example, _, _ := strings.Cut(rest, "```\n")
+	if _, _, err := LoadAll(from(many(folder(t, "eu.env", example)))); err != nil || !strings.HasPrefix(example, "# eu.env\n") {
+		t.Errorf("example %q: %v", example, err)
 	}
 }

@@ -9,19 +9,16 @@ var ours = []string{"SMARTASSIST_", "KAFKA_", "SCHEMA_REGISTRY_", "TOPIC_"}
 // nearMiss is the largest number of edits that still counts as a typing error.
 const nearMiss = 2
 
-// refuseMisspelt finds the variables that are one slip away from a known name: each would silently mean the default.
-func refuseMisspelt(p *problems, known, environ []string) {
-	isKnown := make(map[string]bool, len(known))
-	for _, name := range known {
-		isKnown[name] = true
-	}
+// refuseMisspelt finds the variables that are one slip away from a known name which matters: each would silently mean the
+// default.
+func refuseMisspelt(p *problems, environ []string, matters func(group) bool) {
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if isKnown[name] || strings.TrimSpace(value) == "" || !hasOurPrefix(name) {
+		if groups[name] != 0 || strings.TrimSpace(value) == "" || !hasOurPrefix(name) {
 			continue
 		}
-		if meant, distance := closest(name, known); distance <= nearMiss {
-			p.add(name, "there is no such setting; %s is meant?", meant)
+		if meant, distance := closest(name, known); distance <= nearMiss && matters(groups[meant]) {
+			p.add(name, "unknown setting; did you mean %s?", meant)
 		}
 	}
 }

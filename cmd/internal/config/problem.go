@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,11 +14,23 @@ type Error struct {
 	joined   error
 }
 
-// Problem is one wrong setting: the variable's name, and what is wrong and expected, without a secret in it.
-type Problem struct{ Name, Text string }
+// Problem is one wrong setting: where it stands, and what is wrong and expected, without a secret in it.
+type Problem struct {
+	File string // of ACCOUNTS_DIR, "eu.env"; "" for the environment
+	Name string // of the variable; in a file "line 3" where no variable can be told, "" for the file itself
+	Text string
+}
 
 // Error is the problem in one line.
-func (p Problem) Error() string { return p.Name + ": " + p.Text }
+func (p Problem) Error() string {
+	line := p.Text
+	for _, where := range []string{p.Name, p.File} {
+		if where != "" {
+			line = where + ": " + line
+		}
+	}
+	return line
+}
 
 // Error is one line for each problem under a line that counts them.
 func (e *Error) Error() string {
@@ -37,7 +50,7 @@ type problems struct{ found []Problem }
 
 func (p *problems) add(name, format string, args ...any) {
 	if p.ok(name) {
-		p.found = append(p.found, Problem{name, fmt.Sprintf(format, args...)})
+		p.found = append(p.found, Problem{Name: name, Text: fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -53,21 +66,26 @@ func (p *problems) ok(names ...string) bool {
 	return !slices.ContainsFunc(p.found, func(f Problem) bool { return slices.Contains(names, f.Name) })
 }
 
-// err returns an *Error with the problems in the order of names, others last; nil if there are none.
-func (p *problems) err(names []string) error {
+// err returns an *Error with the problems, those of the environment first, then file by file, each in the order of the
+// table, others last; nil if there are none.
+func (p *problems) err() error {
 	if len(p.found) == 0 {
 		return nil
 	}
-	rank := func(f Problem) int {
-		if i := slices.Index(names, f.Name); i >= 0 {
-			return i
-		}
-		return len(names)
-	}
-	slices.SortStableFunc(p.found, func(a, b Problem) int { return rank(a) - rank(b) })
+	slices.SortStableFunc(p.found, func(a, b Problem) int {
+		return cmp.Or(strings.Compare(a.File, b.File), rank(a.Name)-rank(b.Name))
+	})
 	errs := make([]error, len(p.found))
 	for i, f := range p.found {
 		errs[i] = f
 	}
 	return &Error{Problems: p.found, joined: errors.Join(errs...)}
+}
+
+// rank is where a name stands in the table.
+func rank(name string) int {
+	if i := slices.Index(known, name); i >= 0 {
+		return i
+	}
+	return len(known)
 }

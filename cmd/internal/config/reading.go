@@ -89,7 +89,7 @@ func tiers(s string) ([]Tier, error) {
 	for i, item := range items {
 		age, every, found := strings.Cut(item, ":")
 		if !found {
-			return nil, fmt.Errorf("%s is no age:cadence, like 1h:5m", quote(item))
+			return nil, fmt.Errorf("%s is not age:cadence, like 1h:5m", quote(item))
 		}
 		if tiers[i].Age, err = duration(strings.TrimSpace(age)); err != nil {
 			return nil, err
@@ -133,7 +133,7 @@ func (r *Reading) checkDeduplicate(p *problems) {
 func (r *Reading) checkIgnored(p *problems) {
 	for _, pointer := range r.DeduplicateIgnore {
 		p.require(jsonPointer.MatchString(pointer), "DEDUPLICATE_IGNORE",
-			`%s is no JSON Pointer; expected one like /metaInfo/score or /destinations/*/queueName, with "~" as ~0 and "/" as ~1`, quote(pointer))
+			`%s is not a JSON Pointer; expected one like /metaInfo/score or /destinations/*/queueName, with "~" as ~0 and "/" as ~1`, quote(pointer))
 	}
 }
 

@@ -39,7 +39,7 @@ func TestMisspelt(t *testing.T) {
 		"TOPIC_PARTITION":                "TOPIC_PARTITIONS",
 	} {
 		problems := wrong(t, least(name, "hush"))
-		if !slices.Equal(names(problems), []string{name}) || !strings.Contains(problems[0].Text, meant+" ") || strings.Contains(problems[0].Text, "hush") {
+		if !slices.Equal(names(problems), []string{name}) || !strings.Contains(problems[0].Text, "did you mean "+meant+"?") || strings.Contains(problems[0].Text, "hush") {
 			t.Errorf("%s: %v, want it alone, with %s", name, problems, meant)
 		}
 	}

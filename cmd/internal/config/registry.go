@@ -42,6 +42,12 @@ func (r *Registry) checkURL(p *problems) {
 	p.require(r.URL != "" || r.Username == "" && !r.Password.IsSet() && r.CAFile == "", name, "required with the other settings of the registry")
 }
 
+// checkRegister: who says not to register has a registry, and forgot to say where. Only an environment says so; where a
+// Config is built by hand, false is what nobody set.
+func (r *Registry) checkRegister(p *problems) {
+	p.require(r.URL != "" || r.Register || !p.ok("SCHEMA_REGISTRY_REGISTER"), "SCHEMA_REGISTRY_URL", "required with SCHEMA_REGISTRY_REGISTER=false")
+}
+
 func (r *Registry) checkUsername(p *problems) {
 	const name = "SCHEMA_REGISTRY_USERNAME"
 	p.require(!r.Password.IsSet() || r.Username != "", name, "required with SCHEMA_REGISTRY_PASSWORD")

@@ -14,6 +14,7 @@ type Running struct {
 	Lease        bool          // elect one active worker among those of the account
 	LeaseTimeout time.Duration // after which a silent worker loses the lease
 
+	AccountsDir     string // folder of one file for each account; "" for one account, which the environment tells
 	StateLost       StateLost
 	AdminAddr       string        // host:port to listen on; the host may be empty
 	AdminToken      secret.Secret // not set: POST from loopback only
@@ -25,6 +26,8 @@ type Running struct {
 func (r *Running) settings() []*setting {
 	token := tokenOf("ADMIN_TOKEN", &r.AdminToken)
 	return []*setting{
+		{name: "ACCOUNTS_DIR", value: plain(&r.AccountsDir),
+			doc: "folder of one file `NAME.env` for each account, see [many accounts](#many-accounts); then `SMARTASSIST_ACCOUNT_ID` is not set"},
 		{name: "RECORD_TIMESTAMP", preset: "publish", value: choice(&r.RecordTimestamp, AtPublish, AtStart),
 			doc: "Kafka record time: `publish`, or `start` (the conversation's start, where it is not in the future and within half the topic's retention)"},
 		{name: "LEASE", preset: "on", value: of(&r.Lease, onOff),
@@ -33,11 +36,11 @@ func (r *Running) settings() []*setting {
 			doc: "after how long without a sign of life a standby takes over; 1s to 5m, and what the brokers allow (6s to 30m unless changed)"},
 		{name: "STATE_LOST", preset: "stop", value: choice(&r.StateLost, StopWhenLost, ResumeWhenLost, RestartWhenLost),
 			doc: "when the state is missing, incomplete, or older than the progress topic says: `stop` (exit 1), `resume` (at the last completeThrough; what lies before is not read again) or `restart` (at `START_FROM`, as a first start); both remember what the topics still hold"},
-		{name: "ADMIN_ADDR", preset: ":8080", value: plain(&r.AdminAddr), check: r.checkAdminAddr,
+		{name: "ADMIN_ADDR", group: ofAdmin, preset: ":8080", value: plain(&r.AdminAddr), check: r.checkAdminAddr,
 			doc: "`host:port` of the admin port: `/metrics`, `/healthz`, `/readyz`, `/status`, `POST /dead-letters/replay`"},
-		{name: "ADMIN_TOKEN", value: token.direct(),
+		{name: "ADMIN_TOKEN", group: ofAdmin, value: token.direct(),
 			doc: "bearer token with which the admin port takes POST from elsewhere than loopback; unset: from loopback only"},
-		{name: "ADMIN_TOKEN_FILE", value: token.path(),
+		{name: "ADMIN_TOKEN_FILE", group: ofAdmin, value: token.path(),
 			doc: "a file that holds that token instead; read again when it changes"},
 		{name: "SHUTDOWN_TIMEOUT", preset: "20s", value: between(&r.ShutdownTimeout, duration, time.Second, time.Hour),
 			doc: "how long a drain may take after SIGTERM"},
@@ -80,5 +83,5 @@ const (
 
 func (r *Running) checkAdminAddr(p *problems) {
 	_, port, err := net.SplitHostPort(r.AdminAddr)
-	p.require(err == nil && (port == "0" || portOK(port, false)), "ADMIN_ADDR", "%s is no host:port; expected one like :8080 or 127.0.0.1:8080", quote(r.AdminAddr))
+	p.require(err == nil && (port == "0" || portOK(port, false)), "ADMIN_ADDR", "%s is not a host:port; expected one like :8080 or 127.0.0.1:8080", quote(r.AdminAddr))
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -49,6 +51,17 @@ func TestSecretShowsInNoWay(t *testing.T) {
 	}
 }
 
+// TestLargestSecret: what is taken at start can also be read when it is used.
+func TestLargestSecret(t *testing.T) {
+	for size, want := range map[int]bool{largestSecret: true, largestSecret + 1: false} {
+		path := write(t, strings.Repeat("x", size))
+		_, loadErr := load(least("SMARTASSIST_JWT", "", "SMARTASSIST_JWT_FILE", path))
+		if _, err := secret.File("X", path).Read(); (err == nil) != want || (loadErr == nil) != want {
+			t.Errorf("%d bytes: at start %v, when used %v, want them taken: %v", size, loadErr, err, want)
+		}
+	}
+}
+
 // TestNoSecretInErrorsOrListings sets random secrets beside random good and bad settings, in the right variables and in
 // those where they end up by mistake, and looks for them in all that is ever shown.
 func TestNoSecretInErrorsOrListings(t *testing.T) {
@@ -74,6 +87,39 @@ func TestNoSecretInErrorsOrListings(t *testing.T) {
 	})
 }
 
+// TestNoSecretOfFiles does so with the files of accounts, whose lines may be broken anywhere.
+func TestNoSecretOfFiles(t *testing.T) {
+	table, dir := everyVariable(t), t.TempDir()
+	rapid.Check(t, func(t *rapid.T) {
+		secret := rapid.StringMatching(`[!-~]{6} ?[!-~]{10,40}`).Draw(t, "secret")
+		for _, name := range []string{"eu.env", "us.env"} {
+			text := "SMARTASSIST_ACCOUNT_ID=eu-1\n"
+			for _, v := range rapid.SliceOfN(rapid.SampledFrom(table), 0, 6).Draw(t, "variables") {
+				text += v.name + "=" + rapid.SampledFrom(append([]string{"", v.good}, v.bad...)).Draw(t, v.name) + "\n"
+			}
+			for _, before := range rapid.SliceOfNDistinct(rapid.SampledFrom(whereSecretsEndUp), 1, 4, rapid.ID).Draw(t, "places") {
+				text += before + secret + rapid.SampledFrom([]string{"", "'", `"`, "=", "# x", "\x00"}).Draw(t, "behind") + "\n"
+			}
+			if rapid.Bool().Draw(t, "in the URL") {
+				text += "SMARTASSIST_URL=https://user:" + strings.ReplaceAll(secret, " ", "") + "@host\n"
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		env := many(dir)
+		if rapid.Bool().Draw(t, "in the environment, too") {
+			env["SMARTASSIST_JWT"] = secret
+		}
+		if shown := everythingShown(t, env); strings.Contains(shown, secret) || strings.Contains(shown, strings.ReplaceAll(secret, " ", "")) {
+			t.Fatalf("%q is shown in\n%s", secret, shown)
+		}
+	})
+}
+
+var whereSecretsEndUp = []string{"SMARTASSIST_JWT=", "SMARTASSIST_JWT='", `SMARTASSIST_JWT="`, "SMARTASSIST_JWT_FILE=", "SMARTASSIST_CLIENT_SECRET=", "export SMARTASSIST_CLIENT_SECRET = ",
+	"SMARTASSIST_CLIENT_SECRT=", "SMARTASSIST_PASSWORD=", "ADMIN_TOKEN=", "KAFKA_SASL_PASSWORD=", "", "=", "# ", "SMARTASSIST_JWT "}
+
 func everythingShown(t *rapid.T, env map[string]string) string {
 	lookup, environ := from(env)
 	c, err := Load(lookup, environ)
@@ -81,5 +127,16 @@ func everythingShown(t *rapid.T, env map[string]string) string {
 	if listErr != nil {
 		t.Fatal(listErr)
 	}
-	return fmt.Sprintf("%v\n%+v\n%#v\n%+v", err, err, settings, c)
+	files, listErr := SettingsOfFiles(lookup)
+	if listErr != nil {
+		t.Fatal(listErr)
+	}
+	p, all, allErr := LoadAll(lookup, environ)
+	shown := fmt.Sprintf("%v\n%+v\n%#v\n%+v\n%#v\n%v\n%+v\n%+v", err, err, settings, c, files, allErr, p, all)
+	accounts, dirErr := (&Process{Running: Running{AccountsDir: env["ACCOUNTS_DIR"]}}).Accounts(lookup, environ)
+	shown += fmt.Sprintf("%v\n%+v\n", dirErr, accounts)
+	for _, a := range accounts {
+		shown += fmt.Sprintf("%v\n%+v\n", a.Err, a.Config)
+	}
+	return shown
 }

@@ -80,7 +80,7 @@ func (s *Service) checkURL(p *problems) {
 }
 
 // baseURL checks a URL that paths are joined to, and quotes nothing of it. login says where a login belongs. It is nil for
-// what is no URL.
+// what is not a URL.
 func baseURL(p *problems, name, value, login string) *url.URL {
 	u, err := url.Parse(value)
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || !portOK(u.Port(), true) {
@@ -106,12 +106,12 @@ var serviceID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
 func (s *Service) checkAccountID(p *problems) {
 	const name = "SMARTASSIST_ACCOUNT_ID"
 	p.require(s.AccountID != "", name, "required")
-	p.require(serviceID.MatchString(s.AccountID), name, "%s is no account id; expected up to 100 letters, digits, '_' and '-'", quote(s.AccountID))
+	p.require(serviceID.MatchString(s.AccountID), name, "%s is not an account id; expected up to 100 letters, digits, '_' and '-'", quote(s.AccountID))
 }
 
 func (s *Service) checkStreamID(p *problems) {
 	p.require(s.StreamID == "" || serviceID.MatchString(s.StreamID), "SMARTASSIST_STREAM_ID",
-		"%s is no stream id; expected up to 100 letters, digits, '_' and '-'", quote(s.StreamID))
+		"%s is not a stream id; expected up to 100 letters, digits, '_' and '-'", quote(s.StreamID))
 }
 
 // checkLogin sees to it that exactly one way to log in is set, in full.

@@ -16,6 +16,7 @@ import (
 // beside the fields that they set.
 type setting struct {
 	name   string
+	group  group  // as the part says that it stands in, where it says nothing itself
 	preset string // the value where nothing is set; "" if there is none
 	unset  string // what then holds, in words: "required", "all"
 	doc    string // what people are told about it, in Markdown
@@ -24,6 +25,25 @@ type setting struct {
 
 	text  string // as the environment or the preset has it; "" if neither does
 	wrong error  // why text cannot be decoded
+}
+
+// group is what a setting is needed for. Commands that do not need all of them do not mind what is wrong with the others.
+type group int
+
+const (
+	ofAccount group = iota + 1 // to read one account from the service
+	ofTopics                   // to reach the cluster and the registry, and to name the topics
+	ofAdmin                    // to serve and to ask the admin port
+	ofRunning                  // all else that a process is told
+)
+
+// in puts the rows that say no group themselves into this one.
+func in(g group, rows ...[]*setting) []*setting {
+	all := slices.Concat(rows...)
+	for _, s := range all {
+		s.group = cmp.Or(s.group, g)
+	}
+	return all
 }
 
 // value is where a setting's value stands, and what its type brings along.
@@ -60,6 +80,21 @@ func read(settings []*setting, env envconfig.Lookuper) error {
 	if err := envconfig.ProcessWith(context.Background(), &envconfig.Config{Target: target.Interface(), Lookuper: env}); err != nil {
 		return fmt.Errorf("table of settings: %w", err)
 	}
+	return nil
+}
+
+// examine reads all settings and adds what is wrong with those that matter.
+func examine(p *problems, settings []*setting, env envconfig.Lookuper, matters func(group) bool) error {
+	if err := read(settings, env); err != nil {
+		return err
+	}
+	settings = slices.DeleteFunc(slices.Clone(settings), func(s *setting) bool { return !matters(s.group) })
+	for _, s := range settings {
+		if s.wrong != nil {
+			p.add(s.name, "%v", s.wrong)
+		}
+	}
+	check(p, settings)
 	return nil
 }
 

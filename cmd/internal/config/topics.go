@@ -47,7 +47,7 @@ func channelTopics(s string) (map[string]string, error) {
 		channel, suffix, found := strings.Cut(item, "=")
 		channel, suffix = strings.ToLower(strings.TrimSpace(channel)), strings.TrimSpace(suffix)
 		if !found || channel == "" || suffix == "" {
-			return nil, fmt.Errorf("%s is no channel=suffix", quote(item))
+			return nil, fmt.Errorf("%s is not channel=suffix", quote(item))
 		}
 		if other, twice := topics[channel]; twice && other != suffix {
 			return nil, fmt.Errorf("channel %s stands there twice, for %s and for %s", quote(channel), quote(other), quote(suffix))
@@ -77,7 +77,7 @@ func (t *TopicSettings) checkChannelTopics(p *problems) {
 
 func (t *TopicSettings) checkReplication(p *problems) {
 	p.require(t.TopicReplication == -1 || t.TopicReplication > 0 && t.TopicReplication <= 1000, "TOPIC_REPLICATION",
-		"%d is no number of replicas; expected 1 or more, or -1 for the broker's default", t.TopicReplication)
+		"%d is not a number of replicas; expected 1 or more, or -1 for the broker's default", t.TopicReplication)
 }
 
 func (t *TopicSettings) checkRetention(p *problems) {

@@ -1,0 +1,67 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestLogin(t *testing.T) {
+	file := write(t, "s")
+	for _, test := range []struct {
+		about string
+		env   map[string]string
+		want  []string
+	}{
+		{"none", least("SMARTASSIST_JWT", ""), []string{"SMARTASSIST_JWT"}},
+		{"token", least(), nil},
+		{"token twice", least("SMARTASSIST_JWT_FILE", file), []string{"SMARTASSIST_JWT"}},
+		{"both ways", least("SMARTASSIST_CLIENT_ID", "me", "SMARTASSIST_CLIENT_SECRET", "s"), []string{"SMARTASSIST_JWT"}},
+		{"token and half of the other", least("SMARTASSIST_CLIENT_ID", "me"), []string{"SMARTASSIST_JWT"}},
+		{"client", least("SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_ID", "me", "SMARTASSIST_CLIENT_SECRET", "s"), nil},
+		{"client without secret", least("SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_ID", "me"), []string{"SMARTASSIST_CLIENT_SECRET"}},
+		{"secret without client", least("SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_SECRET_FILE", file), []string{"SMARTASSIST_CLIENT_ID"}},
+		{"secret twice", least("SMARTASSIST_JWT", "", "SMARTASSIST_CLIENT_ID", "me", "SMARTASSIST_CLIENT_SECRET", "s", "SMARTASSIST_CLIENT_SECRET_FILE", file), []string{"SMARTASSIST_CLIENT_SECRET"}},
+	} {
+		if test.want == nil {
+			if _, err := load(test.env); err != nil {
+				t.Errorf("%s: %v", test.about, err)
+			}
+		} else if got := names(wrong(t, test.env)); !slices.Equal(got, test.want) {
+			t.Errorf("%s: problems with %v, want %v", test.about, got, test.want)
+		}
+	}
+}
+
+func TestRegistryLogin(t *testing.T) {
+	file := write(t, "s")
+	const url, user, password = "SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_USERNAME", "SCHEMA_REGISTRY_PASSWORD"
+	for _, test := range []struct {
+		about string
+		env   map[string]string
+		want  []string
+	}{
+		{"none", least(url, "http://r:8081"), nil},
+		{"whole", least(url, "http://r:8081", user, "me", password, "s"), nil},
+		{"of a file", least(url, "http://r:8081", user, "me", password+"_FILE", file), nil},
+		{"user alone", least(url, "http://r:8081", user, "me"), []string{password}},
+		{"password alone", least(url, "http://r:8081", password, "s"), []string{user}},
+		{"file alone", least(url, "http://r:8081", password+"_FILE", file), []string{user}},
+		{"password twice", least(url, "http://r:8081", user, "me", password, "s", password+"_FILE", file), []string{password}},
+		{"without a registry", least(user, "me", password, "s"), []string{url}},
+		{"not to register, without a registry", least("SCHEMA_REGISTRY_REGISTER", "False"), []string{url}},
+		{"authority without a registry", least("SCHEMA_REGISTRY_CA_FILE", write(t, certificate)), []string{url}},
+	} {
+		if test.want == nil {
+			if _, err := load(test.env); err != nil {
+				t.Errorf("%s: %v", test.about, err)
+			}
+		} else if got := names(wrong(t, test.env)); !slices.Equal(got, test.want) {
+			t.Errorf("%s: problems with %v, want %v", test.about, got, test.want)
+		}
+	}
+	got := wrong(t, least(url, "https://me:hush@r"))
+	if !strings.Contains(got[0].Text, user) || strings.Contains(got[0].Text, "hush") {
+		t.Errorf("a login in the URL: %v", got)
+	}
+}
