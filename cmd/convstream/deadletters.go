@@ -36,7 +36,7 @@ func (o listOptions) run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	cluster := cfg.Kafka.Cluster("convstream-list", nil, logging.New(cfg, t.err))
+	cluster := cfg.Kafka.Cluster("convstream-list", nil, logging.New(&cfg.Process, t.err))
 	return o.list(ctx, cluster, cfg.Topics(), t)
 }
 

@@ -20,8 +20,9 @@ import (
 // replayOptions are the flags of dead-letters replay, and the ids it is given.
 type replayOptions struct {
 	replay.Request
-	admin  string
-	asJSON bool
+	admin   string
+	account string
+	asJSON  bool
 }
 
 func replayCommand() *command {
@@ -31,6 +32,7 @@ func replayCommand() *command {
 	c.flags.BoolVar(&o.All, "all", false, "all that are not resolved")
 	c.flags.BoolVar(&o.asJSON, "json", false, "an object a letter, for jq")
 	c.flags.StringVar(&o.admin, "admin", "", "the `URL` of the worker's admin port, instead of ADMIN_ADDR")
+	c.flags.StringVar(&o.account, "account", "", "the `ID` of the account, where there are several")
 	c.run = func(ctx context.Context, ids []string, t terminal) error {
 		o.IDs = ids
 		if err := o.check(); err != nil {
@@ -62,7 +64,7 @@ func (o replayOptions) run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	answer, err := replay.Client{URL: base, Token: cfg.AdminToken}.Ask(ctx, o.Request)
+	answer, err := replay.Client{URL: base, Token: cfg.AdminToken, Account: o.account}.Ask(ctx, o.Request)
 	if err != nil {
 		return err
 	}

@@ -20,23 +20,24 @@ func runCommand() *command {
 }
 
 func run(ctx context.Context, _ []string, t terminal) error {
-	cfg, err := config.Load(os.LookupEnv, os.Environ())
+	process, accounts, err := config.LoadAll(os.LookupEnv, os.Environ())
 	if err != nil {
 		return err
 	}
-	log := logging.New(cfg, t.err)
-	log.Info().Str("version", version).Str("commit", commit).Str("account", cfg.AccountID).Str("service", cfg.URL).
-		Strs("brokers", cfg.Kafka.Brokers).Str("prefix", cfg.TopicPrefix).Msg("convstream starts")
-	for _, text := range cfg.Warnings() {
-		log.Warn().Msg(text)
+	log := logging.New(process, t.err)
+	log.Info().Str("version", version).Str("commit", commit).Int("accounts", len(accounts)).
+		Strs("brokers", process.Kafka.Brokers).Str("prefix", process.TopicPrefix).Msg("convstream starts")
+	for _, a := range accounts {
+		log.Info().Str("account", a.Config.AccountID).Str("file", a.Name).Str("service", a.Config.URL).Msg("account")
+		for _, text := range a.Config.Warnings() {
+			log.Warn().Str("account", a.Config.AccountID).Msg(text)
+		}
 	}
-	host, err := os.Hostname() // in Kubernetes the pod's name
-	if err != nil {
-		host = "unknown host"
+	c := fleet.Config{Process: process, Accounts: accounts, Log: log, Name: processName()}
+	if process.AccountsDir != "" {
+		c.Reload = func() ([]config.AccountFile, error) { return process.Accounts(os.LookupEnv, os.Environ()) }
 	}
-	f, err := fleet.New(fleet.Config{
-		Process: &cfg.Process, Accounts: []config.AccountFile{{Config: cfg}}, Log: log, Name: fmt.Sprintf("%s/%d", host, os.Getpid()),
-	})
+	f, err := fleet.New(c)
 	if err == nil {
 		err = f.Run(ctx)
 	}
@@ -45,4 +46,13 @@ func run(ctx context.Context, _ []string, t terminal) error {
 		return errLogged
 	}
 	return nil
+}
+
+// processName tells this process from the other replicas: in Kubernetes it begins with the pod's name.
+func processName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
 }

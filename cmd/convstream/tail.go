@@ -66,7 +66,7 @@ func (o tailOptions) run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	cluster := cfg.Kafka.Cluster("convstream-tail", nil, logging.New(cfg, t.err))
+	cluster := cfg.Kafka.Cluster("convstream-tail", nil, logging.New(&cfg.Process, t.err))
 	_, decoder, err := worker.OpenRegistry(cfg, worker.Network{}, cluster.Log)
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 )
 
 // New is a logger as LOG_LEVEL and LOG_FORMAT wish, in UTC.
-func New(cfg *config.Config, out io.Writer) zerolog.Logger {
+func New(cfg *config.Process, out io.Writer) zerolog.Logger {
 	f, isFile := out.(*os.File)
 	terminal := isFile && isatty.IsTerminal(f.Fd())
 	format := cfg.LogFormat

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ import (
 type Client struct {
 	URL   string        // of its admin port
 	Token secret.Secret // of the admin port; not set for a worker that is asked by loopback
+
+	Account string // whose dead letters; "" where the process has one account
 }
 
 // Ask returns the worker's answer as it comes, for Follow. The context ends it, and with it the replay.
@@ -28,7 +31,11 @@ func (c Client) Ask(ctx context.Context, asked Request) (answer io.ReadCloser, e
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL+Path, bytes.NewReader(body))
+	target := c.URL + Path
+	if c.Account != "" {
+		target += "?" + url.Values{"account": {c.Account}}.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

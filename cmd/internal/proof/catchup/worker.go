@@ -20,7 +20,7 @@ func worked(ctx context.Context) (cost, error) {
 	}
 	cfg.RequestsPerMinute = unthrottled
 	f, err := fleet.New(fleet.Config{
-		Process: &cfg.Process, Accounts: []config.AccountFile{{Config: cfg}}, Log: logging.New(cfg, os.Stderr), Name: "catchup",
+		Process: &cfg.Process, Accounts: []config.AccountFile{{Config: cfg}}, Log: logging.New(&cfg.Process, os.Stderr), Name: "catchup",
 	})
 	if err != nil {
 		return cost{}, err
