@@ -133,8 +133,9 @@ const (
 	// spareRows is how many rows a spare read holds at most: what is next is weighed anew after it.
 	spareRows = 800
 
-	// mostRuns is how many windows are weighed for one request.
-	mostRuns = 8
+	// mostRuns is how many windows are weighed for one request. Old rows have few changes, but these wait for long: many of their
+	// pages may have to be passed over before one is worth a request. Where too few are, the request is left unused.
+	mostRuns = 64
 
 	// cellAge is how much older than its youngest row the oldest of a cell may be, as a share of the age.
 	cellAge = 0.25
