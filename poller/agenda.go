@@ -74,7 +74,7 @@ type Agenda struct {
 	silent    int // windows that failed since one was answered
 	rereads   int // that were answered
 	retries   int // requests spent on windows that fail, beyond those on gaps and re-reads
-	debt      int // requests spent on re-reads beyond those on gaps
+	debt      int // requests spent on re-reads beyond what is their part beside gaps; see spent
 	law       *lawRates
 	lawAt     time.Time // what was learned went into it
 }
@@ -172,15 +172,19 @@ func (a *Agenda) share(t Task, r Read) {
 	}
 }
 
-// spent keeps the balance between gaps and re-reads.
+// spent keeps the balance between gaps and re-reads: three requests of five are a gap's, if both want them. A backlog is what delays
+// completeThrough, and all that is read again meanwhile is late by the time it takes.
 func (a *Agenda) spent(t Task, r Read) {
-	const most = 60
+	const (
+		gap, reread = 2, 3 // what a request of each weighs
+		most        = 120
+	)
 	switch t.Why {
 	case Reread:
 		a.rereads++
-		a.debt = min(a.debt+r.All, most)
+		a.debt = min(a.debt+reread*r.All, most)
 	case Gap:
-		a.debt = max(a.debt-r.All, -most)
+		a.debt = max(a.debt-gap*r.All, -most)
 	}
 }
 

@@ -14,7 +14,11 @@ func (a Agenda) reread(now time.Time) (Task, time.Duration) {
 	if !a.Spare {
 		return Task{}, wait
 	}
-	if likely, ok := a.likely(at); ok {
+	rows := float64(spareRows)
+	if crowded {
+		rows = crowdedRows
+	}
+	if likely, ok := a.likely(at, rows); ok {
 		return Task{Window: a.narrowed(likely, Reread), Why: Reread, Spare: !crowded}, 0
 	}
 	if wait <= 0 {
@@ -130,11 +134,16 @@ const (
 	// account's quota would have no use of what is left either, but a row that never changes is not worth looking at.
 	leastChanges = 0.004
 
-	// spareRows is how many rows a spare read holds at most: what is next is weighed anew after it.
-	spareRows = 800
+	// spareRows is how many rows a spare read holds at most: what is next is weighed anew after it, and a longer walk is what the
+	// youngest rows wait for.
+	spareRows = 400
 
-	// mostRuns is how many windows are weighed for one request.
-	mostRuns = 8
+	// crowdedRows is that of an account which is overloaded: half a page is lost at the end of each walk, and there every page counts.
+	crowdedRows = 800
+
+	// mostRuns is how many windows are weighed for one request. Old rows have few changes, but these wait for long: many of their
+	// pages may have to be passed over before one is worth a request. Where too few are, the request is left unused.
+	mostRuns = 64
 
 	// cellAge is how much older than its youngest row the oldest of a cell may be, as a share of the age.
 	cellAge = 0.25
@@ -142,8 +151,9 @@ const (
 
 // likely returns the window whose re-reading is most worth a spare request: where the time for which changes have been waiting,
 // all of them together, is the longest for one request. To read where that is largest keeps the mean delay of a change
-// as short as the budget allows; to go by the number of changes alone would leave old rows waiting for too long.
-func (a Agenda) likely(at time.Time) (Window, bool) {
+// as short as the budget allows; to go by the number of changes alone would leave old rows waiting for too long. The window is
+// to hold at most so many rows.
+func (a Agenda) likely(at time.Time, rows float64) (Window, bool) {
 	cells := a.cells(at)
 	for range mostRuns {
 		best, most := -1, 0.0
@@ -155,10 +165,10 @@ func (a Agenda) likely(at time.Time) (Window, bool) {
 		if best < 0 {
 			break
 		}
-		run, from, to := a.extend(cells, best)
+		run, from, to := a.extend(cells, best, rows)
 		if run.changes >= leastChanges*a.Paging.requests(run.rows) {
 			w := run.Window // one cell may hold more rows than a read is to
-			w.End = earlier(w.End, w.Start.Add(a.Density.Width(w.Start, spareRows)))
+			w.End = earlier(w.End, w.Start.Add(a.Density.Width(w.Start, rows)))
 			return w, true
 		}
 		for i := from; i <= to; i++ {
@@ -170,9 +180,9 @@ func (a Agenda) likely(at time.Time) (Window, bool) {
 
 // extend joins the cell with its neighbours, the better one first, until a page is full; where windows are walked, also with
 // those that are about as good.
-func (a Agenda) extend(cells []cell, i int) (run cell, from, to int) {
+func (a Agenda) extend(cells []cell, i int, most float64) (run cell, from, to int) {
 	run, from, to = cells[i], i, i
-	full := min(a.Paging.rows(), spareRows)
+	full := min(a.Paging.rows(), most)
 	for run.rows < full {
 		next := -1
 		if from > 0 && cells[from-1].End.Equal(run.Start) {
