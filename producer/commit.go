@@ -129,7 +129,7 @@ func (t *transaction) pack(ctx context.Context, records []Record) ([][]*batch, e
 		if !ok {
 			return nil, &Error{Op: "produce " + r.Topic, Category: Settings, Err: errors.New("the topic was not ensured")}
 		}
-		at := partition{r.Topic, choose(r.Key, ids)}
+		at := partition{r.Topic, choose(r.partitionKey(), ids)}
 		if perPartition[at] == nil {
 			order = append(order, at)
 		}

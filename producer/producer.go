@@ -82,7 +82,9 @@ type Record struct {
 	Topic string
 	// Key decides the partition, as the Java client's murmur2 does; nil counts as empty.
 	Key, Value []byte
-	Headers    []Header // in this order
+	// PartitionKey decides it instead of Key, where it is not nil: records of different keys that belong together lie together.
+	PartitionKey []byte
+	Headers      []Header // in this order
 	// Time is kept to the millisecond; zero, or before 1970, means the time of publishing.
 	Time time.Time
 	// Alone puts the record into a batch of its own, so that a refusal names no other.

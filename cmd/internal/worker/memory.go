@@ -28,8 +28,9 @@ type memoryStatus struct {
 }
 
 func (w *Worker) newMemory() *memory {
+	topic := w.cfg.Topics().State()
 	return &memory{
-		heart: &w.heart, reader: w.producer.NewReader(w.cfg.Topics().State(), 0),
+		heart: &w.heart, reader: w.producer.NewReader(topic, w.producer.PartitionOf(topic, []byte(w.cfg.AccountID))),
 		state: &poller.State{Account: w.cfg.AccountID}, moved: time.Now(),
 	}
 }

@@ -165,9 +165,14 @@ func (s sink) closing(u poller.Bundle, d *draft, ends map[string]int64) ([]produ
 	}
 	d.memo = s.kept.with(ends)
 	for _, r := range append(u.State, d.memo.records(s.cfg.AccountID)...) {
-		out = append(out, producer.Record{Topic: s.cfg.Topics().State(), Key: r.Key, Value: r.Value})
+		out = append(out, stateRecord(s.cfg, r))
 	}
 	return out, nil
+}
+
+// stateRecord is a record of the state on its way. All those of an account lie in one partition: they are read as one log.
+func stateRecord(cfg *config.Config, r poller.Record) producer.Record {
+	return producer.Record{Topic: cfg.Topics().State(), Key: r.Key, Value: r.Value, PartitionKey: []byte(cfg.AccountID)}
 }
 
 func recordOf(m encoder.Message) producer.Record {

@@ -91,7 +91,6 @@ func TestMissingTopicsAreAllNamed(t *testing.T) {
 
 // TestUnusableTopics: topics that would break what they are for are refused, with their names and what to do.
 func TestUnusableTopics(t *testing.T) {
-	compact := map[string]string{"cleanup.policy": "compact"}
 	for name, c := range map[string]struct {
 		suffix     string
 		partitions int32
@@ -102,7 +101,6 @@ func TestUnusableTopics(t *testing.T) {
 			"kafka-configs.sh --alter --entity-type topics --entity-name conversations.state --add-config cleanup.policy=compact"}},
 		"state that compacts and deletes": {"state", 1, map[string]string{"cleanup.policy": "compact,delete"},
 			[]string{"cleanup.policy=compact,delete", "needs exactly compact", "kafka-configs.sh"}},
-		"state in 2 partitions":    {"state", 2, compact, []string{"has 2 partitions, needs exactly 1", "delete the topic", "TOPIC_PREFIX"}},
 		"progress in 2 partitions": {"progress", 2, nil, []string{"has 2 partitions, needs exactly 1", "delete the topic", "TOPIC_PREFIX"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,6 +117,25 @@ func TestUnusableTopics(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestStateOfManyPartitions: all that is known of an account lies in one of them, and is read from there.
+func TestStateOfManyPartitions(t *testing.T) {
+	t.Parallel()
+	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
+		w.create("state", 7, map[string]string{"cleanup.policy": "compact"})
+		for range 3 {
+			w.run(10 * time.Minute)
+		}
+		in := map[int32]int{}
+		for _, r := range w.consume(stateName) {
+			in[r.Partition]++
+		}
+		if want := w.worker.producer.PartitionOf(stateName, []byte(account)); len(in) != 1 || in[int32(want)] == 0 || want == 0 {
+			t.Errorf("records by partition: %v, all should be in %d, and not for want of a choice", in, want)
+		}
+		w.settled()
+	})
 }
 
 // TestTooFewBrokersForTheReplication: the error names the setting.
