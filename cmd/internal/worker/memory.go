@@ -51,6 +51,20 @@ func (m *memory) catchUp(ctx context.Context) error {
 	return m.reader.CatchUp(ctx, m.visit)
 }
 
+// barrier makes sure that the memory, and what it is compared with, are read to the end: see producer.Barrier. It shows in no
+// topic: a progress record would be a commit to its readers, and a state record of a new kind is refused by older versions.
+func (s *session) barrier(ctx context.Context) error {
+	w := s.worker
+	w.heart.beat()
+	ctx, cancel := context.WithTimeout(ctx, step)
+	defer cancel()
+	account := []byte(w.cfg.AccountID)
+	return explainRefused(w.producer.Barrier(ctx, []producer.Record{
+		{Topic: w.cfg.Topics().State(), Key: poller.StatePrefix(w.cfg.AccountID), PartitionKey: account},
+		{Topic: w.cfg.Topics().Progress(), Key: account},
+	}))
+}
+
 // follow reads what is being committed until the channel is closed; for a while at most.
 func (m *memory) follow(ctx context.Context, until <-chan struct{}) error {
 	m.heart.beat()

@@ -140,6 +140,9 @@ func (s *session) takeOver(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.barrier(ctx); err != nil {
+		return err
+	}
 	if err := m.catchUp(ctx); err != nil {
 		return err
 	}
