@@ -52,6 +52,13 @@ func (p *Producer) NewReader(topic string, id int) *Reader {
 	return r
 }
 
+// ReaderAt gives a Reader that goes on at the offset, which must be one of a committed record.
+func (p *Producer) ReaderAt(topic string, id int, offset int64) *Reader {
+	r := p.NewReader(topic, id)
+	r.at.offset, r.begun = offset, true
+	return r
+}
+
 // CatchUp gives visit what is committed up to the end as it is at the call, and to the Barrier. It waits for transactions that
 // are open before that end, until ctx ends or nothing was committed for five minutes: after Acquire these are other workers'
 // only. visit's error ends it and comes back as it is.
@@ -95,13 +102,18 @@ func (r *Reader) upTo(ctx context.Context, isolation int8, visit func(Message) e
 	return r.readUntil(ctx, end, visit)
 }
 
-// end is where the partition ends, as its leader knows it; of all that there is, no less than what the Barrier proves.
+// end is where the partition ends, as its leader knows it; of all that there is, no less than what the Barrier proves. An open
+// transaction may lie before the record that a ReaderAt begins with: then nothing is stable there yet.
 func (r *Reader) end(ctx context.Context, isolation int8) (int64, error) {
 	end, err := r.cluster.offset(ctx, r.at.partition, atEnd, isolation)
-	if err == nil && isolation == readAll {
-		end = max(end, r.producer.behindBarrier(r.at.partition))
+	switch {
+	case err != nil || isolation == readCommitted && end >= r.at.offset:
+		return end, err
+	case isolation == readCommitted:
+		all, err := r.cluster.offset(ctx, r.at.partition, atEnd, readAll)
+		return min(all, r.at.offset), err
 	}
-	return end, err
+	return max(end, r.producer.behindBarrier(r.at.partition)), nil
 }
 
 func (r *Reader) readUntil(ctx context.Context, end int64, visit func(Message) error) error {

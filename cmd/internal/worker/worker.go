@@ -9,7 +9,7 @@
 // A Worker is one account. It lives in sessions: a session reads the state from its topic, stands by until it holds the lease,
 // takes the producer epoch, reads the rest of the state, and polls until something on the Kafka side fails or the lease is
 // lost. What then is the outcome of the last commit need not be known: the next session finds out the way a start does. There
-// is no other path back (crash-only). What a session has learned of what the brokers refuse outlives it, and so does the
+// is no other path back (crash-only). What was committed, and what a session has learned of what the brokers refuse, outlive it, and so does the
 // election: the lease is left after the last commit.
 package worker
 
@@ -65,6 +65,7 @@ type Worker struct {
 	election election
 	refused  *refusals          // what the brokers do not take, as one session learns it for the next
 	kept     *keptEnds          // what was committed to the topics, for the next session to hold against them
+	memory   *memory            // what is known of the state, for the next session
 	errands  chan poller.Errand // to the poller's goroutine
 
 	heart   heartbeat
