@@ -2,6 +2,7 @@ package producer
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,11 +13,11 @@ import (
 // stale makes the brokers answer, until the returned function is called, as a leader does that was cut off from the cluster when
 // the partition ended here: it takes no part in what is committed from now on, and does not know that.
 func (w *world) stale(topic string, end int64) (heal func()) {
-	healed := false
+	var healed atomic.Bool
 	w.kafka.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		w.kafka.KeepControl()
 		req := r.(*kmsg.ListOffsetsRequest)
-		if at := req.Topics[0]; healed || at.Topic != topic || at.Partitions[0].Timestamp != atEnd {
+		if at := req.Topics[0]; healed.Load() || at.Topic != topic || at.Partitions[0].Timestamp != atEnd {
 			return nil, nil, false
 		}
 		res := req.ResponseKind().(*kmsg.ListOffsetsResponse)
@@ -28,8 +29,8 @@ func (w *world) stale(topic string, end int64) (heal func()) {
 	w.kafka.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		w.kafka.KeepControl()
 		req := r.(*kmsg.FetchRequest)
-		if at := req.Topics[0]; healed || at.Topic != topic || at.Partitions[0].FetchOffset < end {
-			if !healed {
+		if at := req.Topics[0]; healed.Load() || at.Topic != topic || at.Partitions[0].FetchOffset < end {
+			if !healed.Load() {
 				req.Topics[0].Partitions[0].PartitionMaxBytes = 1 // one batch: none of those behind the end
 			}
 			return nil, nil, false
@@ -40,7 +41,7 @@ func (w *world) stale(topic string, end int64) (heal func()) {
 		res.Topics = []kmsg.FetchResponseTopic{{Topic: topic, Partitions: []kmsg.FetchResponseTopicPartition{part}}}
 		return res, nil, true
 	})
-	return func() { healed = true }
+	return func() { healed.Store(true) }
 }
 
 var barrier = []Record{{Topic: state, Key: []byte("account")}, {Topic: voice, Key: []byte("account")}}

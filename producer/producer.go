@@ -108,8 +108,8 @@ type Message struct {
 	Headers    []Header
 }
 
-// Producer publishes in transactions under one transactional id. Ping may be called at any time; every other method is
-// for one goroutine at a time.
+// Producer publishes in transactions under one transactional id. Ping and StableLag may be called at any time; every other method
+// is for one goroutine at a time.
 type Producer struct {
 	cfg        Config
 	codec      kafka.Compression

@@ -30,6 +30,7 @@ type metrics struct {
 	sessionFailures *prometheus.CounterVec
 	unmapped        *prometheus.CounterVec
 	respelt         *prometheus.CounterVec
+	stableLag       *prometheus.GaugeVec
 
 	unknownMu sync.Mutex
 	unknown   map[string]bool // names of members that the schema has no field for, logged before
@@ -79,6 +80,10 @@ func newMetrics(topics []string, budget int, w measured) *metrics {
 		Namespace: "convstream", Name: "commit_seconds", Help: "Time of a transaction.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 13),
 	})
 	m.registry.MustRegister(m.commitSeconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.stableLag = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: "convstream", Name: "last_stable_offset_lag", Help: "Offsets of state and progress that an open transaction keeps from readers, by topic.",
+	}, []string{"topic"})
+	m.registry.MustRegister(m.stableLag)
 	m.gauges(budget, w)
 	m.begin(topics)
 	return m

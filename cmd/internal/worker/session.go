@@ -28,6 +28,7 @@ func (s *session) run(ctx, hard context.Context, fail context.CancelCauseFunc) e
 		return err
 	}
 	s.memory = s.worker.recall()
+	defer s.watchLag(ctx)()
 	if err := s.memory.warmUp(ctx); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,7 +15,8 @@ const progressName = "conversations.progress"
 // stale makes the broker answer, until the returned function is called, as a leader of these topics does that was cut off from
 // its cluster at this instant: what is committed from now on it does not know, and serves an old high watermark.
 func (w *world) stale(topics ...string) (heal func()) {
-	ends, healed := map[string]int64{}, false
+	ends := map[string]int64{}
+	var healed atomic.Bool
 	for _, topic := range topics {
 		ends[topic] = w.cluster.PartitionInfo(topic, 0).LastStableOffset
 	}
@@ -22,7 +24,7 @@ func (w *world) stale(topics ...string) (heal func()) {
 		w.cluster.KeepControl()
 		req := r.(*kmsg.ListOffsetsRequest)
 		end, cutOff := ends[req.Topics[0].Topic]
-		if healed || !cutOff || req.Topics[0].Partitions[0].Timestamp != -1 {
+		if healed.Load() || !cutOff || req.Topics[0].Partitions[0].Timestamp != -1 {
 			return nil, nil, false
 		}
 		part := kmsg.NewListOffsetsResponseTopicPartition()
@@ -34,7 +36,7 @@ func (w *world) stale(topics ...string) (heal func()) {
 	w.cluster.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		w.cluster.KeepControl()
 		req := r.(*kmsg.FetchRequest)
-		if healed || len(req.Topics) == 0 {
+		if healed.Load() || len(req.Topics) == 0 {
 			return nil, nil, false
 		}
 		end, cutOff := ends[req.Topics[0].Topic]
@@ -52,7 +54,7 @@ func (w *world) stale(topics ...string) (heal func()) {
 		res.Topics = []kmsg.FetchResponseTopic{{Topic: req.Topics[0].Topic, Partitions: []kmsg.FetchResponseTopicPartition{part}}}
 		return res, nil, true
 	})
-	return func() { healed = true }
+	return func() { healed.Store(true) }
 }
 
 // TestABrokerThatIsCutOff serves what was committed before that, and nothing newer. Whoever takes over then, warm or after a
