@@ -66,7 +66,8 @@ type Poller struct {
 	status    atomic.Pointer[Status]
 }
 
-// New returns a Poller that goes on from the state, which it takes over. A state without a commit is a first start.
+// New returns a Poller that goes on from the state, which it takes over: it changes the Ledger as it likes, and all else only when a
+// commit has succeeded, by what was committed. A state without a commit is a first start.
 func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 	if cfg.Now == nil {
 		cfg.Now = time.Now

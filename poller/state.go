@@ -154,7 +154,10 @@ func StatePrefix(account string) []byte { return []byte(account + "/") }
 // NoteRecord is a record in which a Sink keeps something of its own with the state; the poller gives it back as Note.
 func NoteRecord(account string, note []byte) Record { return Record{noteKey(account), note} }
 
-// Records are the state records of a commit: the ledger as it will be, and the entries that change.
+// IsLedger reports whether the record holds the State's ledger: the last record of every commit.
+func (s *State) IsLedger(r Record) bool { return bytes.Equal(r.Key, ledgerKey(s.Account)) }
+
+// Records are the state records of a commit: the entries that change, and last the ledger as it will be.
 func (s *State) Records(next Ledger, changes []Remembered) []Record {
 	out := make([]Record, 0, len(changes)+1)
 	for _, c := range changes {

@@ -30,6 +30,7 @@ func (p *Producer) Acquire(ctx context.Context) error {
 		return errors.New("acquire: no transactional id given")
 	}
 	p.session = nil
+	p.barrier = nil
 	c := p.cluster.Load()
 	return c.attempts(ctx, "acquire transactional id "+p.cfg.TransactionalID, func(ctx context.Context) error {
 		if err := p.findCoordinator(ctx, c); err != nil {

@@ -138,5 +138,22 @@ func sizeBound(r Record) int {
 
 var murmur2 = kafka.Murmur2Balancer{Consistent: true}
 
+func (r *Record) partitionKey() []byte {
+	if r.PartitionKey != nil {
+		return r.PartitionKey
+	}
+	return r.Key
+}
+
+// PartitionOf is the partition that records of the key go to, with as many partitions as the topic had when EnsureTopics or a
+// Commit last looked; 0 for a topic that was not ensured.
+func (p *Producer) PartitionOf(topic string, key []byte) int {
+	ids := p.topics[topic].partitions
+	if len(ids) == 0 {
+		return 0
+	}
+	return choose(key, ids)
+}
+
 // choose says to which of the partitions a key belongs.
 func choose(key []byte, ids []int) int { return murmur2.Balance(kafka.Message{Key: key}, ids...) }

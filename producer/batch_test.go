@@ -161,6 +161,31 @@ func TestPartitioner(t *testing.T) {
 	}
 }
 
+// TestPartitionKey: records of many keys lie in the partition of the key that they share, and PartitionOf tells which.
+func TestPartitionKey(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		p := w.acquired()
+		for _, together := range []string{"account-1", "account-2", "account-3", ""} {
+			records := rows(voice, together, 20)
+			for i := range records {
+				records[i].PartitionKey = []byte(together)
+			}
+			if err := p.Commit(t.Context(), records, nil); err != nil {
+				t.Fatal(err)
+			}
+			want := p.PartitionOf(voice, []byte(together))
+			for _, r := range w.seen(voice) {
+				if strings.HasPrefix(string(r.Value), together+"-") && int(r.Partition) != want {
+					t.Errorf("%q: %s lies in partition %d, want %d", together, r.Key, r.Partition, want)
+				}
+			}
+		}
+		if got := p.PartitionOf("unknown", []byte("account-1")); got != 0 {
+			t.Errorf("a topic that was not ensured: partition %d", got)
+		}
+	})
+}
+
 // TestLargeValuesAreSplit gives one partition more than one batch can hold, twice, so that sequence numbers matter.
 func TestLargeValuesAreSplit(t *testing.T) { inWorld(t, 1, commitLarge) }
 

@@ -29,9 +29,26 @@ const inFlight = 8
 // records that would be refused again; errors of closing come back as they are. A commit of no records at all asks
 // nothing of the brokers.
 func (p *Producer) Commit(ctx context.Context, records []Record, closing func(ends map[string]int64) ([]Record, error)) error {
+	ends, err := p.transact(ctx, func(ctx context.Context, t *transaction) error { return t.run(ctx, records, closing) })
+	if err == nil {
+		p.written = ends
+	}
+	return err
+}
+
+// LastWritten is the offset of the last record that the last Commit wrote to the partition; -1 where it wrote none.
+func (p *Producer) LastWritten(topic string, id int) int64 {
+	if end, ok := p.written[PartitionName(topic, id)]; ok {
+		return end
+	}
+	return -1
+}
+
+// transact does one transaction in the present epoch and returns where each partition written to ends.
+func (p *Producer) transact(ctx context.Context, do func(context.Context, *transaction) error) (map[string]int64, error) {
 	s := p.session
 	if s == nil {
-		return ErrNotAcquired
+		return nil, ErrNotAcquired
 	}
 	p.session = nil // whatever goes wrong from here on, this epoch is over
 	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.TransactionTimeout*3/4, errTransactionTime)
@@ -39,18 +56,18 @@ func (p *Producer) Commit(ctx context.Context, records []Record, closing func(en
 	if s.doubtful {
 		var err error
 		if s, err = p.renew(ctx, s); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	t := &transaction{
 		producer: p, cluster: p.cluster.Load(), session: s, began: time.Now(),
 		added: map[partition]bool{}, ends: map[string]int64{},
 	}
-	if err := t.run(ctx, records, closing); err != nil {
-		return t.explain(err)
+	if err := do(ctx, t); err != nil {
+		return nil, t.explain(err)
 	}
 	p.session = s
-	return nil
+	return t.ends, nil
 }
 
 // transaction is one transaction under way.
@@ -81,7 +98,7 @@ func (t *transaction) run(ctx context.Context, records []Record, closing func(ma
 	if len(t.added) == 0 {
 		return nil
 	}
-	return t.commit(ctx)
+	return t.end(ctx, true)
 }
 
 // unindexed removes indexes that would point into the wrong records.
@@ -129,7 +146,7 @@ func (t *transaction) pack(ctx context.Context, records []Record) ([][]*batch, e
 		if !ok {
 			return nil, &Error{Op: "produce " + r.Topic, Category: Settings, Err: errors.New("the topic was not ensured")}
 		}
-		at := partition{r.Topic, choose(r.Key, ids)}
+		at := partition{r.Topic, choose(r.partitionKey(), ids)}
 		if perPartition[at] == nil {
 			order = append(order, at)
 		}
@@ -298,16 +315,20 @@ func (b *batch) refusal(res *kafka.ProduceResponse) error {
 	return &RefusedError{Topic: b.partition.topic, Partition: b.partition.id, Records: records, Err: res.Error}
 }
 
-// commit asks until it has an answer. Asking again is safe while the only answers were "not now" and silence: a
-// transaction that was committed already answers so again, and nobody but a new epoch can have aborted it. After silence the
-// request may still be under way, and the epoch is not used again.
-func (t *transaction) commit(ctx context.Context) error {
-	return t.cluster.attempts(ctx, "commit transaction", func(ctx context.Context) error {
+// end commits or aborts: it asks until it has an answer. Asking again is safe while the only answers were "not now" and
+// silence: a transaction that has ended so already answers the same again, and nobody but a new epoch can have aborted it.
+// After silence the request may still be under way, and the epoch is not used again.
+func (t *transaction) end(ctx context.Context, commit bool) error {
+	what := "commit transaction"
+	if !commit {
+		what = "abort transaction"
+	}
+	return t.cluster.attempts(ctx, what, func(ctx context.Context) error {
 		res, err := t.cluster.client.EndTxn(ctx, &kafka.EndTxnRequest{
 			TransactionalID: t.producer.cfg.TransactionalID,
 			ProducerID:      t.session.producerID,
 			ProducerEpoch:   t.session.epoch,
-			Committed:       true,
+			Committed:       commit,
 		})
 		if err != nil {
 			t.session.doubtful = true

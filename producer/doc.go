@@ -2,15 +2,16 @@
 //
 // A Producer owns one transactional id. Its life is short and has one path:
 //
-//	Open -> EnsureTopics -> Acquire -> CatchUp -> Commit, Commit, Commit ...
-//	                           ^                     |
-//	                           +------ any error ----+
+//	Open -> EnsureTopics -> Acquire -> Barrier -> CatchUp -> Commit, Commit, Commit ...
+//	                           ^                                |
+//	                           +----------- any error ----------+
 //
 // Acquire takes a new producer epoch: it fences whoever held the transactional id before and aborts what that one left
 // open. Commit writes one transaction: all of it becomes visible to read_committed consumers, or nothing. When Commit
 // returns an error the outcome is unknown or aborted, and the Producer refuses to go on until Acquire was called again:
 // nobody has to reason about half-finished transactions, and the way back after a fault is the way in after a start
 // (crash-only). What was committed is then read from the topics by a Reader, which may have begun before Acquire: a standby keeps its memory warm so.
+// Barrier makes sure that it is read to the end, whatever the broker that is read from believes to be the end.
 //
 // # What is retried inside one epoch
 //

@@ -25,25 +25,50 @@ const (
 // offset looks up where a partition begins or ends.
 func (c *cluster) offset(ctx context.Context, at partition, which int64, isolation int8) (found int64, err error) {
 	err = c.attempts(ctx, "look up offsets of "+at.String(), func(ctx context.Context) error {
-		res, err := c.transport.RoundTrip(ctx, c.client.Addr, &listoffsets.Request{
-			ReplicaID: -1, IsolationLevel: isolation,
-			Topics: []listoffsets.RequestTopic{{
-				Topic:      at.topic,
-				Partitions: []listoffsets.RequestPartition{{Partition: int32(at.id), CurrentLeaderEpoch: -1, Timestamp: which}},
-			}},
-		})
+		found, err = c.askOffset(ctx, at, which, isolation)
+		return err
+	})
+	return found, err
+}
+
+// askOffset asks once.
+func (c *cluster) askOffset(ctx context.Context, at partition, which int64, isolation int8) (int64, error) {
+	res, err := c.transport.RoundTrip(ctx, c.client.Addr, &listoffsets.Request{
+		ReplicaID: -1, IsolationLevel: isolation,
+		Topics: []listoffsets.RequestTopic{{
+			Topic:      at.topic,
+			Partitions: []listoffsets.RequestPartition{{Partition: int32(at.id), CurrentLeaderEpoch: -1, Timestamp: which}},
+		}},
+	})
+	if err != nil {
+		return 0, err
+	}
+	topics := res.(*listoffsets.Response).Topics
+	if len(topics) == 0 || len(topics[0].Partitions) == 0 {
+		return 0, errNoAnswer
+	}
+	p := topics[0].Partitions[0]
+	return p.Offset, answered(p.ErrorCode)
+}
+
+// StableLag is how many offsets of the partition lie between the last stable offset, where whoever reads committed stops, and
+// the high watermark: those from the beginning of the oldest open transaction on. It asks once, within Timeout, and may be
+// called at any time. The error is an *Error.
+func (p *Producer) StableLag(ctx context.Context, topic string, id int) (lag int64, err error) {
+	c, at := p.cluster.Load(), partition{topic, id}
+	err = c.once(ctx, func(ctx context.Context) error {
+		high, err := c.askOffset(ctx, at, atEnd, readAll)
 		if err != nil {
 			return err
 		}
-		topics := res.(*listoffsets.Response).Topics
-		if len(topics) == 0 || len(topics[0].Partitions) == 0 {
-			return errNoAnswer
-		}
-		p := topics[0].Partitions[0]
-		found = p.Offset
-		return answered(p.ErrorCode)
+		stable, err := c.askOffset(ctx, at, atEnd, readCommitted) // later: what was committed between is no lag
+		lag = max(0, high-stable)
+		return err
 	})
-	return found, err
+	if err != nil {
+		return 0, failure("look up offsets of "+at.String(), err)
+	}
+	return lag, nil
 }
 
 // errNoAnswer is an answer without the partition asked for; so answer brokers that throttle.

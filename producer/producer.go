@@ -82,7 +82,9 @@ type Record struct {
 	Topic string
 	// Key decides the partition, as the Java client's murmur2 does; nil counts as empty.
 	Key, Value []byte
-	Headers    []Header // in this order
+	// PartitionKey decides it instead of Key, where it is not nil: records of different keys that belong together lie together.
+	PartitionKey []byte
+	Headers      []Header // in this order
 	// Time is kept to the millisecond; zero, or before 1970, means the time of publishing.
 	Time time.Time
 	// Alone puts the record into a batch of its own, so that a refusal names no other.
@@ -106,15 +108,17 @@ type Message struct {
 	Headers    []Header
 }
 
-// Producer publishes in transactions under one transactional id. Ping may be called at any time; every other method is
-// for one goroutine at a time.
+// Producer publishes in transactions under one transactional id. Ping and StableLag may be called at any time; every other method
+// is for one goroutine at a time.
 type Producer struct {
 	cfg        Config
 	codec      kafka.Compression
 	compressor *compressor
 	cluster    atomic.Pointer[cluster]
 	topics     map[string]topicLimits
-	session    *session // nil: Acquire first
+	session    *session         // nil: Acquire first
+	written    map[string]int64 // where the partitions that the last Commit wrote to ended with it
+	barrier    map[string]int64 // and those of the last Barrier in this epoch
 }
 
 // Open makes a Producer. It checks the configuration and reaches for nothing; Close it.

@@ -29,12 +29,14 @@ const (
 // Reader reads the committed records of one partition in order, from the first one there is, and keeps its place. Aborted
 // records are left out. It is for one goroutine, and ends with the next EnsureTopics of its Producer.
 type Reader struct {
-	cluster *cluster
-	at      position
-	wrong   error // the topic cannot be read
-	begun   bool
-	holes   bool // what is deleted while it is read may be passed over
-	empty   int  // answers in a row without anything where something should be
+	producer *Producer
+	cluster  *cluster
+	at       position
+	wrong    error // the topic cannot be read
+	begun    bool
+	holes    bool  // what is deleted while it is read may be passed over
+	empty    int   // answers in a row without anything where something should be
+	high     int64 // the high watermark, as the last answer had it
 }
 
 // ErrSetBack says that a partition no longer has the records that come after those a Reader has read: it was truncated,
@@ -43,16 +45,23 @@ var ErrSetBack = errors.New("the topic was set back while it was read")
 
 // NewReader gives a Reader that stands before the first record. The topic must have been ensured.
 func (p *Producer) NewReader(topic string, id int) *Reader {
-	r := &Reader{cluster: p.cluster.Load(), at: position{partition{topic, id}, 0}}
+	r := &Reader{producer: p, cluster: p.cluster.Load(), at: position{partition{topic, id}, 0}}
 	if _, ok := p.topics[topic]; !ok {
 		r.wrong = &Error{Op: "read " + topic, Category: Settings, Err: errors.New("the topic was not ensured")}
 	}
 	return r
 }
 
-// CatchUp gives visit what is committed up to the end as it is at the call. It waits for transactions that are open before
-// that end, until ctx ends or nothing was committed for five minutes: after Acquire these are other workers' only. visit's
-// error ends it and comes back as it is.
+// ReaderAt gives a Reader that goes on at the offset, which must be one of a committed record.
+func (p *Producer) ReaderAt(topic string, id int, offset int64) *Reader {
+	r := p.NewReader(topic, id)
+	r.at.offset, r.begun = offset, true
+	return r
+}
+
+// CatchUp gives visit what is committed up to the end as it is at the call, and to the Barrier. It waits for transactions that
+// are open before that end, until ctx ends or nothing was committed for five minutes: after Acquire these are other workers'
+// only. visit's error ends it and comes back as it is.
 func (r *Reader) CatchUp(ctx context.Context, visit func(Message) error) error {
 	return r.upTo(ctx, readAll, visit)
 }
@@ -77,7 +86,7 @@ func (r *Reader) upTo(ctx context.Context, isolation int8, visit func(Message) e
 	if r.wrong != nil {
 		return r.wrong
 	}
-	end, err := r.cluster.offset(ctx, r.at.partition, atEnd, isolation)
+	end, err := r.end(ctx, isolation)
 	if err != nil {
 		return err
 	}
@@ -93,6 +102,20 @@ func (r *Reader) upTo(ctx context.Context, isolation int8, visit func(Message) e
 	return r.readUntil(ctx, end, visit)
 }
 
+// end is where the partition ends, as its leader knows it; of all that there is, no less than what the Barrier proves. An open
+// transaction may lie before the record that a ReaderAt begins with: then nothing is stable there yet.
+func (r *Reader) end(ctx context.Context, isolation int8) (int64, error) {
+	end, err := r.cluster.offset(ctx, r.at.partition, atEnd, isolation)
+	switch {
+	case err != nil || isolation == readCommitted && end >= r.at.offset:
+		return end, err
+	case isolation == readCommitted:
+		all, err := r.cluster.offset(ctx, r.at.partition, atEnd, readAll)
+		return min(all, r.at.offset), err
+	}
+	return max(end, r.producer.behindBarrier(r.at.partition)), nil
+}
+
 func (r *Reader) readUntil(ctx context.Context, end int64, visit func(Message) error) error {
 	logged := false
 	for moved, began := time.Now(), r.at.offset; r.at.offset < end; {
@@ -106,16 +129,27 @@ func (r *Reader) readUntil(ctx context.Context, end int64, visit func(Message) e
 		switch stood := time.Since(moved); {
 		case stood >= standsTooLong:
 			return &Error{
-				Op: "read " + r.at.String(), Category: Timeout, Hint: hintOpen,
+				Op: "read " + r.at.String(), Category: Timeout, Hint: r.waitsFor(end).hint,
 				Err: fmt.Errorf("offset %d comes next, %d is the end, and nothing more was committed for %v", r.at.offset, end, standsTooLong),
 			}
 		case stood >= standsLong && !logged:
 			logged = true
-			r.cluster.trouble.log.Warn().Str("partition", r.at.partition.String()).Int64("offset", r.at.offset).Int64("end", end).Str("hint", hintOpen).
-				Msg("kafka: waiting for a transaction that another producer has open")
+			w := r.waitsFor(end)
+			r.cluster.trouble.log.Warn().Str("partition", r.at.partition.String()).Int64("offset", r.at.offset).Int64("end", end).Str("hint", w.hint).
+				Msg(w.what)
 		}
 	}
 	return nil
+}
+
+// waiting is what a Reader that comes no further waits for, and what to do about it.
+type waiting struct{ what, hint string }
+
+func (r *Reader) waitsFor(end int64) waiting {
+	if r.high < end {
+		return waiting{"kafka: waiting for a broker that knows all that was committed", "the partition's leader is behind what was acknowledged: is it cut off from the other brokers?"}
+	}
+	return waiting{"kafka: waiting for a transaction that another producer has open", hintOpen}
 }
 
 // hintOpen is what to do about a transaction that does not end.
@@ -130,6 +164,7 @@ func (r *Reader) step(ctx context.Context, end int64, wait time.Duration, visit 
 	if err != nil {
 		return err
 	}
+	r.high = part.HighWatermark
 	next, err := committed(r.at.topic, part, r.at.offset, func(m Message) error {
 		if m.Offset >= end { // the rest of a batch: another call's
 			return nil
@@ -186,14 +221,14 @@ func setBack(at position, to int64) error {
 }
 
 // ReadLast gives visit the committed records among the last so many offsets of the partition, those of markers and of
-// aborted records included, as CatchUp does. What retention deletes meanwhile is passed over. all tells that this is the
+// aborted records included, as CatchUp does, to the Barrier too. What retention deletes meanwhile is passed over. all tells that this is the
 // whole partition.
 func (p *Producer) ReadLast(ctx context.Context, topic string, id int, last int64, visit func(Message) error) (all bool, err error) {
 	r := p.NewReader(topic, id)
 	if r.holes = true; r.wrong != nil {
 		return false, r.wrong
 	}
-	end, err := r.cluster.offset(ctx, r.at.partition, atEnd, readAll)
+	end, err := r.end(ctx, readAll)
 	if err != nil {
 		return false, err
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/convstream/convstream/cmd/internal/proof/verify"
@@ -92,7 +93,6 @@ func TestMissingTopicsAreAllNamed(t *testing.T) {
 
 // TestUnusableTopics: topics that would break what they are for are refused, with their names and what to do.
 func TestUnusableTopics(t *testing.T) {
-	compact := map[string]string{"cleanup.policy": "compact"}
 	for name, c := range map[string]struct {
 		suffix     string
 		partitions int32
@@ -103,7 +103,6 @@ func TestUnusableTopics(t *testing.T) {
 			"kafka-configs.sh --alter --entity-type topics --entity-name conversations.state --add-config cleanup.policy=compact"}},
 		"state that compacts and deletes": {"state", 1, map[string]string{"cleanup.policy": "compact,delete"},
 			[]string{"cleanup.policy=compact,delete", "needs exactly compact", "kafka-configs.sh"}},
-		"state in 2 partitions":    {"state", 2, compact, []string{"has 2 partitions, needs exactly 1", "delete the topic", "TOPIC_PREFIX"}},
 		"progress in 2 partitions": {"progress", 2, nil, []string{"has 2 partitions, needs exactly 1", "delete the topic", "TOPIC_PREFIX"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,6 +119,25 @@ func TestUnusableTopics(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestStateOfManyPartitions: all that is known of an account lies in one of them, and is read from there.
+func TestStateOfManyPartitions(t *testing.T) {
+	t.Parallel()
+	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
+		w.create("state", 7, map[string]string{"cleanup.policy": "compact"})
+		for range 3 {
+			w.run(10 * time.Minute)
+		}
+		in := map[int32]int{}
+		for _, r := range w.consume(stateName) {
+			in[r.Partition]++
+		}
+		if want := (kafka.Murmur2Balancer{Consistent: true}).Balance(kafka.Message{Key: []byte(accountID)}, 0, 1, 2, 3, 4, 5, 6); len(in) != 1 || in[int32(want)] == 0 || want == 0 {
+			t.Errorf("records by partition: %v, all should be in %d, and not for want of a choice", in, want)
+		}
+		w.settled()
+	})
 }
 
 // TestTooFewBrokersForTheReplication: the error names the setting.

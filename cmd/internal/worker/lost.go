@@ -76,7 +76,7 @@ func (s *session) writeState(ctx context.Context, part []poller.Record) error {
 	w.heart.beat()
 	records := make([]producer.Record, len(part))
 	for i, r := range part {
-		records[i] = producer.Record{Topic: w.cfg.Topics().State(), Key: r.Key, Value: r.Value}
+		records[i] = stateRecord(w.cfg, r)
 	}
 	return explainRefused(w.producer.Commit(ctx, records, nil))
 }

@@ -32,6 +32,7 @@ type metrics struct {
 	sessionFailures *prometheus.CounterVec
 	unmapped        *prometheus.CounterVec
 	respelt         *prometheus.CounterVec
+	stableLag       *prometheus.GaugeVec
 
 	unknownMu sync.Mutex
 	unknown   map[string]bool // names of members that the schema has no field for, logged before
@@ -86,6 +87,10 @@ func newMetrics(account string, topics []string, budget int, w measured) *metric
 		Namespace: "convstream", Name: "refused_contents", Help: "Contents of rows that the brokers have refused, and that stand in the dead-letter topic until the rows change.",
 	})
 	m.labelled.MustRegister(m.refusedContents)
+	m.stableLag = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: "convstream", Name: "last_stable_offset_lag", Help: "Offsets of state and progress that an open transaction keeps from readers, by topic.",
+	}, []string{"topic"})
+	m.labelled.MustRegister(m.stableLag)
 	m.gauges(budget, w)
 	m.begin(topics)
 	return m

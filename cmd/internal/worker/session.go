@@ -12,7 +12,7 @@ import (
 )
 
 // session is one life of a worker: topics and schemas, the state, the lease, the epoch, polling, until something ends it. What
-// it knows dies with it; the next one reads it from Kafka. It is used by one goroutine.
+// it knows of a commit that failed dies with it; the next one reads that from Kafka. It is used by one goroutine.
 type session struct {
 	worker  *Worker          // what outlives the session
 	encoder *encoder.Encoder // with the registry's ids, where there is one
@@ -31,7 +31,8 @@ func (s *session) run(ctx, hard context.Context) error {
 	if err := s.awaitPart(ctx); err != nil {
 		return err
 	}
-	s.memory = s.worker.newMemory()
+	s.memory = s.worker.recall()
+	defer s.watchLag(ctx)()
 	if err := s.memory.warmUp(ctx); err != nil {
 		return err
 	}
@@ -188,6 +189,9 @@ func (s *session) takeOver(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.barrier(ctx); err != nil {
+		return err
+	}
 	if err := m.catchUp(ctx); err != nil {
 		return err
 	}
@@ -195,7 +199,7 @@ func (s *session) takeOver(ctx context.Context) error {
 		return err
 	}
 	w.metrics.recoveries.Inc()
-	line := w.log.Info().Int("records", m.records).Int("remembered", m.state.Seen.Len()).Int64("sequence", m.state.Sequence)
+	line := w.log.Info().Bool("kept", m.kept).Int("records", m.records).Int("remembered", m.state.Seen.Len()).Int64("sequence", m.state.Sequence)
 	if through := m.state.Coverage.Through(m.state.From); !through.IsZero() { // zero: nothing was read yet
 		line = line.Time("complete_through", through)
 	}
@@ -208,7 +212,7 @@ func (s *session) poll(tenure, hard context.Context) error {
 	w := s.worker
 	commits := finishing{hard: hard, Sink: sink{
 		cfg: w.cfg, log: w.log, encoder: s.encoder, producer: w.producer,
-		refused: w.refused, kept: w.kept, metrics: w.metrics, attempts: s,
+		refused: w.refused, kept: w.kept, metrics: w.metrics, attempts: s, memory: s.memory,
 	}}
 	p := poller.New(w.polling, meter{w.client, w.metrics, &w.heart}, commits, s.memory.state)
 	w.shown.poller.Store(p)

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -23,6 +24,7 @@ type sink struct {
 	kept     *keptEnds
 	metrics  *metrics
 	attempts attempts
+	memory   *memory
 }
 
 // attempts is told of each commit.
@@ -40,7 +42,8 @@ type draft struct {
 	progress  []encoder.Progress // for each batch
 	unmapped  []string
 	respelt   []string
-	memo      memo // as it is when the draft is committed
+	memo      memo            // as it is when the draft is committed
+	notes     []poller.Record // of the memo
 }
 
 // part is one batch of a draft on its way.
@@ -70,6 +73,7 @@ func (s sink) Commit(ctx context.Context, u poller.Bundle) error {
 	if err != nil {
 		return s.noteRefused(err, d)
 	}
+	s.memory.committed(d.notes, u.State, s.producer.LastWritten(s.memory.topic, s.memory.partition))
 	s.kept.memo = d.memo
 	s.forgetRefused(u)
 	s.metrics.refusedContents.Set(float64(len(s.refused.contents)))
@@ -165,10 +169,16 @@ func (s sink) closing(u poller.Bundle, d *draft, ends map[string]int64) ([]produ
 		out = append(out, recordOf(m))
 	}
 	d.memo = s.kept.with(ends)
-	for _, r := range append(u.State, d.memo.records(s.cfg.AccountID)...) {
-		out = append(out, producer.Record{Topic: s.cfg.Topics().State(), Key: r.Key, Value: r.Value})
+	d.notes = d.memo.records(s.cfg.AccountID)
+	for _, r := range slices.Concat(d.notes, u.State) { // the ledger is the last: see memory
+		out = append(out, stateRecord(s.cfg, r))
 	}
 	return out, nil
+}
+
+// stateRecord is a record of the state on its way. All those of an account lie in one partition: they are read as one log.
+func stateRecord(cfg *config.Config, r poller.Record) producer.Record {
+	return producer.Record{Topic: cfg.Topics().State(), Key: r.Key, Value: r.Value, PartitionKey: []byte(cfg.AccountID)}
 }
 
 func recordOf(m encoder.Message) producer.Record {

@@ -19,9 +19,23 @@ func (e *StateError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *StateError) Unwrap() error { return e.Err }
 
-// errCoolDown ends a session whose memory was kept warm and is not what the topics say. The topic may have been made anew
+// errCoolDown ends a session whose memory was kept, or kept warm, and is not what the topics say. The topic may have been made anew
 // behind its back: the next session reads it from the beginning before anything is called lost.
 var errCoolDown = errors.New("the state that was followed is not what the topics say; reading it from the beginning")
+
+// barrier makes sure that the memory, and what it is compared with, are read to the end: see producer.Barrier. It shows in no
+// topic: a progress record would be a commit to its readers, and a state record of a new kind is refused by older versions.
+func (s *session) barrier(ctx context.Context) error {
+	w := s.worker
+	w.heart.beat()
+	ctx, cancel := context.WithTimeout(ctx, step)
+	defer cancel()
+	account := []byte(w.cfg.AccountID)
+	return explainRefused(w.producer.Barrier(ctx, []producer.Record{
+		{Topic: w.cfg.Topics().State(), Key: poller.StatePrefix(w.cfg.AccountID), PartitionKey: account},
+		{Topic: w.cfg.Topics().Progress(), Key: account},
+	}))
+}
 
 // compareWithProgress notices what became of the topics behind the worker's back, before it publishes anything. Every
 // commit writes its number into the state and into the progress topic. A state that is older than the last progress, or
@@ -37,9 +51,11 @@ func (s *session) compareWithProgress(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return err
-	case lost && s.memory.followed:
+	case lost && (s.memory.followed || s.memory.kept):
+		s.memory.spoilt = true
 		return errCoolDown
 	case lost:
+		s.memory.spoilt = true // what it becomes is not what is committed until all of it is
 		if err := s.lost(ctx, state, last); err != nil {
 			return err
 		}

@@ -105,7 +105,7 @@ func topics(cfg *config.Config) []producer.Topic {
 			Config: with(map[string]string{"max.message.bytes": strconv.Itoa(deadLetterBytes)}),
 		},
 		producer.Topic{
-			Name: names.State(), Replication: cfg.TopicReplication, OnePartition: true,
+			Name: names.State(), Partitions: 1, Replication: cfg.TopicReplication,
 			Config:   map[string]string{"cleanup.policy": "compact", "segment.bytes": strconv.Itoa(64 << 20)},
 			Required: map[string]string{"cleanup.policy": "compact"},
 		})

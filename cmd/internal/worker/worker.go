@@ -9,8 +9,8 @@
 // A Worker is one account. It lives in sessions: a session reads the state from its topic, stands by until it holds the lease,
 // takes the producer epoch, reads the rest of the state, and polls until something on the Kafka side fails or the lease is
 // lost. What then is the outcome of the last commit need not be known: the next session finds out the way a start does. There
-// is no other path back (crash-only). What a session has learned of what the brokers refuse outlives it, and so does the
-// lease: it is withdrawn after the last commit.
+// is no other path back (crash-only). What was committed, and what a session has learned of what the brokers refuse, outlive it, and so
+// does the lease: it is withdrawn after the last commit.
 package worker
 
 import (
@@ -56,6 +56,7 @@ type Worker struct {
 	election election
 	refused  *refusals          // what the brokers do not take, as one session learns it for the next
 	kept     *keptEnds          // what was committed to the topics, for the next session to hold against them
+	memory   *memory            // what is known of the state, for the next session
 	errands  chan poller.Errand // to the poller's goroutine
 
 	heart   heartbeat
@@ -140,6 +141,7 @@ func (w *Worker) sessions(ctx, hard context.Context) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case errors.Is(err, errNoPart):
+			w.memory = nil // others need it
 		case !w.election.off() && errors.Is(err, producer.ErrFenced):
 			w.log.Warn().Err(err).Msg("stepping back, standing by")
 			w.election.lease.Yield()
