@@ -116,9 +116,10 @@ type Producer struct {
 	compressor *compressor
 	cluster    atomic.Pointer[cluster]
 	topics     map[string]topicLimits
-	session    *session         // nil: Acquire first
-	written    map[string]int64 // where the partitions that the last Commit wrote to ended with it
-	barrier    map[string]int64 // and those of the last Barrier in this epoch
+	session    *session // nil: Acquire first
+
+	written map[string]int64 // where the partitions that the last Commit wrote to ended with it
+	barrier map[string]int64 // and those of the last Barrier in this epoch
 }
 
 // Open makes a Producer. It checks the configuration and reaches for nothing; Close it.

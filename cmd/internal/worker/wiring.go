@@ -105,8 +105,17 @@ func topics(cfg *config.Config) []producer.Topic {
 			Config: with(map[string]string{"max.message.bytes": strconv.Itoa(deadLetterBytes)}),
 		},
 		producer.Topic{
-			Name: names.State(), Partitions: 1, Replication: cfg.TopicReplication,
+			Name: names.State(), Partitions: statePartitions(cfg), Replication: cfg.TopicReplication,
 			Config:   map[string]string{"cleanup.policy": "compact", "segment.bytes": strconv.Itoa(64 << 20)},
 			Required: map[string]string{"cleanup.policy": "compact"},
 		})
+}
+
+// statePartitions is how many partitions the state topic is created with. An account's entries lie in one of them: with many
+// accounts, who takes one over reads the entries of few others.
+func statePartitions(cfg *config.Config) int {
+	if cfg.AccountsDir == "" {
+		return 1
+	}
+	return 16
 }

@@ -13,6 +13,7 @@ type edit struct{ file, old, new string }
 
 const (
 	fleet    = "./cmd/internal/fleet"
+	worker   = "./cmd/internal/worker"
 	producer = "./producer"
 	poller   = "./poller"
 )
@@ -41,6 +42,12 @@ var mutants = []mutant{
 	}},
 	{"recovery takes aborted records for committed ones", fleet, "TestFaultMatrix/cells/EndTxn", []edit{
 		{"producer/committed.go", "visible := !b.Attributes.Transactional() || !a.open[b.ProducerID]", "visible := true"},
+	}},
+	{"memory has what a commit would have remembered, although it failed", worker, "TestKeptMemory", []edit{
+		{"poller/bundle.go", "	if err := p.sink.Commit(ctx, Bundle{", "	p.state.Seen.Apply(changes)\n	if err := p.sink.Commit(ctx, Bundle{"},
+	}},
+	{"the broker is believed where a topic ends", fleet, "TestABrokerThatIsCutOff", []edit{
+		{"producer/recover.go", "return max(end, r.producer.behindBarrier(r.at.partition)), nil", "return end, nil"},
 	}},
 	{"rows are forgotten two days too early", fleet, "TestCrashes", []edit{
 		{"poller/bundle.go", "p.state.Seen.Expired(a.Reach, sweepMost)", "p.state.Seen.Expired(a.Reach.Add(48*time.Hour+Horizon(p.cfg.Tiers)), sweepMost)"},
