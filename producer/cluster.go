@@ -128,7 +128,7 @@ func (c *cluster) attemptsQuietly(ctx context.Context, quiet time.Duration, what
 			return nil
 		}
 		fail := failure(what, err)
-		if ctx.Err() != nil {
+		if over(ctx) {
 			return fail.endedBy(ctx)
 		}
 		if !fail.retriable {
@@ -142,6 +142,14 @@ func (c *cluster) attemptsQuietly(ctx context.Context, quiet time.Duration, what
 			return fail.endedBy(ctx)
 		}
 	}
+}
+
+// over reports whether ctx has ended. Of a deadline a connection may know a moment earlier: what it says then is not a trouble.
+func over(ctx context.Context) bool {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		<-ctx.Done()
+	}
+	return ctx.Err() != nil
 }
 
 func (c *cluster) once(ctx context.Context, try func(context.Context) error) error {

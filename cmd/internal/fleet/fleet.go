@@ -226,8 +226,8 @@ func (f *Fleet) Readiness(ctx context.Context) error {
 	defer cancel()
 	accounts := f.list()
 	var errs []error
-	if len(accounts) > 0 {
-		if err := accounts[0].worker.Load().Ping(ctx); err != nil {
+	if i := slices.IndexFunc(accounts, func(a *account) bool { return a.ended() == nil }); i >= 0 {
+		if err := accounts[i].worker.Load().Ping(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("brokers: %w", err))
 		}
 	}

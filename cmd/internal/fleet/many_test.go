@@ -7,13 +7,16 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -47,7 +50,8 @@ type company struct {
 	started  int
 
 	mu    sync.Mutex
-	files []*tenant // that ACCOUNTS_DIR holds a file of
+	files []*tenant                 // that ACCOUNTS_DIR holds a file of
+	reads func(*config.AccountFile) // changes what replicas that are started from now on read; nil: as it is
 }
 
 // member is a process that works on accounts of a company.
@@ -113,14 +117,57 @@ func (c *company) file(n *tenant) config.AccountFile {
 	if n.wrong != nil {
 		return f
 	}
+	f.Config = c.load(c.env(n))
+	return f
+}
+
+// env is the environment as it is for an account.
+func (c *company) env(n *tenant) map[string]string {
 	env := maps.Clone(c.settings)
 	maps.Copy(env, map[string]string{"SMARTASSIST_URL": "http://" + n.addr, "SMARTASSIST_ACCOUNT_ID": n.id, "SMARTASSIST_JWT": "a.to.ken"})
 	maps.Copy(env, n.env)
-	var err error
-	if f.Config, err = config.Load(func(name string) (string, bool) { v, ok := env[name]; return v, ok }, nil); err != nil {
+	return env
+}
+
+func (c *company) load(env map[string]string) *config.Config {
+	cfg, err := config.Load(func(name string) (string, bool) { v, ok := env[name]; return v, ok }, nil)
+	if err != nil {
 		c.t.Error(err)
 	}
-	return f
+	cfg.AccountsDir = "/accounts"
+	return cfg
+}
+
+func (c *company) tenantOf(id string) *tenant {
+	return c.tenants[slices.IndexFunc(c.tenants, func(n *tenant) bool { return n.id == id })]
+}
+
+// stopAll drains the replicas.
+func (c *company) stopAll(members ...*member) {
+	c.t.Helper()
+	for _, m := range members {
+		if err := m.stop(); err != nil {
+			c.t.Errorf("%s: %v", m.Name, err)
+		}
+	}
+}
+
+// partitionOf is where the state of an account lies.
+func partitionOf(account string) int {
+	var ids []int
+	for i := range 16 {
+		ids = append(ids, i)
+	}
+	return kafka.Murmur2Balancer{Consistent: true}.Balance(kafka.Message{Key: []byte(account)}, ids...)
+}
+
+// ask asks an admin port from loopback.
+func ask(h http.Handler, method, path, body string) string {
+	r := httptest.NewRequest(method, "http://127.0.0.1:8080"+path, strings.NewReader(body))
+	r.RemoteAddr = "127.0.0.1:4711"
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, r)
+	return rec.Body.String()
 }
 
 // change changes the files.
@@ -133,7 +180,17 @@ func (c *company) change(f func()) {
 // start starts a replica.
 func (c *company) start() *member {
 	c.t.Helper()
-	files, _ := c.read()
+	read, change := c.read, c.reads
+	if change != nil {
+		read = func() ([]config.AccountFile, error) {
+			files, err := c.read()
+			for i := range files {
+				change(&files[i])
+			}
+			return files, err
+		}
+	}
+	files, _ := read()
 	files = slices.DeleteFunc(files, func(f config.AccountFile) bool { return f.Err != nil }) // at a start, config names what is wrong
 	process := c.file(&tenant{id: "any", addr: "127.0.0.1:1"}).Config.Process
 	c.started++
@@ -141,7 +198,7 @@ func (c *company) start() *member {
 	m := &member{wire: newWire(c.network.DialContext)}
 	var err error
 	if m.Fleet, err = New(Config{
-		Process: &process, Accounts: files, Reload: c.read, Log: zerolog.New(&c.log).With().Timestamp().Str("replica", fmt.Sprint("replica ", c.started)).Logger(),
+		Process: &process, Accounts: files, Reload: read, Log: zerolog.New(&c.log).With().Timestamp().Str("replica", fmt.Sprint("replica ", c.started)).Logger(),
 		Name: fmt.Sprint("replica ", c.started), Network: worker.Network{Dial: m.wire.DialContext, Listen: c.network.Listen},
 	}); err != nil {
 		c.t.Fatal(err)
@@ -265,11 +322,7 @@ func TestManyAccounts(t *testing.T) {
 		took := c.spread(30*time.Second, d, e)
 		t.Logf("after a crash even after %v", took)
 		time.Sleep(10 * time.Minute)
-		for _, m := range []*member{d, e} {
-			if err := m.stop(); err != nil {
-				t.Error(err)
-			}
-		}
+		c.stopAll(d, e)
 		c.verify()
 	})
 }
@@ -296,11 +349,7 @@ func TestManyAccountsAtRandom(t *testing.T) {
 			})
 			c.spread(2*time.Minute, members...)
 			time.Sleep(15 * time.Minute)
-			for _, m := range members {
-				if err := m.stop(); err != nil {
-					t.Error(err)
-				}
-			}
+			c.stopAll(members...)
 			c.verify()
 		})
 	})
