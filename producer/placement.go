@@ -2,88 +2,9 @@ package producer
 
 import (
 	"cmp"
-	"encoding/json"
 	"maps"
 	"slices"
 )
-
-// candidate is what a member tells the leader of the group about itself when it joins: JSON in the user data of its
-// subscription. A member of another version may say less or more.
-type candidate struct {
-	Name     string           `json:"name"`
-	Started  int64            `json:"started"`           // Unix milliseconds
-	Said     int              `json:"said"`              // differs from that of the last join where there is something new: the coordinator rebalances then
-	Leaving  bool             `json:"leaving,omitempty"` // it drains: it is given no account any more
-	Accounts map[string]claim `json:"accounts"`          // that it can work on
-}
-
-// claim is how a member stands to one account.
-type claim struct {
-	Since    int64 `json:"since,omitempty"`    // holds the lease since; Unix milliseconds, 0 = does not
-	Busy     bool  `json:"busy,omitempty"`     // has given the lease up, and is finishing its last commit
-	Warm     bool  `json:"warm,omitempty"`     // knows the account's state
-	Yields   bool  `json:"yields,omitempty"`   // was fenced: only if there is no other member
-	Resigned int   `json:"resigned,omitempty"` // how often it could not do the work, since it last could
-}
-
-// rank orders members by whether they are able to do the work; the smaller, the better.
-func (c claim) rank() int {
-	if c.Yields {
-		return 1 << 30
-	}
-	return c.Resigned
-}
-
-// Part is a member's part in the work on an account.
-type Part string
-
-// The parts.
-const (
-	NoPart      Part = ""        // others do the work
-	StandbyPart Part = "standby" // to know the state, and be ready
-	HolderPart  Part = "hold"    // to do the work
-	ReleasePart Part = "release" // to finish, and then to say that it has: the account moves to another member
-)
-
-// assigned is what a member is told about an account.
-type assigned struct {
-	Part     Part   `json:"part,omitempty"`
-	Holder   string `json:"holder,omitempty"`   // name of the member that holds the lease
-	Standby  string `json:"standby,omitempty"`  // name of the member that takes over
-	Stranger bool   `json:"stranger,omitempty"` // a worker that is no member fenced one
-	Report   bool   `json:"report,omitempty"`   // the account moves when this member says that it is warm
-}
-
-// assignment is what came of a rebalance, as it is told to a member: JSON in the user data of its assignment.
-type assignment struct {
-	Accounts map[string]assigned `json:"accounts"`
-}
-
-func (a assignment) holds() bool {
-	for _, p := range a.Accounts {
-		if p.Part == HolderPart {
-			return true
-		}
-	}
-	return false
-}
-
-func mustMarshal(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // strings and numbers of our own only
-	}
-	return b
-}
-
-// orNothing decodes what another member wrote; what cannot be understood says nothing.
-func orNothing[T any](data []byte) (v T) {
-	if json.Unmarshal(data, &v) != nil {
-		var nothing T
-		return nothing
-	}
-	return v
-}
 
 // place decides who works on which account, and who stands by for it; the result is by member id. It is computed by the leader
 // of the group from what the members said of themselves, and from nothing else: any member may be the leader of the next
