@@ -2,10 +2,13 @@ package producer
 
 import (
 	"context"
+	"errors"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -127,6 +130,121 @@ func confirmed(all []*elector) (n int) {
 		if e.Confirmed() {
 			n++
 		}
+	}
+	return n
+}
+
+// hand is what works on an account in one process: as long as it holds the lease, and a little longer to finish.
+type hand struct {
+	name    string
+	lease   *Lease
+	working atomic.Bool
+	moving  atomic.Bool // the lease is to be another's, and it has not finished
+}
+
+func (h *hand) run(ctx context.Context, dice *rand.Rand) {
+	for ctx.Err() == nil {
+		held, changed := h.lease.Tenure()
+		h.lease.Warm(held == nil && h.lease.Status().Part == StandbyPart)
+		if held == nil || !h.lease.Take(held) {
+			select {
+			case <-ctx.Done():
+			case <-changed:
+			}
+			continue
+		}
+		h.working.Store(true)
+		select {
+		case <-ctx.Done():
+		case <-held.Done():
+		}
+		if errors.Is(context.Cause(held), ErrLeaseMoved) {
+			h.moving.Store(true)
+			time.Sleep(time.Duration(dice.Int64N(int64(2 * time.Second)))) // virtual
+		}
+		h.moving.Store(false)
+		h.working.Store(false)
+		h.lease.Release()
+	}
+}
+
+// TestManyLeasesUnderChaos: members come and go while group requests are lost. No account is worked on in two processes of which
+// both have a confirmed lease, none moves before who worked has finished, and in the end all are spread evenly.
+func TestManyLeasesUnderChaos(t *testing.T) {
+	accounts := []string{"a", "b", "c", "d", "e", "f", "g"}
+	for seed := range uint64(*chaosSeeds / 3) {
+		inWorld(t, 1, func(t *testing.T, w *world) {
+			w.open()
+			c := &chaos{dial: w.network.DialContext, dice: rand.New(rand.NewPCG(seed, 3)), rate: 0.02 + 0.1*float64(seed%4)}
+			ctx, cancel := context.WithCancel(context.Background())
+			var working sync.WaitGroup
+			var all []*elector
+			hands := map[string][]*hand{}
+			join := func() {
+				e := w.electorVia(fmt.Sprint("process ", len(all)+1), c.DialContext, accounts...)
+				for i, account := range accounts {
+					h := &hand{name: e.name, lease: e.process.Lease(account)}
+					hands[account] = append(hands[account], h)
+					working.Go(func() { h.run(ctx, rand.New(rand.NewPCG(seed, uint64(i)))) })
+				}
+				all = append(all, e)
+			}
+			join()
+			join()
+			time.Sleep(10 * time.Second)
+			c.turn(true)
+			for tick := range 10_000 {
+				if tick == 2000 || tick == 6000 {
+					join()
+				}
+				time.Sleep(20 * time.Millisecond)
+				for account, list := range hands {
+					if n := confirmedHands(list); n > 1 {
+						t.Fatalf("seed %d: %d processes work on %s with a confirmed lease", seed, n, account)
+					}
+				}
+			}
+			c.turn(false)
+			time.Sleep(5 * time.Minute)
+			join() // in calm: it is waited for who has to finish
+			moved := map[string]bool{}
+			for range 2_000 {
+				time.Sleep(20 * time.Millisecond)
+				for account, list := range hands {
+					for _, h := range list {
+						if h.moving.Load() {
+							moved[account] = true
+						}
+						if h.moving.Load() && confirmedHands(list) > 0 {
+							t.Fatalf("seed %d: %s moves from %s, which has not finished, and another works on it", seed, account, h.name)
+						}
+					}
+				}
+			}
+			if len(moved) != 1 {
+				t.Errorf("seed %d: %d accounts moved to the fifth of five processes, of seven", seed, len(moved))
+			}
+			counts := map[string]int{}
+			for account, list := range hands {
+				for _, h := range list {
+					counts[h.name] += boolean(h.working.Load())
+				}
+				if n := confirmedHands(list); n != 1 {
+					t.Errorf("seed %d: %d processes work on %s in the end", seed, n, account)
+				}
+			}
+			if len(counts) != 5 || spread(counts) > 1 {
+				t.Errorf("seed %d: in the end they work on %v", seed, counts)
+			}
+			cancel()
+			working.Wait()
+		})
+	}
+}
+
+func confirmedHands(list []*hand) (n int) {
+	for _, h := range list {
+		n += boolean(h.working.Load() && h.lease.Confirmed())
 	}
 	return n
 }

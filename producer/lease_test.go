@@ -63,7 +63,8 @@ func (s *severed) set(off bool) {
 // elector starts a Lease. The topics must exist.
 func (w *world) elector(name string) *elector { return w.electorVia(name, w.network.DialContext) }
 
-func (w *world) electorVia(name string, dial func(context.Context, string, string) (net.Conn, error)) *elector {
+// electorVia takes part in the work on "account", unless others are named.
+func (w *world) electorVia(name string, dial func(context.Context, string, string) (net.Conn, error), accounts ...string) *elector {
 	w.t.Helper()
 	e := &elector{t: w.t, name: name, wire: &severed{dial: dial}, ended: make(chan error, 1)}
 	cfg := w.config()
@@ -72,7 +73,12 @@ func (w *world) electorVia(name string, dial func(context.Context, string, strin
 	if e.process, err = OpenMember(cfg.Cluster, MemberConfig{Group: "lease", Topic: state, Name: name, Timeout: leaseTimeout}); err != nil {
 		w.t.Fatal(err)
 	}
-	e.Lease = e.process.Lease("account")
+	if len(accounts) == 0 {
+		e.Lease = e.process.Lease("account")
+	}
+	for _, account := range accounts {
+		e.process.Lease(account)
+	}
 	ctx, cancel := context.WithCancel(w.t.Context())
 	e.stop = cancel
 	go func() { e.ended <- e.process.Run(ctx) }()
