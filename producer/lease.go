@@ -145,6 +145,7 @@ func (l *Lease) giveUp(reason error) {
 		return
 	}
 	l.busy = l.tenure.taken
+	l.part = ReleasePart // until the next rebalance, whoever asked for it
 	l.endTenure(reason)
 	if !l.busy {
 		l.say(0)
@@ -171,7 +172,7 @@ func (l *Lease) Trust() {
 // if it is a member of the group, it will be assigned the account.
 func (l *Lease) Yield() {
 	l.change(func() {
-		l.yields = true
+		l.yields, l.part = true, NoPart
 		l.endTenure(ErrLeaseLost)
 		l.say(0)
 	})

@@ -19,6 +19,7 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/convstream/convstream/cmd/internal/admin"
 	"github.com/convstream/convstream/cmd/internal/config"
@@ -361,7 +362,7 @@ var errWrongFile = errors.New("REREAD: never is not a list of tiers")
 func (c *company) disturb(dice *rand.Rand, members []*member) []*member {
 	i := dice.IntN(len(members))
 	n := c.tenants[dice.IntN(len(c.tenants))]
-	switch what := dice.IntN(8); {
+	switch what := dice.IntN(11); {
 	case what == 0 && len(members) > 1:
 		members[i].kill()
 		return slices.Delete(members, i, i+1)
@@ -389,6 +390,29 @@ func (c *company) disturb(dice *rand.Rand, members []*member) []*member {
 				c.files = append(c.files, n)
 			}
 		})
+	case what == 8: // requests and answers are lost, or late: joins come in step, or not at all
+		var mu sync.Mutex
+		losses := rand.New(rand.NewPCG(dice.Uint64(), 0))
+		rate := 0.05 + 0.4*dice.Float64()
+		members[i].wire.decide(func(kmsg.Key) loss {
+			mu.Lock()
+			defer mu.Unlock()
+			if losses.Float64() > rate {
+				return arrives
+			}
+			return lost + loss(losses.IntN(int(delayed)))
+		})
+		time.Sleep(time.Duration(dice.Int64N(int64(2 * time.Minute))))
+		members[i].wire.decide(nil)
+	case what == 9: // a broker goes for a while
+		node := int32(dice.IntN(3))
+		if err := c.cluster.RemoveNode(node); err != nil {
+			c.t.Error(err)
+		}
+		time.Sleep(time.Duration(dice.Int64N(int64(30 * time.Second))))
+		if _, _, err := c.cluster.AddNode(node, 9092+int(node)); err != nil {
+			c.t.Error(err)
+		}
 	case len(members) < 4:
 		return append(members, c.start())
 	}
