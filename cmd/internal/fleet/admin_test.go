@@ -29,9 +29,9 @@ func TestMetricsAgreeWithTheTopics(t *testing.T) {
 	inWorld(t, busyHour(), map[string]string{"START_FROM": "1h"}, func(w *world) {
 		stop := w.start()
 		time.Sleep(30*time.Minute + 137*time.Millisecond)
-		w.wire.cut(kafkaAddr)
+		w.wire.Cut(kafkaAddr)
 		time.Sleep(2 * time.Minute)
-		w.wire.mend()
+		w.wire.Mend()
 		time.Sleep(28 * time.Minute)
 		code, body := w.get("/metrics")
 		if code != http.StatusOK {
@@ -150,11 +150,11 @@ func TestCountersBeginAtZero(t *testing.T) {
 func TestStatusAndPage(t *testing.T) {
 	t.Parallel()
 	inWorld(t, busyHour(), map[string]string{"START_FROM": "1h"}, func(w *world) {
-		w.wire.cut(kafkaAddr)
+		w.wire.Cut(kafkaAddr)
 		stop := w.start()
 		time.Sleep(3 * time.Minute)
 		w.told("starting", false)
-		w.wire.mend()
+		w.wire.Mend()
 		time.Sleep(time.Hour)
 		w.told("active", true)
 		s := w.status()

@@ -32,7 +32,7 @@ func TestBrokerRequestsLost(t *testing.T) {
 				t.Parallel()
 				inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
 					dice, hits := rand.New(rand.NewPCG(1, uint64(key))), 0
-					w.wire.decide(func(k kmsg.Key) loss {
+					w.wire.Decide(func(k kmsg.Key) loss {
 						if k != key || (hits > 0 && dice.IntN(4) > 0) {
 							return arrives
 						}
@@ -91,11 +91,11 @@ func TestBrokersAway(t *testing.T) {
 			t.Parallel()
 			inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
 				if before == 0 {
-					w.wire.cut(kafkaAddr)
+					w.wire.Cut(kafkaAddr)
 				}
 				stop := w.start()
 				time.Sleep(before)
-				w.wire.cut(kafkaAddr)
+				w.wire.Cut(kafkaAddr)
 				time.Sleep(2 * time.Minute)
 				for range 8 {
 					time.Sleep(time.Minute)
@@ -109,7 +109,7 @@ func TestBrokersAway(t *testing.T) {
 						t.Errorf("neither /status nor /metrics know of the trouble: %+v", s)
 					}
 				}
-				w.wire.mend()
+				w.wire.Mend()
 				time.Sleep(30 * time.Minute)
 				if code, body := w.get("/readyz"); code != http.StatusOK {
 					t.Errorf("after: /readyz %d %s", code, body)

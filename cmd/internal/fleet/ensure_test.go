@@ -31,9 +31,9 @@ func TestUnwiseTopics(t *testing.T) {
 				w.create(c.suffix, 1, c.configs)
 				stop := w.start()
 				time.Sleep(10 * time.Minute)
-				w.wire.cut(kafkaAddr) // and a second session
+				w.wire.Cut(kafkaAddr) // and a second session
 				time.Sleep(time.Minute)
-				w.wire.mend()
+				w.wire.Mend()
 				time.Sleep(5 * time.Minute)
 				w.must(stop())
 				n := 0

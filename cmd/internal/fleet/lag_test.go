@@ -29,7 +29,7 @@ func TestLastStableOffsetLag(t *testing.T) {
 			t.Errorf("nothing is open: state %v, progress %v", state, progress)
 		}
 		var looks atomic.Int64
-		w.wire.decide(func(k kmsg.Key) loss {
+		w.wire.Decide(func(k kmsg.Key) loss {
 			if k == kmsg.ListOffsets {
 				looks.Add(1)
 			}
@@ -46,7 +46,7 @@ func TestLastStableOffsetLag(t *testing.T) {
 		if n := looks.Load(); n < 2*2*20-2 || n > 2*2*20+2 { // two topics, two questions
 			t.Errorf("%d requests in 10 minutes", n)
 		}
-		w.wire.decide(nil)
+		w.wire.Decide(nil)
 		w.must(stop())
 		stop = w.start()
 		time.Sleep(time.Minute)
@@ -61,12 +61,12 @@ func TestLastStableOffsetLag(t *testing.T) {
 		if state := lag(stateName); state > 50 {
 			t.Errorf("after it has ended: state %v", state)
 		}
-		w.wire.cutBrokers()
+		w.wire.CutBrokers()
 		time.Sleep(time.Minute)
 		if all := w.series("convstream_last_stable_offset_lag", "topic"); len(all) > 0 {
 			t.Errorf("the brokers are away: %v", all)
 		}
-		w.wire.mend()
+		w.wire.Mend()
 		time.Sleep(2 * time.Minute)
 		w.must(stop())
 		w.settled()

@@ -152,7 +152,7 @@ func TestCrashes(t *testing.T) {
 		for i := range 20 {
 			dead, _ := w.awaitActive(30*time.Second, workers...)
 			time.Sleep(time.Duration(60+i*7) * time.Second)
-			dead.wire.cut("")
+			dead.wire.Cut("")
 			workers = slices.DeleteFunc(workers, func(r *replica) bool { return r == dead })
 			if i%2 == 0 {
 				time.Sleep(time.Second)
@@ -212,7 +212,7 @@ func TestStartBesideADeadOne(t *testing.T) {
 			dead := w.replica()
 			w.awaitActive(30*time.Second, dead)
 			time.Sleep(time.Minute)
-			dead.wire.cut("")
+			dead.wire.Cut("")
 			_ = dead.stop()
 		}
 		last := w.replica()
@@ -235,7 +235,7 @@ func TestCutOff(t *testing.T) {
 		for range 10 {
 			cut, _ := w.awaitActive(30*time.Second, workers...)
 			time.Sleep(2 * time.Minute)
-			cut.wire.cut(kafkaAddr)
+			cut.wire.Cut(kafkaAddr)
 			other := workers[0]
 			if other == cut {
 				other = workers[1]
@@ -245,7 +245,7 @@ func TestCutOff(t *testing.T) {
 				t.Error("who was cut off still says that it is active")
 			}
 			time.Sleep(time.Minute)
-			cut.wire.mend()
+			cut.wire.Mend()
 			time.Sleep(time.Minute)
 			if !other.active() || cut.active() {
 				t.Fatalf("who came back is active: %t, who took over: %t\n%s", cut.active(), other.active(), w.log.tail())

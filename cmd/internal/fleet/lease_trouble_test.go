@@ -62,7 +62,7 @@ func TestAStandbyOutOfTheElection(t *testing.T) {
 		w.awaitActive(10*time.Second, active)
 		standby := w.replica()
 		time.Sleep(5 * time.Minute)
-		standby.wire.decide(func(k kmsg.Key) loss {
+		standby.wire.Decide(func(k kmsg.Key) loss {
 			if groupRequest(k) {
 				return lost
 			}
@@ -73,7 +73,7 @@ func TestAStandbyOutOfTheElection(t *testing.T) {
 		w.must(active.stop())
 		time.Sleep(10 * time.Minute)
 		w.notTakingPart(standby)
-		standby.wire.decide(nil)
+		standby.wire.Decide(nil)
 		w.awaitActive(time.Minute, standby)
 		time.Sleep(10 * time.Minute)
 		w.must(standby.stop())
@@ -90,8 +90,8 @@ func TestADrainFinishesItsCommit(t *testing.T) {
 		standby := w.replica()
 		time.Sleep(5 * time.Minute)
 		met := make(chan struct{}, 100)
-		active.wire.lateBy = 3 * time.Second
-		active.wire.decide(func(k kmsg.Key) loss {
+		active.wire.LateBy = 3 * time.Second
+		active.wire.Decide(func(k kmsg.Key) loss {
 			if k == kmsg.AddPartitionsToTxn {
 				met <- struct{}{}
 				return late
@@ -151,11 +151,11 @@ func TestStateMadeAnewBehindAStandby(t *testing.T) {
 		time.Sleep(40 * time.Minute)
 		standby := w.replica()
 		time.Sleep(time.Minute)
-		standby.wire.cut(kafkaAddr)
+		standby.wire.Cut(kafkaAddr)
 		time.Sleep(20 * time.Minute)
 		w.must(w.cluster.DeleteTopic(stateName))
 		time.Sleep(4 * time.Hour)
-		standby.wire.mend()
+		standby.wire.Mend()
 		time.Sleep(3 * time.Minute)
 		w.must(active.stop())
 		w.awaitActive(time.Minute, standby)

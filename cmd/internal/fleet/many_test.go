@@ -23,6 +23,7 @@ import (
 
 	"github.com/convstream/convstream/cmd/internal/admin"
 	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/proof/lan"
 	"github.com/convstream/convstream/cmd/internal/proof/verify"
 	"github.com/convstream/convstream/cmd/internal/worker"
 	"github.com/convstream/convstream/encoder"
@@ -43,7 +44,7 @@ type tenant struct {
 // company is many accounts, brokers, and replicas that share the accounts, on a virtual network and in virtual time.
 type company struct {
 	t        *testing.T
-	network  *memoryNetwork
+	network  *lan.Network
 	cluster  *kfake.Cluster
 	tenants  []*tenant
 	settings map[string]string // of every process
@@ -65,7 +66,7 @@ type member struct {
 // inCompany runs the test in a bubble with so many accounts, all of which have a file.
 func inCompany(t *testing.T, accounts int, c simulator.Config, test func(*company)) {
 	synctest.Test(t, func(t *testing.T) {
-		co := &company{t: t, network: &memoryNetwork{}, settings: map[string]string{
+		co := &company{t: t, network: &lan.Network{}, settings: map[string]string{
 			"KAFKA_BROKERS": kafkaAddr, "REREAD_SPARE": "false", "KAFKA_COMPRESSION": "snappy", "START_FROM": "30m",
 		}}
 		t.Logf("seed %d", c.Seed)
@@ -214,7 +215,7 @@ func (c *company) start() *member {
 
 // kill ends a replica of which nobody hears any more.
 func (m *member) kill() {
-	m.wire.cut("")
+	m.wire.Cut("")
 	go func() { _ = m.stop() }()
 }
 
@@ -373,9 +374,9 @@ func (c *company) disturb(dice *rand.Rand, members []*member) []*member {
 		return slices.Delete(members, i, i+1)
 	case what == 2 && len(members) > 1: // cut off from everything for a while
 		m := members[i]
-		m.wire.cut("")
+		m.wire.Cut("")
 		time.Sleep(time.Duration(dice.Int64N(int64(time.Minute))))
-		m.wire.mend()
+		m.wire.Mend()
 	case what == 3:
 		c.change(func() { n.digest++; n.env["POLL_INTERVAL"] = fmt.Sprint(10+dice.IntN(30), "s") })
 	case what == 4:

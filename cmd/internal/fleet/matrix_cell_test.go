@@ -69,8 +69,8 @@ func (c *cell) play() (outcome string) {
 	if c.way == unleased {
 		c.env["LEASE"] = "off"
 	}
-	c.wire.lateBy = 70 * time.Second // longer than any timeout
-	c.wire.decideAll(c.fate)
+	c.wire.LateBy = 70 * time.Second // longer than any timeout
+	c.wire.DecideAll(c.fate)
 	if c.in == again {
 		c.run(2 * time.Minute)
 	}
@@ -168,7 +168,7 @@ var anyTopic = regexp.MustCompile(`conversations\.(voice|rtm|agentassist|other)(
 func said(err error) string { return anyTopic.ReplaceAllString(worker.Explain(err), "TOPIC") }
 
 func (c *cell) killed(stop func() error) string {
-	c.wire.cut("")
+	c.wire.Cut("")
 	_ = stop()
 	c.successor()
 	return replaced
@@ -181,7 +181,7 @@ func (c *cell) successor() {
 
 // fate is the wire's part: it loses the request, and where the worker is killed everything after it.
 func (c *cell) fate(r request) loss {
-	c.keys[r.key] = true
+	c.keys[r.Key] = true
 	switch {
 	case !c.armed.Load():
 		return arrives

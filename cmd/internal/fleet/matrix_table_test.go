@@ -29,7 +29,7 @@ const (
 )
 
 func (a asked) matches(r request) bool {
-	return r.key == a.key && bytes.Contains(r.body, []byte(a.about))
+	return r.Key == a.key && bytes.Contains(r.Body, []byte(a.about))
 }
 
 // mishap is a column of the fault matrix: what becomes of one request.

@@ -42,9 +42,9 @@ func TestNothingPersonalIsTold(t *testing.T) {
 			time.Sleep(2 * time.Minute)
 			look()
 		}
-		w.wire.cut("")
+		w.wire.Cut("")
 		time.Sleep(2 * time.Minute)
-		w.wire.mend()
+		w.wire.Mend()
 		if err := stop(); err != nil {
 			told.WriteString(err.Error())
 		}

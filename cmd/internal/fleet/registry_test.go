@@ -36,7 +36,7 @@ func TestRegistry(t *testing.T) {
 			t.Log(request)
 		}
 		time.Sleep(5 * time.Minute)
-		w.wire.cut(registryAddr)
+		w.wire.Cut(registryAddr)
 		time.Sleep(10 * time.Minute)
 		w.ready()
 		w.must(stop())
@@ -67,7 +67,7 @@ func TestRegistryAwayAtTheStart(t *testing.T) {
 		end   func(*world, *fakeRegistry)
 		says  string
 	}{
-		"no connection": {func(w *world, _ *fakeRegistry) { w.wire.cut(registryAddr) }, func(w *world, _ *fakeRegistry) { w.wire.mend() }, "the connection ended"},
+		"no connection": {func(w *world, _ *fakeRegistry) { w.wire.Cut(registryAddr) }, func(w *world, _ *fakeRegistry) { w.wire.Mend() }, "the connection ended"},
 		"hangs": {func(w *world, f *fakeRegistry) {
 			f.Intercept(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true })
 		}, clear, "no whole answer"},
@@ -218,8 +218,8 @@ func TestTakeoverWhileTheRegistryIsAway(t *testing.T) {
 		second := w.replica()
 		time.Sleep(5 * time.Minute)
 		asked := f.requests()
-		first.wire.cut(registryAddr)
-		second.wire.cut(registryAddr)
+		first.wire.Cut(registryAddr)
+		second.wire.Cut(registryAddr)
 		w.must(first.stop())
 		if _, took := w.awaitActive(time.Minute, second); took > 10*time.Second {
 			t.Errorf("the takeover took %v", took)

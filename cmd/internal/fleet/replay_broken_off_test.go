@@ -87,6 +87,21 @@ func TestReplayWhereNothingIsTaken(t *testing.T) {
 	})
 }
 
+// piped is a listener that has accepted one connection before those that come to it.
+type piped struct {
+	net.Listener
+	conn net.Conn
+}
+
+// Accept implements net.Listener.
+func (p *piped) Accept() (net.Conn, error) {
+	if c := p.conn; c != nil {
+		p.conn = nil
+		return c, nil
+	}
+	return p.Listener.Accept()
+}
+
 // TestReplayUnread: who asks and does not read the answer keeps others from asking for half a minute only.
 func TestReplayUnread(t *testing.T) {
 	t.Parallel()
@@ -95,14 +110,14 @@ func TestReplayUnread(t *testing.T) {
 		time.Sleep(20 * time.Minute)
 		w.raiseLimit()
 		conn, there := net.Pipe() // nothing is written that nobody reads
-		l := &memoryListener{network: &memoryNetwork{}, dialed: make(chan net.Conn, 1), closed: make(chan struct{})}
-		l.dialed <- there
+		nobody, err := w.network.Listen("tcp", "127.0.0.1:1")
+		w.must(err)
 		server := &http.Server{Handler: w.fleet.Port().Handler()}
-		go func() { _ = server.Serve(l) }()
+		go func() { _ = server.Serve(&piped{nobody, there}) }()
 		defer server.Close()
 		defer conn.Close()
 		const body = `{"all":true}`
-		_, err := fmt.Fprintf(conn, "POST /dead-letters/replay HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", adminToken1, len(body), body)
+		_, err = fmt.Fprintf(conn, "POST /dead-letters/replay HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", adminToken1, len(body), body)
 		w.must(err)
 		time.Sleep(20 * time.Second)
 		if code, text, _ := w.post(adminAddr, body); code != http.StatusTooManyRequests {

@@ -114,10 +114,10 @@ func TestReplayThroughFaults(t *testing.T) {
 			for range 12 {
 				active, _ := w.awaitActive(time.Minute, workers...)
 				fates := rand.New(rand.NewPCG(dice.Uint64(), 0))
-				active.wire.decide(func(kmsg.Key) loss { // one at a time asks: the wire's lock is held
+				active.wire.Decide(func(kmsg.Key) loss { // one at a time asks: the wire's lock is held
 					return []loss{arrives, arrives, arrives, arrives, arrives, arrives, lost, unheard}[fates.IntN(8)]
 				})
-				dies := time.AfterFunc(time.Duration(dice.IntN(3000))*time.Millisecond, func() { active.wire.cut("") })
+				dies := time.AfterFunc(time.Duration(dice.IntN(3000))*time.Millisecond, func() { active.wire.Cut("") })
 				_, _, answers := w.post(active.addr, someOf(dice, ids))
 				dies.Stop()
 				for _, a := range answers {
@@ -128,7 +128,7 @@ func TestReplayThroughFaults(t *testing.T) {
 				if len(answers) == 0 || !answers[len(answers)-1].Done {
 					broken++
 				}
-				active.wire.cut("")
+				active.wire.Cut("")
 				_ = active.stop()
 				for i := range workers {
 					if workers[i] == active {

@@ -242,7 +242,7 @@ func TestReplayLost(t *testing.T) {
 					l := w.letterOf("c-large")
 					w.raiseLimit()
 					begun, n := time.Now(), 0
-					w.wire.decide(func(k kmsg.Key) loss {
+					w.wire.Decide(func(k kmsg.Key) loss {
 						if k != key || time.Since(begun) > 45*time.Second {
 							return arrives
 						}
@@ -285,11 +285,11 @@ func TestReplayTakeover(t *testing.T) {
 				}
 				w.raiseLimit()
 				var dead atomic.Bool
-				active.wire.decide(func(k kmsg.Key) loss {
+				active.wire.Decide(func(k kmsg.Key) loss {
 					if k != kmsg.EndTxn || dead.Swap(true) {
 						return arrives
 					}
-					go active.wire.cut("")
+					go active.wire.Cut("")
 					return c.fate
 				})
 				answered := make(chan string)

@@ -123,23 +123,23 @@ func (p *play) Break(f scenario.Fault) (mend func()) {
 	case scenario.TooFewReplicas:
 		return p.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: -1}).Remove
 	case scenario.BrokersDie, scenario.NetworkCut:
-		p.lan.cutBrokers()
-		return p.lan.mend
+		p.lan.CutBrokers()
+		return p.lan.Mend
 	case scenario.NetworkSlow:
-		p.lan.lateBy = 2 * time.Second
-		p.lan.decide(func(kmsg.Key) loss { return late })
+		p.lan.LateBy = 2 * time.Second
+		p.lan.Decide(func(kmsg.Key) loss { return late })
 	case scenario.HalfClosed:
-		p.lan.decide(func(kmsg.Key) loss { return unheard })
+		p.lan.Decide(func(kmsg.Key) loss { return unheard })
 	default:
 		p.t.Fatalf("no way to break: %s", f)
 	}
-	return func() { p.lan.decide(nil) }
+	return func() { p.lan.Decide(nil) }
 }
 
 // remove takes a broker away; others lead and coordinate at once.
 func (p *play) remove(node int32) (mend func()) {
 	port := 9092 + int(node)
-	p.lan.cut(fmt.Sprintf("127.0.0.1:%d", port))
+	p.lan.Cut(fmt.Sprintf("127.0.0.1:%d", port))
 	if err := p.cluster.RemoveNode(node); err != nil {
 		p.t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func (p *play) remove(node int32) (mend func()) {
 		if _, _, err := p.cluster.AddNode(node, port); err != nil {
 			p.t.Fatal(err)
 		}
-		p.lan.mend()
+		p.lan.Mend()
 	}
 }
 
@@ -170,7 +170,7 @@ func (w *player) Requests() int { return int(w.worker.Status().Budget.Requests) 
 // Kill implements scenario.Worker: what nobody hears of is as good as dead.
 func (w *player) Kill() {
 	w.t.Helper()
-	w.wire.cut("")
+	w.wire.Cut("")
 	_ = w.stop()
 }
 
@@ -185,7 +185,7 @@ func (w *player) KillIn(m scenario.Moment) {
 func (w *player) FreezeIn(m scenario.Moment) {
 	w.t.Helper()
 	w.at(m, w.Freeze)
-	w.wire.decide(nil)
+	w.wire.Decide(nil)
 }
 
 // at acts at the moment, and from then on the worker hears nothing. In virtual time a commit takes none, so a moment after a
@@ -193,7 +193,7 @@ func (w *player) FreezeIn(m scenario.Moment) {
 func (w *player) at(m scenario.Moment, act func()) {
 	w.t.Helper()
 	met, asked := make(chan struct{}), 0
-	w.wire.decide(func(k kmsg.Key) loss {
+	w.wire.Decide(func(k kmsg.Key) loss {
 		if k == kmsg.EndTxn || !m.Ends && (k == kmsg.AddPartitionsToTxn || k == kmsg.Produce) {
 			asked++
 		}

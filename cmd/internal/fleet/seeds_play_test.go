@@ -149,8 +149,8 @@ func (s *simulation) start(slot int) {
 	s.last++
 	s.now = func() time.Time { return time.Now().Add(time.Duration(s.clocks[slot].Load())) }
 	pl := s.play.Start(string([]byte{'a' + s.last}), s.settings).(*player)
-	pl.wire.lateBy = 70 * time.Second
-	pl.wire.decideAll(s.fate)
+	pl.wire.LateBy = 70 * time.Second
+	pl.wire.DecideAll(s.fate)
 	s.slots[slot] = &living{player: pl, worker: s.worker, fleet: s.fleet}
 }
 
@@ -159,7 +159,7 @@ func (s *simulation) fate(r request) loss {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range s.traps {
-		if t.key == r.key && t.left > 0 && time.Now().Before(t.expires) {
+		if t.key == r.Key && t.left > 0 && time.Now().Before(t.expires) {
 			t.left--
 			s.met[t.what()]++
 			return t.loss
@@ -188,8 +188,8 @@ func (s *simulation) actions(e event) []action {
 	case workerGoes:
 		do = func() { s.count(e.what()); s.replace(e.slot) }
 	case brokersAway:
-		do = func() { s.count(e.what()); s.lan.cutBrokers() }
-		undo = s.lan.mend
+		do = func() { s.count(e.what()); s.lan.CutBrokers() }
+		undo = s.lan.Mend
 	case secondIsBad, flakyTime, clockSteps, serviceSteps, settingChanges:
 		do, undo = s.troubleOf(e)
 	default:
@@ -210,8 +210,8 @@ func (s *simulation) pairOf(e event) (do, undo func()) {
 		switch {
 		case l == nil:
 		case e.kind == workerIsCut:
-			l.wire.cutBrokers()
-			mend = l.wire.mend
+			l.wire.CutBrokers()
+			mend = l.wire.Mend
 		default:
 			s.freeze(l)
 			mend = func() { s.thaw(l) }
@@ -225,10 +225,10 @@ func (s *simulation) gone(node int32) (mend func()) {
 		return func() {}
 	}
 	port := 9092 + int(node)
-	s.lan.cut(fmt.Sprintf("127.0.0.1:%d", port))
+	s.lan.Cut(fmt.Sprintf("127.0.0.1:%d", port))
 	return func() {
 		_, _, _ = s.cluster.AddNode(node, port)
-		s.lan.mend()
+		s.lan.Mend()
 	}
 }
 
@@ -265,7 +265,7 @@ func (s *simulation) kill(slot int) {
 		return
 	}
 	s.slots[slot] = nil
-	l.wire.cut("")
+	l.wire.Cut("")
 	s.thaw(l)
 	s.going.Go(func() { _ = l.stop() })
 }
@@ -293,11 +293,11 @@ func (s *simulation) end() {
 	s.mu.Lock()
 	s.traps = nil
 	s.mu.Unlock()
-	s.lan.mend()
+	s.lan.Mend()
 	s.service.Script(slices.Repeat([]simulator.Fault{simulator.Healthy}, 2000)...)
 	for i, l := range s.slots {
 		if l != nil {
-			l.wire.mend()
+			l.wire.Mend()
 			s.thaw(l)
 		}
 		s.start(i)

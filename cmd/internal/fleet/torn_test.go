@@ -29,7 +29,7 @@ func TestTornDown(t *testing.T) {
 			t.Logf("%+v", c.Switches)
 			for life := range uint64(40) {
 				fates := rand.New(rand.NewPCG(seed, 100+life)) // of this wire alone, which asks from many goroutines, one at a time
-				w.wire.decide(func(kmsg.Key) loss {
+				w.wire.Decide(func(kmsg.Key) loss {
 					if fates.IntN(40) > 0 {
 						return arrives
 					}
@@ -37,7 +37,7 @@ func TestTornDown(t *testing.T) {
 				})
 				stop := w.start()
 				time.Sleep(time.Duration(dice.Int64N(int64(day / 48))))
-				w.wire.cut("") // as if the process had died
+				w.wire.Cut("") // as if the process had died
 				if err := stop(); err != nil && !errors.Is(err, context.Canceled) {
 					w.t.Fatal(err)
 				}
@@ -106,8 +106,8 @@ func TestDrainInTheMiddleOfACommit(t *testing.T) {
 				stop := w.start()
 				time.Sleep(30 * time.Minute)
 				var slow atomic.Bool
-				w.wire.lateBy = wait
-				w.wire.decide(func(k kmsg.Key) loss {
+				w.wire.LateBy = wait
+				w.wire.Decide(func(k kmsg.Key) loss {
 					if k != kmsg.EndTxn {
 						return arrives
 					}

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/proof/lan"
 	"github.com/convstream/convstream/cmd/internal/proof/verify"
 	"github.com/convstream/convstream/cmd/internal/worker"
 	"github.com/convstream/convstream/encoder"
@@ -32,7 +33,7 @@ const (
 // world is a simulated service, a broker and a worker on a virtual network, in virtual time.
 type world struct {
 	t       *testing.T
-	network *memoryNetwork
+	network *lan.Network
 	cluster *kfake.Cluster
 	service *simulator.Service
 	journal verify.Journal
@@ -55,7 +56,7 @@ func inWorld(t *testing.T, c simulator.Config, env map[string]string, test func(
 // inWorldOf is inWorld with so many brokers, on the ports from 9092 on.
 func inWorldOf(t *testing.T, brokers int, c simulator.Config, env map[string]string, test func(*world)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, network: &memoryNetwork{}, env: map[string]string{
+		w := &world{t: t, network: &lan.Network{}, env: map[string]string{
 			"SMARTASSIST_URL": "http://" + serviceAddr, "SMARTASSIST_ACCOUNT_ID": accountID, "SMARTASSIST_JWT": "a.to.ken",
 			"KAFKA_BROKERS": kafkaAddr, "ADMIN_ADDR": adminAddr,
 			"REREAD_SPARE":      "false",  // which would make ten times as many requests; the random worlds draw it
@@ -91,7 +92,7 @@ func inWorldOf(t *testing.T, brokers int, c simulator.Config, env map[string]str
 
 // stopAll ends the workers that a failed test left, or the bubble could not end.
 func (w *world) stopAll() {
-	w.wire.cut("")
+	w.wire.Cut("")
 	for _, stop := range w.stops {
 		_ = stop()
 	}

@@ -1,4 +1,6 @@
-package fleet
+// Package lan is a network for tests in bubbles of virtual time: a [Network] that lies in memory, and a [Wire] to it that loses,
+// delays and cuts what it is told to.
+package lan
 
 import (
 	"context"
@@ -12,34 +14,35 @@ import (
 	"time"
 )
 
-// memoryNetwork is a network for bubbles of virtual time. What is written arrives at once and waits until it is read, as in
-// the buffers of TCP. kfake's own is made of net.Pipe, where both ends must meet for every piece and every deadline is a timer:
-// a seventh of what a world costs.
-type memoryNetwork struct {
+// Network is a network in memory. What is written arrives at once and waits until it is read, as in the buffers of TCP. kfake's own
+// is made of net.Pipe, where both ends must meet for every piece and every deadline is a timer: a seventh of what a world costs.
+// The zero value has no listeners. Hosts are all the same: addresses differ by their ports.
+type Network struct {
 	mu        sync.Mutex
-	listeners map[string]*memoryListener // by port, with the colon
+	listeners map[string]*listener // by port, with the colon
 }
 
+// port is that of an address, with the colon. A broker calls itself localhost, whatever it is dialed by.
 func port(address string) string { return address[strings.LastIndexByte(address, ':'):] }
 
 // Listen is net.Listen.
-func (n *memoryNetwork) Listen(_, address string) (net.Listener, error) {
+func (n *Network) Listen(_, address string) (net.Listener, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.listeners == nil {
-		n.listeners = map[string]*memoryListener{}
+		n.listeners = map[string]*listener{}
 	}
 	at := port(address)
 	if n.listeners[at] != nil {
 		return nil, fmt.Errorf("listen on %s: in use", address)
 	}
-	l := &memoryListener{network: n, port: at, dialed: make(chan net.Conn), closed: make(chan struct{})}
+	l := &listener{network: n, port: at, dialed: make(chan net.Conn), closed: make(chan struct{})}
 	n.listeners[at] = l
 	return l, nil
 }
 
 // DialContext is that of net.Dialer.
-func (n *memoryNetwork) DialContext(ctx context.Context, _, address string) (net.Conn, error) {
+func (n *Network) DialContext(ctx context.Context, _, address string) (net.Conn, error) {
 	n.mu.Lock()
 	l := n.listeners[port(address)]
 	n.mu.Unlock()
@@ -49,8 +52,8 @@ func (n *memoryNetwork) DialContext(ctx context.Context, _, address string) (net
 	}
 	here, there := newStream(), newStream()
 	select {
-	case l.dialed <- &memoryConn{reads: there, writes: here, at: memoryAddr(l.port)}:
-		return &memoryConn{reads: here, writes: there, at: memoryAddr(l.port)}, nil
+	case l.dialed <- &conn{reads: there, writes: here, at: addr(l.port)}:
+		return &conn{reads: here, writes: there, at: addr(l.port)}, nil
 	case <-l.closed:
 		return nil, refused
 	case <-ctx.Done():
@@ -58,8 +61,8 @@ func (n *memoryNetwork) DialContext(ctx context.Context, _, address string) (net
 	}
 }
 
-type memoryListener struct {
-	network *memoryNetwork
+type listener struct {
+	network *Network
 	port    string
 	dialed  chan net.Conn
 	closed  chan struct{}
@@ -67,7 +70,7 @@ type memoryListener struct {
 }
 
 // Accept implements net.Listener.
-func (l *memoryListener) Accept() (net.Conn, error) {
+func (l *listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.dialed:
 		return c, nil
@@ -77,7 +80,7 @@ func (l *memoryListener) Accept() (net.Conn, error) {
 }
 
 // Close implements net.Listener.
-func (l *memoryListener) Close() error {
+func (l *listener) Close() error {
 	l.once.Do(func() {
 		close(l.closed)
 		l.network.mu.Lock()
@@ -88,33 +91,33 @@ func (l *memoryListener) Close() error {
 }
 
 // Addr implements net.Listener.
-func (l *memoryListener) Addr() net.Addr { return memoryAddr(l.port) }
+func (l *listener) Addr() net.Addr { return addr(l.port) }
 
-// memoryAddr is a port with the colon.
-type memoryAddr string
+// addr is a port with the colon.
+type addr string
 
 // Network implements net.Addr.
-func (memoryAddr) Network() string { return "memory" }
+func (addr) Network() string { return "memory" }
 
 // String implements net.Addr.
-func (a memoryAddr) String() string { return "localhost" + string(a) }
+func (a addr) String() string { return "localhost" + string(a) }
 
-// memoryConn is one end of a connection. Writing never waits, and so has no deadline.
-type memoryConn struct {
+// conn is one end of a connection. Writing never waits, and so has no deadline.
+type conn struct {
 	reads, writes *stream
-	at            memoryAddr
+	at            addr
 }
 
-func (c *memoryConn) Read(b []byte) (int, error)         { return c.reads.read(b) }
-func (c *memoryConn) Write(b []byte) (int, error)        { return c.writes.write(b) }
-func (c *memoryConn) LocalAddr() net.Addr                { return c.at }
-func (c *memoryConn) RemoteAddr() net.Addr               { return c.at }
-func (c *memoryConn) SetDeadline(t time.Time) error      { return c.reads.until(t) }
-func (c *memoryConn) SetReadDeadline(t time.Time) error  { return c.reads.until(t) }
-func (c *memoryConn) SetWriteDeadline(_ time.Time) error { return nil }
+func (c *conn) Read(b []byte) (int, error)         { return c.reads.read(b) }
+func (c *conn) Write(b []byte) (int, error)        { return c.writes.write(b) }
+func (c *conn) LocalAddr() net.Addr                { return c.at }
+func (c *conn) RemoteAddr() net.Addr               { return c.at }
+func (c *conn) SetDeadline(t time.Time) error      { return c.reads.until(t) }
+func (c *conn) SetReadDeadline(t time.Time) error  { return c.reads.until(t) }
+func (c *conn) SetWriteDeadline(_ time.Time) error { return nil }
 
 // Close implements net.Conn. The other end still reads what was written.
-func (c *memoryConn) Close() error {
+func (c *conn) Close() error {
 	c.reads.close(io.ErrClosedPipe)
 	c.writes.close(io.EOF)
 	return nil
