@@ -329,15 +329,9 @@ func TestManyAccounts(t *testing.T) {
 	})
 }
 
-// fewCompanies is how many are played where no number of -seeds says otherwise.
-const fewCompanies = 3
-
 // TestManyAccountsAtRandom kills, drains, starts and freezes replicas, cuts them off, and changes files.
 func TestManyAccountsAtRandom(t *testing.T) {
 	forSeeds(t, func(t *testing.T, seed uint64) {
-		if *seeds == worlds && seed > fewCompanies {
-			t.Skip("a company costs as much as twenty worlds: ask for more with -seeds")
-		}
 		dice := rand.New(rand.NewPCG(seed, 10))
 		inCompany(t, 4+dice.IntN(5), simulator.Config{Seed: seed, History: 30 * time.Minute, PerMinute: 1}, func(c *company) {
 			members := []*member{c.start(), c.start()}
