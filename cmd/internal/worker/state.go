@@ -78,7 +78,7 @@ func (s *session) lastProgress(ctx context.Context) (last commit, err error) {
 	w := s.worker
 	ctx, cancel := context.WithTimeout(ctx, longestRecovery)
 	defer cancel()
-	for step := int64(10_000); ; step *= 10 {
+	for step := int64(1_000); ; step *= 10 {
 		if step > math.MaxInt64/10 {
 			step = math.MaxInt64
 		}
