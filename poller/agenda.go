@@ -8,25 +8,25 @@ import (
 // Tier is one step of the re-read schedule: what is at most Age old is read every Every, at the latest.
 type Tier struct{ Age, Every time.Duration }
 
-// Why says for what a window is read.
-type Why string
+// Reason is why a window is read.
+type Reason string
 
 // The reasons for a read, in their order of urgency.
 const (
-	Head    Why = "head"    // the newest rows, up to now
-	Settled Why = "settled" // the tail behind the head, once it has settled: only where one head read cannot do both
-	Reread  Why = "reread"  // covered before, and due again
-	Gap     Why = "gap"     // wanted and never read
-	Replay  Why = "replay"  // nothing was read: dead letters were tried again
+	Head    Reason = "head"    // the newest rows, up to now
+	Settled Reason = "settled" // the tail behind the head, once it has settled: only where one head read cannot do both
+	Reread  Reason = "reread"  // covered before, and due again
+	Gap     Reason = "gap"     // wanted and never read
+	Replay  Reason = "replay"  // nothing was read: dead letters were tried again
 )
 
 // Task is a window to read now.
 type Task struct {
 	Window
-	Why   Why
-	Retry bool // it failed before
-	Limit int  // rows to ask for in a page; 0 is as usual
-	Spare bool // no tier asks for it yet
+	Reason Reason
+	Retry  bool // it failed before
+	Limit  int  // rows to ask for in a page; 0 is as usual
+	Spare  bool // no tier asks for it yet
 
 	chosen  time.Time // when, by our clock
 	present time.Time // of a head: the present then
@@ -96,14 +96,14 @@ func (a Agenda) After(t Task, r Read, now time.Time) Agenda {
 	a.answers(t.Window)
 	a.Density = r.observed(a.Density, a.Rows, a.Paging.IgnoresTime)
 	a.cover(r)
-	a.narrow = a.narrow.with(t.Why, a.narrower(t.Why, r))
+	a.narrow = a.narrow.with(t.Reason, a.narrower(t.Reason, r))
 	a.spent(t, r)
-	if t.Why == Head && !t.Retry {
+	if t.Reason == Head && !t.Retry {
 		a.afterHead(t, r)
-	} else if t.Why == Settled && !t.Retry && r.Proven {
+	} else if t.Reason == Settled && !t.Retry && r.Proven {
 		a.unproven = false
 	}
-	if r.Proven && t.Why == Gap {
+	if r.Proven && t.Reason == Gap {
 		a.lastWidth = r.Len()
 	}
 	return a
@@ -111,7 +111,7 @@ func (a Agenda) After(t Task, r Read, now time.Time) Agenda {
 
 // lane is 0 for the newest rows, 1 for all else.
 func (t Task) lane() int {
-	if t.Why == Head {
+	if t.Reason == Head {
 		return 0
 	}
 	return 1
@@ -119,7 +119,7 @@ func (t Task) lane() int {
 
 // failed notes a failure. What of the window can be covered is what it was before; the head goes on behind it.
 func (a *Agenda) failed(t Task, r Read, now time.Time) {
-	a.narrow = a.narrow.with(t.Why, 0)
+	a.narrow = a.narrow.with(t.Reason, 0)
 	if a.headRead.IsZero() { // nothing has been answered yet, and the next first head is another window
 		a.headTried = now
 		a.silent++
@@ -128,14 +128,14 @@ func (a *Agenda) failed(t Task, r Read, now time.Time) {
 	a.fails(t, r, now)
 	if i := a.failingAt(t.Window); i >= 0 && a.Failing[i].Partial {
 		at := a.Clock.Earlier(now).UTC().Truncate(time.Second)
-		reason := Unanswered
+		cause := Unanswered
 		if r.Partial != "" {
-			reason = r.Partial
+			cause = r.Partial
 		}
 		settled := Window{t.Start, earlier(t.End, a.settledUpTo(now))}
-		a.Coverage = a.Coverage.Add(Stretch{Window: settled, ReadAt: at, Partial: reason, Withheld: r.Withheld}).MergePartial(at.Add(-Horizon(a.Tiers)), mostPartial)
+		a.Coverage = a.Coverage.Add(Stretch{Window: settled, ReadAt: at, Partial: cause, Withheld: r.Withheld}).MergePartial(at.Add(-Horizon(a.Tiers)), mostPartial)
 	}
-	if t.Why == Head && !t.Retry {
+	if t.Reason == Head && !t.Retry {
 		a.headTried, a.passing, a.other = now, false, !a.other
 		a.peeked = later(a.peeked, t.End)
 	}
@@ -164,7 +164,7 @@ func (a *Agenda) doubt(at time.Time) {
 func (a *Agenda) share(t Task, r Read) {
 	const most = 20
 	switch {
-	case t.lane() == 0, t.Why == Settled && !t.Retry:
+	case t.lane() == 0, t.Reason == Settled && !t.Retry:
 	case t.Retry:
 		a.retries = min(a.retries+r.All, most)
 	default:
@@ -175,7 +175,7 @@ func (a *Agenda) share(t Task, r Read) {
 // spent keeps the balance between gaps and re-reads.
 func (a *Agenda) spent(t Task, r Read) {
 	const most = 60
-	switch t.Why {
+	switch t.Reason {
 	case Reread:
 		a.rereads++
 		a.debt = min(a.debt+r.All, most)
@@ -241,7 +241,7 @@ func (a Agenda) settled(now time.Time) (Task, bool) {
 		return Task{}, false
 	}
 	w.End = earlier(w.End, w.Start.Add(width))
-	return Task{Window: a.narrowed(w, Settled), Why: Settled}, true
+	return Task{Window: a.narrowed(w, Settled), Reason: Settled}, true
 }
 
 // settledFrom is where the tail begins; what is older and not covered is a gap.
@@ -271,7 +271,7 @@ func (a Agenda) gap(now time.Time) (Task, bool) {
 	}
 	// Nothing is known of how many rows there are: windows grow at most twofold from one to the next.
 	w.End = earlier(w.End, w.Start.Add(max(time.Second, min(a.width(w.Start), 2*a.lastWidth))))
-	return Task{Window: a.narrowed(w, Gap), Why: Gap}, true
+	return Task{Window: a.narrowed(w, Gap), Reason: Gap}, true
 }
 
 // forgettable is how far the memory may forget at this instant, by the earlier clock: what no window that can still be asked for
@@ -296,7 +296,7 @@ func (a *Agenda) dropFailing(at time.Time) {
 	horizon := at.Add(-Horizon(a.Tiers))
 	old := func(f Failing) bool {
 		notRead := f.Partial && f.Len() > time.Second // and it is not known that none of its seconds can be
-		return f.End.Before(a.Reach) || f.End.Before(horizon) && f.Why == Reread && !notRead
+		return f.End.Before(a.Reach) || f.End.Before(horizon) && f.Reason == Reread && !notRead
 	}
 	if slices.ContainsFunc(a.Failing, old) {
 		a.Failing = slices.DeleteFunc(slices.Clone(a.Failing), old)

@@ -22,7 +22,7 @@ type Bundle struct {
 // again has an empty window and no requests; its rows are the letters that are resolved, its Read.At the instant of the commit.
 type Batch struct {
 	Read      Read
-	Why       Why
+	Reason    Reason
 	Fresh     []Revision
 	Dead      []smartassist.Row
 	Unchanged int
@@ -135,7 +135,7 @@ func (p *Poller) add(r *reading, read Read) {
 	r.withheld = r.withheld || j.Withheld > 0
 	read.Withheld = r.withheld
 	batch := Batch{
-		Read: read, Why: r.task.Why, Fresh: j.Fresh, Dead: j.Dead, Unchanged: j.Unchanged, Twins: j.Twins,
+		Read: read, Reason: r.task.Reason, Fresh: j.Fresh, Dead: j.Dead, Unchanged: j.Unchanged, Twins: j.Twins,
 		Selection: p.agenda.Selection(),
 	}
 	if p.agenda.Coverage.Covers(read.Window) {
@@ -149,7 +149,7 @@ func (p *Poller) add(r *reading, read Read) {
 		p.publishStatus(now)
 		return
 	}
-	p.put(batch, r.task.Why != Gap && (len(j.Fresh) > 0 || len(j.Dead) > 0))
+	p.put(batch, r.task.Reason != Gap && (len(j.Fresh) > 0 || len(j.Dead) > 0))
 }
 
 // put puts a batch into the bundle.
@@ -226,7 +226,7 @@ func (p *Poller) forget(now time.Time) []Remembered {
 // tell logs a committed read, and a window that could not be read whole the first time.
 func (p *Poller) tell(b Batch) {
 	read := b.Read
-	p.cfg.Log.Debug().Str("reason", string(b.Why)).Stringer("window", read.Window).Int("requests", read.Requests).
+	p.cfg.Log.Debug().Str("reason", string(b.Reason)).Stringer("window", read.Window).Int("requests", read.Requests).
 		Int("rows", len(read.Rows)).Int("fresh", len(b.Fresh)).Int("dead", len(b.Dead)).Bool("proven", read.Proven).
 		Int64("sequence", b.Sequence).Msg("committed")
 	if read.Partial != "" {
@@ -234,7 +234,7 @@ func (p *Poller) tell(b Batch) {
 	}
 }
 
-func (p *Poller) tellPartial(w Window, why Reason, rows int) {
+func (p *Poller) tellPartial(w Window, cause Cause, rows int) {
 	for near := range p.told {
 		if !near.Start.Add(-3*time.Second).After(w.End) && !w.Start.After(near.End.Add(3*time.Second)) {
 			p.told[w] = true // what is asked for around it fails with it
@@ -242,6 +242,6 @@ func (p *Poller) tellPartial(w Window, why Reason, rows int) {
 		}
 	}
 	p.told[w] = true
-	p.cfg.Log.Error().Stringer("window", w).Int("rows", rows).Str("reason", why.Explain()).
+	p.cfg.Log.Error().Stringer("window", w).Int("rows", rows).Str("cause", cause.Explain()).
 		Msg("a window cannot be read whole: what came is published, completeThrough stops there, polling goes on")
 }

@@ -177,9 +177,9 @@ func (c *collector) failed(err error) Read {
 	return r
 }
 
-func (c *collector) partial(why Reason) Read {
+func (c *collector) partial(cause Cause) Read {
 	r := c.take()
-	r.Partial = why
+	r.Partial = cause
 	return r
 }
 

@@ -9,24 +9,24 @@ import (
 type Stretch struct {
 	Window
 	ReadAt   time.Time // no part of the window was last read earlier than this
-	Partial  Reason    // why it could not be read whole: what came was published, but completeThrough stops here; "" if it was
+	Partial  Cause     // why it could not be read whole: what came was published, but completeThrough stops here; "" if it was
 	Withheld bool      // a row of it is not published yet: it is read again, however old it is, until none is
 }
 
-// Reason is why a window could not be read whole.
-type Reason string
+// Cause is why a window could not be read whole.
+type Cause string
 
-// The reasons. New ones go to the end of reasons.
+// The causes. New ones go to the end of causes.
 const (
-	Capped       Reason = "capped"       // the service gives no more than the first pages, and halves would return the same
-	Unsteady     Reason = "unsteady"     // its pages moved during each of several readings
-	Unanswered   Reason = "unanswered"   // the question fails whenever it is asked
-	Unsplittable Reason = "unsplittable" // its page cannot be split into rows; what could not is a dead letter
+	Capped       Cause = "capped"       // the service gives no more than the first pages, and halves would return the same
+	Unsteady     Cause = "unsteady"     // its pages moved during each of several readings
+	Unanswered   Cause = "unanswered"   // the question fails whenever it is asked
+	Unsplittable Cause = "unsplittable" // its page cannot be split into rows; what could not is a dead letter
 )
 
-// Explain returns the reason in a sentence's words.
-func (r Reason) Explain() string {
-	switch r {
+// Explain returns the cause as a clause for the operator.
+func (c Cause) Explain() string {
+	switch c {
 	case Capped:
 		return "the service gives no more than the first pages, and halves would return the same"
 	case Unsteady:
@@ -36,11 +36,11 @@ func (r Reason) Explain() string {
 	case Unsplittable:
 		return "its page cannot be split into rows: those before the break are published, the rest is a dead letter"
 	}
-	return string(r)
+	return string(c)
 }
 
-// reasons are the reasons by their number in the ledger.
-var reasons = []Reason{"", Capped, Unsteady, Unanswered, Unsplittable}
+// causes are the causes by their number in the ledger.
+var causes = []Cause{"", Capped, Unsteady, Unanswered, Unsplittable}
 
 // Coverage says which stretches of time were read, and when. Its stretches are sorted and do not overlap. It is a
 // value: every method leaves the receiver as it was, so that a new coverage can be committed before it is believed.
@@ -153,10 +153,10 @@ func (c Coverage) Covers(w Window) bool { return !c.Through(w.Start).Before(w.En
 // PartialWindow is a window that could not be read whole.
 type PartialWindow struct {
 	Window
-	Reason Reason `json:"reason"`
+	Cause Cause `json:"reason"`
 }
 
-// Partial returns what could not be read whole, in order of time. Stretches that touch are one, with the reason of the first:
+// Partial returns what could not be read whole, in order of time. Stretches that touch are one, with the cause of the first:
 // that they were last read at different instants concerns the schedule only.
 func (c Coverage) Partial() []PartialWindow {
 	var out []PartialWindow
@@ -188,7 +188,7 @@ func (c Coverage) MergePartial(before time.Time, most int) Coverage {
 			}
 		}
 		a, b := old[nearest-1], old[nearest]
-		c = c.replace(Stretch{Window: Window{a.Start, b.End}, ReadAt: c.ReadAt(a.Start), Partial: a.Reason})
+		c = c.replace(Stretch{Window: Window{a.Start, b.End}, ReadAt: c.ReadAt(a.Start), Partial: a.Cause})
 	}
 }
 

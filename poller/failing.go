@@ -13,7 +13,7 @@ import (
 // answered, and everything else goes on meanwhile.
 type Failing struct {
 	Window
-	Why       Why       `json:"why"`
+	Reason    Reason    `json:"why"`       // the key is that of ledgers already stored
 	Since     time.Time `json:"since"`     // when it, or the window that it was narrowed from, first failed
 	NotBefore time.Time `json:"notBefore"` // it is not tried again before
 	Failures  int       `json:"failures"`
@@ -47,7 +47,7 @@ const (
 
 // fails notes that a window could not be read.
 func (a *Agenda) fails(t Task, r Read, now time.Time) {
-	f := Failing{Window: t.Window, Why: t.Why, Since: now, readsThen: a.reads}
+	f := Failing{Window: t.Window, Reason: t.Reason, Since: now, readsThen: a.reads}
 	i := a.failingAt(t.Window)
 	known := i >= 0
 	if known {
@@ -70,7 +70,7 @@ func (a *Agenda) fails(t Task, r Read, now time.Time) {
 		a.split(f, now)
 		return
 	case !narrows && a.isPartial(f, now):
-		f.Partial, f.Why = true, Reread // nobody waits for its rows any more before those of other windows
+		f.Partial, f.Reason = true, Reread // nobody waits for its rows any more before those of other windows
 	}
 	f.NotBefore = now.Add(f.backoff())
 	if f.Partial && r.Partial == Unsplittable { // where its bytes differ from time to time, each try is another dead letter
@@ -217,10 +217,10 @@ func (a Agenda) retry(now time.Time, urgent bool) (t Task, wait time.Duration) {
 	best := -1
 	for i, f := range a.Failing {
 		upTo := a.present(now)
-		if f.Why == Gap || f.Why == Settled {
+		if f.Reason == Gap || f.Reason == Settled {
 			upTo = a.settledUpTo(now)
 		}
-		if (f.Why == Head) != urgent || f.End.After(upTo) { // a clock was set back
+		if (f.Reason == Head) != urgent || f.End.After(upTo) { // a clock was set back
 			continue
 		}
 		d := f.wait(now)
@@ -232,7 +232,7 @@ func (a Agenda) retry(now time.Time, urgent bool) (t Task, wait time.Duration) {
 		return Task{}, max(wait, time.Millisecond)
 	}
 	f := a.Failing[best]
-	t = Task{Window: f.Window, Why: f.Why, Retry: true}
+	t = Task{Window: f.Window, Reason: f.Reason, Retry: true}
 	if f.Len() <= time.Second && f.Failures%2 == 1 {
 		t.Limit = max(1, a.Rows/10) // a page may be too much for the service, or hold the row that it cannot write
 	}

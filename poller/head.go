@@ -46,7 +46,7 @@ func (a Agenda) newest(now time.Time) (Task, time.Duration) {
 }
 
 func (a Agenda) headTask(w Window, now time.Time) Task {
-	return Task{Window: w, Why: Head, chosen: now, present: a.present(now)}
+	return Task{Window: w, Reason: Head, chosen: now, present: a.present(now)}
 }
 
 // firstHead is the first read of a process. It comes before anything else, wherever the coverage ends and whatever our clock

@@ -45,7 +45,7 @@ func (o *outage) failed(p *Poller, t Task, err error, now time.Time) {
 	}
 	if o.category != category {
 		o.category = category
-		p.cfg.Log.Warn().Err(err).Str("category", category).Str("hint", hint).Str("reason", string(t.Why)).
+		p.cfg.Log.Warn().Err(err).Str("category", category).Str("hint", hint).Str("reason", string(t.Reason)).
 			Stringer("window", t.Window).Msg("service cannot be read; retrying until it can")
 	}
 	p.publishStatus(now)

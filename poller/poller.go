@@ -176,7 +176,7 @@ func (p *Poller) choose(now time.Time) (r *reading, wait time.Duration) {
 		return nil, wait
 	}
 	order := [2]int{0, 1}
-	settled := p.lanes[1] != nil && p.lanes[1].task.Why == Settled
+	settled := p.lanes[1] != nil && p.lanes[1].task.Reason == Settled
 	if p.turn%10 == 9 || settled && p.turn%2 == 1 {
 		order = [2]int{1, 0}
 	}

@@ -20,7 +20,7 @@ type Read struct {
 	Began    int           // of these, those that began in the window
 	Withheld bool          // some of its rows are not published yet
 	Proven   bool          // all pages of the window were read, and that is certain
-	Partial  Reason        // why the window cannot be read whole, now or later; "" if it can
+	Partial  Cause         // why the window cannot be read whole, now or later; "" if it can
 	Narrow   time.Duration // how wide to ask for its beginning instead, since the window holds more than can be proven; else 0
 	Err      error         // why it ended before that was known; the rows are those that came until then
 }

@@ -82,9 +82,9 @@ func (g *reading) failed(err error, answers int, outage bool, now time.Time) (ag
 	switch {
 	case g.task.Retry:
 		most = triesAgain
-	case outage && g.task.Why == Head && len(g.collector.met) == 0:
+	case outage && g.task.Reason == Head && len(g.collector.met) == 0:
 		most = 1
-	case g.collector.known() > 0 && g.task.Why != Head && answers == g.answersThen:
+	case g.collector.known() > 0 && g.task.Reason != Head && answers == g.answersThen:
 		most = triesAlone
 	}
 	if g.failures++; isTimeout(err) {

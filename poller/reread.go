@@ -9,16 +9,16 @@ func (a Agenda) reread(now time.Time) (Task, time.Duration) {
 	w, most, wait := a.overdue(pieces)
 	crowded := a.Spare && most >= overloaded && a.rereads%3 > 0
 	if wait <= 0 && !crowded {
-		return Task{Window: a.narrowed(w, Reread), Why: Reread}, 0
+		return Task{Window: a.narrowed(w, Reread), Reason: Reread}, 0
 	}
 	if !a.Spare {
 		return Task{}, wait
 	}
 	if likely, ok := a.likely(at); ok {
-		return Task{Window: a.narrowed(likely, Reread), Why: Reread, Spare: !crowded}, 0
+		return Task{Window: a.narrowed(likely, Reread), Reason: Reread, Spare: !crowded}, 0
 	}
 	if wait <= 0 {
-		return Task{Window: a.narrowed(w, Reread), Why: Reread}, 0
+		return Task{Window: a.narrowed(w, Reread), Reason: Reread}, 0
 	}
 	return Task{}, min(wait, spareIdle)
 }

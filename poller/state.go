@@ -175,7 +175,7 @@ func (l Ledger) encode() []byte {
 		Ignored: l.Ignored, Learned: l.Learned, LastRow: seconds(l.LastRow),
 	}
 	for _, c := range l.Coverage.Stretches() {
-		numbers := []int64{c.Start.Unix(), c.End.Unix(), c.ReadAt.Unix(), int64(max(0, slices.Index(reasons, c.Partial)))}
+		numbers := []int64{c.Start.Unix(), c.End.Unix(), c.ReadAt.Unix(), int64(max(0, slices.Index(causes, c.Partial)))}
 		if c.Withheld {
 			numbers = append(numbers, 1)
 		}
@@ -244,10 +244,10 @@ func (l *Ledger) restore(value []byte) error {
 		l.Remembered = *text.Remembered
 	}
 	for _, c := range text.Coverage {
-		if len(c) < 4 || c[3] < 0 || int(c[3]) >= len(reasons) {
+		if len(c) < 4 || c[3] < 0 || int(c[3]) >= len(causes) {
 			return fmt.Errorf("state ledger: a stretch of the coverage has %d numbers; %s", len(c), remedy)
 		}
-		s := Stretch{Window{unix(c[0]), unix(c[1])}, unix(c[2]), reasons[c[3]], len(c) > 4 && c[4] != 0}
+		s := Stretch{Window{unix(c[0]), unix(c[1])}, unix(c[2]), causes[c[3]], len(c) > 4 && c[4] != 0}
 		l.Coverage.stretches = append(l.Coverage.stretches, s)
 	}
 	return l.Validate()

@@ -33,7 +33,7 @@ type Status struct {
 // FailingWindow is a window that could not be read, and is tried again.
 type FailingWindow struct {
 	Window
-	Reason   Why       `json:"reason"` // for which it was to be read
+	Reason   Reason    `json:"reason"` // of reading it
 	Since    time.Time `json:"since"`
 	Next     time.Time `json:"next"` // when it is tried again, at the earliest
 	Failures int       `json:"failures"`
@@ -87,7 +87,7 @@ func (p *Poller) publishStatus(now time.Time) {
 	}
 	s.Partial = append(s.Partial, p.state.Coverage.Partial()...)
 	for _, f := range p.agenda.Failing {
-		s.Failing = append(s.Failing, FailingWindow{f.Window, f.Why, f.Since, f.NotBefore, f.Failures, f.Category})
+		s.Failing = append(s.Failing, FailingWindow{f.Window, f.Reason, f.Since, f.NotBefore, f.Failures, f.Category})
 	}
 	if o := p.outage; !o.began.IsZero() {
 		s.Trouble = &Trouble{o.began, o.category, o.text, o.hint, o.attempts}

@@ -68,7 +68,7 @@ var mutants = []mutant{
 		{"poller/agenda.go", "		covered = covered.Add(Stretch{Window: f.Window})\n", "		_ = f\n"},
 	}},
 	{"a window that fails is never partial", worker, "TestASecondThatAlwaysFails/backlog/500$", []edit{
-		{"poller/failing.go", "		f.Partial, f.Why = true, Reread //", "		f.Partial, f.Why = false, Reread //"},
+		{"poller/failing.go", "		f.Partial, f.Reason = true, Reread //", "		f.Partial, f.Reason = false, Reread //"},
 	}},
 	{"what could not be read of a page goes nowhere", worker, "TestASecondThatAlwaysFails/backlog/stray-quote", []edit{
 		{"poller/bundle.go", "rows.add(append(slices.Clone(broken.Rows), smartassist.Unsplittable(broken.Rest)))", "rows.add(broken.Rows)"},
