@@ -26,7 +26,7 @@ func (t *table[R]) readObject(rd *reader, r *R, source string) (n int, exact boo
 // spellings. It gives up, false, when it meets another.
 func (t *table[R]) readOrdinary(rd *reader, r *R, source string) (n int, ok bool) {
 	var seen fieldSet
-	expected, before := &rd.sequences[t.number], none
+	expected, before := &rd.sequences[t.number], noField
 	i := rawjson.Space(source, 1)
 	for source[i] != '}' {
 		field, spelling := expected.after(before), canonical
@@ -37,7 +37,7 @@ func (t *table[R]) readOrdinary(rd *reader, r *R, source string) (n int, ok bool
 			field, spelling = t.names.find(name)
 			expected.learn(before, field)
 		}
-		if field != none {
+		if field != noField {
 			before = field
 		}
 		i = rawjson.Space(source, rawjson.Space(source, i+len(name))+1) // behind the colon
@@ -179,7 +179,7 @@ func repeated(members []member) bool {
 // member is a member of an object that is being read.
 type member struct {
 	name, value string // source text, the name quoted; of the ordinary object's value only the start counts
-	field       int    // in the table; none if it is not there
+	field       int    // in the table; noField if it is not there
 	spelling    spelling
 }
 

@@ -138,12 +138,12 @@ func (rd *reader) keepUnknown(path, name, value string) bool {
 		return false
 	}
 	rd.keep(unknownPath, value)
-	rd.tell(path, decoded)
+	rd.noteUnknown(path, decoded)
 	return true
 }
 
-// tell notes the name of an unknown member, if there are not enough of them yet.
-func (rd *reader) tell(path, name string) {
+// noteUnknown notes the name of an unknown member, if there are not enough of them yet.
+func (rd *reader) noteUnknown(path, name string) {
 	if len(rd.unknown) == maxUnknown {
 		return
 	}

@@ -61,39 +61,39 @@ type Agenda struct {
 	Ledger
 	Clock Clock
 
-	started   time.Time // by our clock
-	headTried time.Time // when the head was last asked for up to the present
-	headRead  time.Time // and when it was answered
-	peeked    time.Time // everything up to here was asked for at least once
-	passing   bool      // the last head read ended before the present: the rest of it comes next
-	unproven  bool      // the last head read proved nothing: what has settled is read by itself
-	other     bool      // the clocks lie far apart, and the head was last read at the service's
-	narrow    widths    // after a window that held too much
-	lastWidth time.Duration
-	reads     int // that were answered
-	silent    int // windows that failed since one was answered
-	rereads   int // that were answered
-	retries   int // requests spent on windows that fail, beyond those on gaps and re-reads
-	debt      int // requests spent on re-reads beyond those on gaps
-	law       *lawRates
-	lawAt     time.Time // what was learned went into it
+	started       time.Time // by our clock
+	headTried     time.Time // when the head was last asked for up to the present
+	headRead      time.Time // and when it was answered
+	askedUpTo     time.Time // everything up to here was asked for at least once
+	headContinues bool      // the last head read ended before the present: the rest of it comes next
+	headUnproven  bool      // the last head read proved nothing: what has settled is read by itself
+	headAtService bool      // the clocks lie far apart, and the head was last read at the service's
+	narrow        widths    // after a window that held too much
+	lastWidth     time.Duration
+	reads         int // that were answered
+	failedInRow   int // windows that failed since one was answered
+	rereads       int // that were answered
+	retryBalance  int // requests spent on windows that fail, beyond those on gaps and re-reads
+	rereadBalance int // requests spent on re-reads beyond those on gaps
+	forecast      *forecast
+	forecastAt    time.Time // what was learned went into it
 }
 
 // newAgenda returns the agenda of a process that begins with the ledger, when our clock says now.
 func newAgenda(rules Rules, ledger Ledger, now time.Time) Agenda {
-	return Agenda{Rules: rules, Ledger: ledger, started: now, lastWidth: firstGuess, law: ledger.Learned.law()}
+	return Agenda{Rules: rules, Ledger: ledger, started: now, lastWidth: firstGuess, forecast: ledger.Learned.forecast()}
 }
 
 // After returns the agenda after the task was read, or failed. now is our clock.
 func (a Agenda) After(t Task, r Read, now time.Time) Agenda {
-	a.told(r, now)
+	a.setClock(r, now)
 	a.notAhead(a.present(now))
 	a.share(t, r)
 	if r.Err != nil {
 		a.failed(t, r, now)
 		return a
 	}
-	a.answers(t.Window)
+	a.noteAnswer(t.Window)
 	a.Density = r.observed(a.Density, a.Rows, a.Paging.IgnoresTime)
 	a.cover(r)
 	a.narrow = a.narrow.with(t.Reason, a.narrower(t.Reason, r))
@@ -101,7 +101,7 @@ func (a Agenda) After(t Task, r Read, now time.Time) Agenda {
 	if t.Reason == Head && !t.Retry {
 		a.afterHead(t, r)
 	} else if t.Reason == Settled && !t.Retry && r.Proven {
-		a.unproven = false
+		a.headUnproven = false
 	}
 	if r.Proven && t.Reason == Gap {
 		a.lastWidth = r.Len()
@@ -122,10 +122,10 @@ func (a *Agenda) failed(t Task, r Read, now time.Time) {
 	a.narrow = a.narrow.with(t.Reason, 0)
 	if a.headRead.IsZero() { // nothing has been answered yet, and the next first head is another window
 		a.headTried = now
-		a.silent++
+		a.failedInRow++
 		return
 	}
-	a.fails(t, r, now)
+	a.noteFailure(t, r, now)
 	if i := a.failingAt(t.Window); i >= 0 && a.Failing[i].Partial {
 		at := a.Clock.Earlier(now).UTC().Truncate(time.Second)
 		cause := Unanswered
@@ -136,8 +136,8 @@ func (a *Agenda) failed(t Task, r Read, now time.Time) {
 		a.Coverage = a.Coverage.Add(Stretch{Window: settled, ReadAt: at, Partial: cause, Withheld: r.Withheld}).MergePartial(at.Add(-Horizon(a.Tiers)), mostPartial)
 	}
 	if t.Reason == Head && !t.Retry {
-		a.headTried, a.passing, a.other = now, false, !a.other
-		a.peeked = later(a.peeked, t.End)
+		a.headTried, a.headContinues, a.headAtService = now, false, !a.headAtService
+		a.askedUpTo = later(a.askedUpTo, t.End)
 	}
 }
 
@@ -166,9 +166,9 @@ func (a *Agenda) share(t Task, r Read) {
 	switch {
 	case t.lane() == 0, t.Reason == Settled && !t.Retry:
 	case t.Retry:
-		a.retries = min(a.retries+r.All, most)
+		a.retryBalance = min(a.retryBalance+r.TotalRequests, most)
 	default:
-		a.retries = max(a.retries-r.All, -most)
+		a.retryBalance = max(a.retryBalance-r.TotalRequests, -most)
 	}
 }
 
@@ -178,9 +178,9 @@ func (a *Agenda) spent(t Task, r Read) {
 	switch t.Reason {
 	case Reread:
 		a.rereads++
-		a.debt = min(a.debt+r.All, most)
+		a.rereadBalance = min(a.rereadBalance+r.TotalRequests, most)
 	case Gap:
-		a.debt = max(a.debt-r.All, -most)
+		a.rereadBalance = max(a.rereadBalance-r.TotalRequests, -most)
 	}
 }
 
@@ -217,9 +217,9 @@ func (a Agenda) Rest(now time.Time) (Task, time.Duration) {
 	reread, waitReread := a.reread(now)
 	rereadDue := waitReread <= 0 && (!gapDue || !reread.Spare)
 	switch {
-	case waitRetry <= 0 && (a.retries <= 0 || !gapDue && !rereadDue):
+	case waitRetry <= 0 && (a.retryBalance <= 0 || !gapDue && !rereadDue):
 		return retry, 0
-	case rereadDue && (!gapDue || a.debt <= 0):
+	case rereadDue && (!gapDue || a.rereadBalance <= 0):
 		return reread, 0
 	case gapDue:
 		return gap, 0
@@ -232,7 +232,7 @@ const longestIdle = time.Minute
 
 // settled is the tail of the coverage where head reads do not cover it: they no longer reach back to it, or prove nothing.
 func (a Agenda) settled(now time.Time) (Task, bool) {
-	if a.oneRead(Span(a.tail(now), a.present(now))) && !a.unproven {
+	if a.oneRead(Span(a.tail(now), a.present(now))) && !a.headUnproven {
 		return Task{}, false
 	}
 	w := a.free(a.within(Span(a.settledFrom(now), a.settledUpTo(now))))

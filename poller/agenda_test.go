@@ -52,16 +52,16 @@ func (i *ideal) run(d time.Duration, each func(Task)) {
 func (i *ideal) read(task Task) {
 	rows := int(task.Len().Seconds() * i.rows)
 	clock := observe(0, i.now, i.now.Add(i.ahead))
-	r := Read{Window: task.Window, At: clock.Earlier(i.now), First: clock.Earlier(i.now), Clock: clock, Met: rows, Began: rows, All: 1, Proven: true}
+	r := Read{Window: task.Window, At: clock.Earlier(i.now), First: clock.Earlier(i.now), Clock: clock, Met: rows, Began: rows, TotalRequests: 1, Proven: true}
 	pages := 1 + rows/99
 	switch asked := (Window{task.Start.Add(-margin), task.End.Add(margin)}); {
 	case i.fails != nil && i.fails(asked):
-		r = Read{Window: task.Window, Err: &smartassist.Error{Kind: smartassist.Temporary, Category: "5xx", Err: errors.New("500")}, All: tries}
+		r = Read{Window: task.Window, Err: &smartassist.Error{Kind: smartassist.Temporary, Category: "5xx", Err: errors.New("500")}, TotalRequests: tries}
 		pages = tries
 	case rows >= 100 && !i.Paging.walks() && task.Reason != Head && task.Len() > time.Second:
 		r.Proven, r.Narrow, pages = false, time.Duration(pageRows/i.rows)*time.Second, 1
 	}
-	r.All = pages
+	r.TotalRequests = pages
 	if task.Reason == Head {
 		r.Proven = r.Proven && rows < 100
 	}
@@ -282,7 +282,7 @@ func TestWhatIsKnownToFailWaits(t *testing.T) {
 	}
 	beside := Window{known.End, known.End.Add(time.Second)}
 	i.Failing = []Failing{known, {Window: beside, Reason: Gap, Since: known.Since}}
-	i.Agenda.fails(Task{Window: beside, Reason: Gap, Retry: true}, Read{Window: beside, Err: errors.New("no")}, now)
+	i.Agenda.noteFailure(Task{Window: beside, Reason: Gap, Retry: true}, Read{Window: beside, Err: errors.New("no")}, now)
 	if !i.partialAt(beside) {
 		t.Errorf("beside a second that is partial: %v", i.Failing)
 	}
@@ -299,7 +299,7 @@ func TestTooManyRowsForTheTiers(t *testing.T) {
 			i.Learned.Watch(t0, t0, t0.Add(10*time.Minute), true)
 			i.Learned.Watch(t0, t0.Add(10*time.Minute), t0.Add(24*time.Hour), false)
 		}
-		i.law = i.Learned.law()
+		i.forecast = i.Learned.forecast()
 		i.run(8*time.Hour, func(task Task) {
 			if task.Reason == Reread && i.now.Sub(task.Start) < 20*time.Minute {
 				young[spare]++

@@ -41,10 +41,10 @@ func observe(took time.Duration, received, date time.Time) Clock {
 	return Clock{Known: true}
 }
 
-// heard returns the service's clock by a page that came at received by our clock, and the instant, by the earlier of both, than
+// clockOf returns the service's clock by a page that came at received by our clock, and the instant, by the earlier of both, than
 // which it is not older. Where our clock was set while the page was on its way, that instant is by what it says now; where the
 // machine slept, by what it said before.
-func heard(page smartassist.Page, received time.Time) (c Clock, at time.Time) {
+func clockOf(page smartassist.Page, received time.Time) (c Clock, at time.Time) {
 	c = observe(page.Took, received, page.Date)
 	return c, c.Earlier(earlier(page.Sent, received.Add(-page.Took)))
 }
@@ -72,8 +72,8 @@ func since(at, now time.Time) time.Duration {
 	return ForEver
 }
 
-// told notes the service's clock. A first start begins by it, as soon as it is known.
-func (a *Agenda) told(r Read, now time.Time) {
+// setClock notes the service's clock. A first start begins by it, as soon as it is known.
+func (a *Agenda) setClock(r Read, now time.Time) {
 	if r.At.IsZero() {
 		return
 	}
@@ -101,8 +101,8 @@ func (a Agenda) stepped(by time.Duration) Agenda {
 
 // notAhead takes back what is known of a time that has not come: it was asked for while one of the clocks was ahead.
 func (a *Agenda) notAhead(present time.Time) {
-	if a.peeked.After(present) {
-		a.peeked = present.Add(-a.Settle)
+	if a.askedUpTo.After(present) {
+		a.askedUpTo = present.Add(-a.Settle)
 	}
 	if !slices.ContainsFunc(a.Failing, func(f Failing) bool { return f.End.After(present) }) {
 		return
@@ -116,17 +116,17 @@ func (a *Agenda) notAhead(present time.Time) {
 	a.Failing = out
 }
 
-// tellClock logs once that the clocks differ, and that they do no more.
-func (p *Poller) tellClock() {
+// logClock logs once that the clocks differ, and that they do no more.
+func (p *Poller) logClock() {
 	if p.clockSet { // or the machine slept, which looks like that: the next answer tells
 		return
 	}
 	c := p.agenda.Clock
 	apart := c.Known && c.Ahead.Abs() > sameClock
-	if apart == p.clockTold {
+	if apart == p.clockLogged {
 		return
 	}
-	if p.clockTold = apart; !apart {
+	if p.clockLogged = apart; !apart {
 		p.cfg.Log.Info().Msg("the service's clock and this machine's agree again")
 		return
 	}

@@ -21,7 +21,7 @@ type Failing struct {
 	Category  string    `json:"category"` // of the last failure
 	Partial   bool      `json:"partial"`  // it counts as partial
 
-	readsThen int // Agenda.reads at its last failure
+	readsBefore int // Agenda.reads at its last failure
 }
 
 const (
@@ -35,19 +35,19 @@ const (
 	// second by second.
 	mostNarrowed = 40
 
-	// mostTold bounds those among which some are known to be partial.
-	mostTold = 160
+	// mostSplit is how many windows may fail for others to be narrowed, those that are partial among them.
+	mostSplit = 160
 
-	// mostSilent is how many windows fail in a row until it is the service that fails: then none is narrowed.
-	mostSilent = 5
+	// mostFailedInRow is how many windows fail in a row until it is the service that fails: then none is narrowed.
+	mostFailedInRow = 5
 
 	// mostFailing bounds what is known of windows that fail. Beyond it they are tried again together.
 	mostFailing = 200
 )
 
-// fails notes that a window could not be read.
-func (a *Agenda) fails(t Task, r Read, now time.Time) {
-	f := Failing{Window: t.Window, Reason: t.Reason, Since: now, readsThen: a.reads}
+// noteFailure notes that a window could not be read.
+func (a *Agenda) noteFailure(t Task, r Read, now time.Time) {
+	f := Failing{Window: t.Window, Reason: t.Reason, Since: now, readsBefore: a.reads}
 	i := a.failingAt(t.Window)
 	known := i >= 0
 	if known {
@@ -58,15 +58,15 @@ func (a *Agenda) fails(t Task, r Read, now time.Time) {
 	}
 	f.Failures++
 	f.Category, _ = explain(r.Err)
-	blamed := known && a.reads > f.readsThen
+	blamed := known && a.reads > f.readsBefore
 	if blamed {
 		f.Blamed++
 	}
-	f.readsThen = a.reads
-	narrows := f.Len() > time.Second && a.narrowing() < mostNarrowed && len(a.Failing) < mostTold
-	a.silent++
+	f.readsBefore = a.reads
+	narrows := f.Len() > time.Second && a.narrowing() < mostNarrowed && len(a.Failing) < mostSplit
+	a.failedInRow++
 	switch {
-	case narrows && (blamed || a.silent < mostSilent):
+	case narrows && (blamed || a.failedInRow < mostFailedInRow):
 		a.split(f, now)
 		return
 	case !narrows && a.isPartial(f, now):
@@ -130,7 +130,7 @@ func (a *Agenda) split(f Failing, now time.Time) {
 // addFailing puts the window into its place. While nothing is answered, neighbours of which it is not known that they fail by
 // themselves become one window: an outage is not many.
 func (a *Agenda) addFailing(f Failing) {
-	for i := 0; i < len(a.Failing) && a.silent >= mostSilent; i++ {
+	for i := 0; i < len(a.Failing) && a.failedInRow >= mostFailedInRow; i++ {
 		o := a.Failing[i]
 		touches := o.End.Equal(f.Start) || f.End.Equal(o.Start)
 		if !touches || o.Blamed > 0 || f.Blamed > 0 || f.Failures == 0 || o.Failures == 0 || o.Len()+f.Len() > widest {
@@ -167,10 +167,10 @@ func (a Agenda) partialAt(w Window) bool {
 	return i >= 0 && a.Failing[i].Partial
 }
 
-// answers notes that the window could be read: nothing in it fails.
-func (a *Agenda) answers(w Window) {
+// noteAnswer notes that the window could be read: nothing in it fails.
+func (a *Agenda) noteAnswer(w Window) {
 	a.reads++
-	a.silent = 0
+	a.failedInRow = 0
 	inside := func(f Failing) bool { return !f.Start.Before(w.Start) && !f.End.After(w.End) }
 	if slices.ContainsFunc(a.Failing, inside) {
 		a.Failing = slices.DeleteFunc(slices.Clone(a.Failing), inside)

@@ -12,7 +12,7 @@ import (
 func TestBesideAPartialSecond(t *testing.T) {
 	now := at(100000)
 	a := newAgenda(Rules{Settle: time.Minute, Interval: 30 * time.Second, Rows: 100, Tiers: []Tier{{time.Hour, 5 * time.Minute}}}, Ledger{From: at(0)}, now)
-	a.headRead, a.headTried, a.silent = now, now, 10 // an outage
+	a.headRead, a.headTried, a.failedInRow = now, now, 10 // an outage
 	second := Window{at(50000), at(50001)}
 	a.Failing = []Failing{{Window: second, Reason: Reread, Since: now.Add(-time.Hour), NotBefore: now.Add(time.Hour), Failures: 9, Blamed: 8, Partial: true}}
 	for i := range 40 {
@@ -22,7 +22,7 @@ func TestBesideAPartialSecond(t *testing.T) {
 	w := Window{at(50001), at(50001 + 7200)}
 	task := Task{Window: w, Reason: Gap}
 	for range 5 {
-		a = a.After(task, Read{Window: w, Err: errors.New("503"), All: 1}, now)
+		a = a.After(task, Read{Window: w, Err: errors.New("503"), TotalRequests: 1}, now)
 		task.Retry = true
 		now = now.Add(time.Minute)
 	}

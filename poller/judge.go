@@ -46,9 +46,9 @@ type prints struct {
 // same reports whether a row says what an entry remembers of it, whatever list its fingerprint was made without.
 func (d *Draft) same(e Entry, row smartassist.Row, fingerprint uint64) bool {
 	if e.list == d.prints.current {
-		return e.print() == fingerprint
+		return e.hash() == fingerprint
 	}
-	return int(e.list) < len(d.prints.lists) && e.print() == row.Fingerprint(d.prints.lists[e.list])
+	return int(e.list) < len(d.prints.lists) && e.hash() == row.Fingerprint(d.prints.lists[e.list])
 }
 
 // Draft begins one.
@@ -156,8 +156,8 @@ type place struct {
 	met  bool // a content is held there
 }
 
-// print makes the fingerprint that of the content.
-func (p *place) print(fingerprint uint64, list uint8) {
+// setFingerprint makes the fingerprint that of the content.
+func (p *place) setFingerprint(fingerprint uint64, list uint8) {
 	p.e.fingerprint, p.e.list = [2]uint32{uint32(fingerprint), uint32(fingerprint >> 32)}, list
 	if p.own == p.key {
 		p.main.fingerprint, p.main.aside, p.main.list = p.e.fingerprint, p.e.aside, p.e.list
@@ -195,7 +195,7 @@ func (j *judge) row(row smartassist.Row, fingerprint uint64) {
 	switch {
 	case p.met && (j.Mode == ByConversation || j.same(p.e, row, fingerprint)):
 		j.Unchanged++
-		p.print(fingerprint, j.prints.current)
+		p.setFingerprint(fingerprint, j.prints.current)
 		j.touch(p)
 		return
 	case p.met && j.knownTwin(row, fingerprint):
@@ -222,7 +222,7 @@ func (j *judge) settle(p place, row smartassist.Row, fingerprint uint64) {
 	if row.Err != nil {
 		p.e.aside = isAside
 	}
-	p.print(fingerprint, j.prints.current)
+	p.setFingerprint(fingerprint, j.prints.current)
 	j.touch(p)
 	j.forget(bytesKey(row))
 	if row.Err != nil {

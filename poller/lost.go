@@ -100,7 +100,7 @@ func (r *Recollection) Add(p Published) {
 		if content.published != p.Fingerprint {
 			at.e.aside = isAside
 		}
-		at.print(p.Fingerprint, at.e.list)
+		at.setFingerprint(p.Fingerprint, at.e.list)
 	}
 	at.entries(r.apply)
 }

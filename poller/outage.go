@@ -68,20 +68,20 @@ func (o *outage) stepped(by time.Duration) {
 
 func (o *outage) wait(now time.Time) time.Duration { return waitUntil(o.until, now, longestBackoff) }
 
-// quiet is a time in which there are no new rows: an account that has none looks as healthy as one that is asked for with the wrong
+// noRows is a time in which there are no new rows: an account that has none looks as healthy as one that is asked for with the wrong
 // settings.
-type quiet struct{ told bool }
+type noRows struct{ logged bool }
 
-// quietAfter is how long there may be no rows without anybody being told, where there were some.
-const quietAfter = 24 * time.Hour
+// noRowsAfter is how long there may be no new rows, where there were some, until that is logged.
+const noRowsAfter = 24 * time.Hour
 
-// tell logs once that there are no rows, and that there are some again.
-func (q *quiet) tell(p *Poller, at time.Time) {
+// log logs once that there are no rows, and that there are some again.
+func (n *noRows) log(p *Poller, at time.Time) {
 	l := p.agenda.Ledger
-	if q.told == l.quiet(at, p.cfg.Settle) {
+	if n.logged == l.withoutRows(at, p.cfg.Settle) {
 		return
 	}
-	if q.told = !q.told; !q.told {
+	if n.logged = !n.logged; !n.logged {
 		p.cfg.Log.Info().Msg("the service shows new conversations again")
 		return
 	}
@@ -93,10 +93,10 @@ func (q *quiet) tell(p *Poller, at time.Time) {
 		"SMARTASSIST_ACCOUNT_ID, SMARTASSIST_STREAM_ID, SMARTASSIST_CHANNELS and SMARTASSIST_QUEUES")
 }
 
-// quiet reports whether no row has come for too long; where none ever has, as soon as all was read that was to be.
-func (l *Ledger) quiet(at time.Time, settle time.Duration) bool {
+// withoutRows reports whether no row has come for too long; where none ever has, as soon as all was read that was to be.
+func (l *Ledger) withoutRows(at time.Time, settle time.Duration) bool {
 	if l.LastRow.IsZero() {
 		return !l.From.IsZero() && at.Sub(l.From) >= time.Hour && !l.Coverage.Through(l.From).Before(at.Add(-settle-time.Hour/2))
 	}
-	return at.Sub(l.LastRow) >= quietAfter
+	return at.Sub(l.LastRow) >= noRowsAfter
 }

@@ -43,27 +43,27 @@ type Errand func(context.Context, *Poller) error
 // It makes one request at a time. What to ask for is the agenda's choice; a window takes one request or many, and those of the
 // newest rows come between those of others.
 type Poller struct {
-	cfg     Config
-	source  Source
-	sink    Sink
-	state   *State
-	agenda  Agenda // with what was read and is not committed yet
-	pending pending
-	reader  Reader
-	lanes   [2]*reading // of the newest rows, and of all else; nil where nothing is being read
-	current int         // the lane that asked last
-	turn    int         // requests made
-	answers int         // of these, those that were answered
+	cfg      Config
+	source   Source
+	sink     Sink
+	state    *State
+	agenda   Agenda // with what was read and is not committed yet
+	pending  pending
+	reader   Reader
+	lanes    [2]*reading // of the newest rows, and of all else; nil where nothing is being read
+	current  int         // the lane that asked last
+	requests int         // made so far
+	answered int         // of these, those that were answered
 
-	outage    outage
-	quiet     quiet
-	steps     steps
-	clockTold bool // the log says that the clocks differ
-	clockSet  bool // ours was set since the last answer
-	prints    prints
-	sweptAt   time.Time
-	told      map[Window]bool // partial windows that were logged
-	status    atomic.Pointer[Status]
+	outage        outage
+	noRows        noRows
+	steps         steps
+	clockLogged   bool // the log says that the clocks differ
+	clockSet      bool // ours was set since the last answer
+	prints        prints
+	sweptAt       time.Time
+	partialLogged map[Window]bool // partial windows that were logged
+	status        atomic.Pointer[Status]
 }
 
 // New returns a Poller that goes on from the state, which it takes over. A state without a commit is a first start.
@@ -71,7 +71,7 @@ func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	p := &Poller{cfg: cfg, source: source, sink: sink, state: state, told: map[Window]bool{}}
+	p := &Poller{cfg: cfg, source: source, sink: sink, state: state, partialLogged: map[Window]bool{}}
 	now := cfg.Now()
 	if state.Sequence > 0 && state.Asked != cfg.Selection {
 		state.reselect(Horizon(cfg.Tiers), now)
@@ -105,8 +105,8 @@ func (p *Poller) RunOnce(ctx context.Context) (time.Duration, error) {
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
-	p.turn++
-	p.take(r, page, err)
+	p.requests++
+	p.handle(r, page, err)
 	if !p.pending.urgent() && p.pending.wait() > 0 {
 		return 0, nil
 	}
@@ -177,7 +177,7 @@ func (p *Poller) choose(now time.Time) (r *reading, wait time.Duration) {
 	}
 	order := [2]int{0, 1}
 	settled := p.lanes[1] != nil && p.lanes[1].task.Reason == Settled
-	if p.turn%10 == 9 || settled && p.turn%2 == 1 {
+	if p.requests%10 == 9 || settled && p.requests%2 == 1 {
 		order = [2]int{1, 0}
 	}
 	wait = longestIdle
@@ -185,7 +185,7 @@ func (p *Poller) choose(now time.Time) (r *reading, wait time.Duration) {
 		r, d := p.next(lane, now)
 		if r != nil {
 			if lane != p.current && p.lanes[p.current] != nil {
-				p.part(p.lanes[p.current]) // what it has read is older than what comes now
+				p.bundlePart(p.lanes[p.current]) // what it has read is older than what comes now
 			}
 			p.current = lane
 			return r, 0
@@ -217,14 +217,14 @@ func (p *Poller) next(lane int, now time.Time) (*reading, time.Duration) {
 	return p.lanes[lane], 0
 }
 
-// take takes what came of a read's question.
-func (p *Poller) take(r *reading, page smartassist.Page, err error) {
+// handle takes what came of a read's question.
+func (p *Poller) handle(r *reading, page smartassist.Page, err error) {
 	now := p.now()
 	if err != nil {
 		p.outage.failed(p, r.task, err, now)
 	} else {
 		p.clockSet = false
-		p.answers++
+		p.answered++
 		p.outage.answered(p, now)
 	}
 	switch {
@@ -232,17 +232,17 @@ func (p *Poller) take(r *reading, page smartassist.Page, err error) {
 		r.notBefore = time.Time{} // the outage holds it back
 		p.dropHead(r, err)
 		return
-	case err != nil && r.failed(err, p.answers, !p.outage.began.IsZero(), now):
+	case err != nil && r.failed(err, p.answered, !p.outage.began.IsZero(), now):
 		return
 	}
 	if r.answered(page, err); r.asking {
 		if r.collector.rows.bytes >= bundleBytes/2 {
-			p.part(r)
+			p.bundlePart(r)
 		}
 		return
 	}
-	p.end(r)
-	p.ended(r, now)
+	p.freeLane(r)
+	p.finish(r, now)
 }
 
 // dropHead ends the read of the newest rows after a failure that concerns every question: by the time of the next one there are
@@ -252,12 +252,12 @@ func (p *Poller) dropHead(failed *reading, err error) {
 	if h == nil || throttled(err) && (h != failed || len(h.collector.met) > 0) {
 		return
 	}
-	p.part(h)
-	p.end(h)
+	p.bundlePart(h)
+	p.freeLane(h)
 }
 
-// end gives the read's lane free.
-func (p *Poller) end(r *reading) {
+// freeLane ends the read and frees its lane.
+func (p *Poller) freeLane(r *reading) {
 	r.stop()
 	p.lanes[r.task.lane()] = nil
 }

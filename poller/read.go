@@ -10,19 +10,19 @@ import (
 // Read is what was found in a window.
 type Read struct {
 	Window
-	Rows     []smartassist.Row // each row once, by identity and session; the newest content that was met
-	At       time.Time         // when it was read: the earlier of our clock and the service's, at the first page; of a part, at its first
-	First    time.Time         // that of the whole read
-	Clock    Clock             // at the first page
-	Requests int
-	All      int           // requests of the whole read, where it was taken in parts
-	Met      int           // rows of the whole read
-	Began    int           // of these, those that began in the window
-	Withheld bool          // some of its rows are not published yet
-	Proven   bool          // all pages of the window were read, and that is certain
-	Partial  Cause         // why the window cannot be read whole, now or later; "" if it can
-	Narrow   time.Duration // how wide to ask for its beginning instead, since the window holds more than can be proven; else 0
-	Err      error         // why it ended before that was known; the rows are those that came until then
+	Rows          []smartassist.Row // each row once, by identity and session; the newest content that was met
+	At            time.Time         // when it was read: the earlier of our clock and the service's, at the first page; of a part, at its first
+	First         time.Time         // that of the whole read
+	Clock         Clock             // at the first page
+	Requests      int
+	TotalRequests int           // of the whole read, where it was taken in parts
+	Met           int           // rows of the whole read
+	Began         int           // of these, those that began in the window
+	Withheld      bool          // some of its rows are not published yet
+	Proven        bool          // all pages of the window were read, and that is certain
+	Partial       Cause         // why the window cannot be read whole, now or later; "" if it can
+	Narrow        time.Duration // how wide to ask for its beginning instead, since the window holds more than can be proven; else 0
+	Err           error         // why it ended before that was known; the rows are those that came until then
 }
 
 const (
@@ -88,7 +88,7 @@ func (r *Reader) read(c *collector) Read {
 		return c.failed(err)
 	case end == ended:
 		return c.whole()
-	case !c.usual(): // other pages may do better
+	case !c.usualLimit(): // other pages may do better
 		return c.failed(errSmallPages)
 	case end == unsteady && !splittable && c.settled():
 		return c.partial(Unsteady)
@@ -132,14 +132,14 @@ func (r *Reader) prove(c *collector, page smartassist.Page) (bool, error) {
 			return false, err
 		}
 		for _, offset := range r.nextOffsets(c, n) {
-			_, none, err := c.behind(c.limit, offset, true)
+			_, absent, err := c.behind(c.limit, offset, true)
 			if err != nil {
 				return false, err
 			}
-			fails = fails || none
+			fails = fails || absent
 		}
 		if c.known() == before {
-			if c.usual() && !fails { // an error is no proof that can be built on
+			if c.usualLimit() && !fails { // an error is no proof that can be built on
 				r.Paging.proved(n)
 			}
 			return true, nil
@@ -149,7 +149,7 @@ func (r *Reader) prove(c *collector, page smartassist.Page) (bool, error) {
 			return false, err
 		}
 		if len(page.Rows) < c.known() {
-			if c.usual() {
+			if c.usualLimit() {
 				r.Paging.disproved()
 			}
 			return false, nil

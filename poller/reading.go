@@ -27,12 +27,12 @@ type reading struct {
 	withheld  bool      // a row of it is not published yet
 	failures  int       // of the question at hand
 	notBefore time.Time // it is not asked again before
-	// answersThen is how many requests had been answered when it failed first.
-	answersThen int
-	page        smartassist.Page
-	err         error
-	next        func() (smartassist.Query, bool)
-	stop        func()
+	// answeredBefore is how many requests had been answered when it failed first.
+	answeredBefore int
+	page           smartassist.Page
+	err            error
+	next           func() (smartassist.Query, bool)
+	stop           func()
 }
 
 // begin starts to read a window; the first question is at hand then.
@@ -76,7 +76,7 @@ const (
 // whether it is the service that fails or this window.
 func (g *reading) failed(err error, answers int, outage bool, now time.Time) (again bool) {
 	if g.failures == 0 {
-		g.answersThen = answers
+		g.answeredBefore = answers
 	}
 	most := tries
 	switch {
@@ -84,13 +84,13 @@ func (g *reading) failed(err error, answers int, outage bool, now time.Time) (ag
 		most = triesAgain
 	case outage && g.task.Reason == Head && len(g.collector.met) == 0:
 		most = 1
-	case g.collector.known() > 0 && g.task.Reason != Head && answers == g.answersThen:
+	case g.collector.known() > 0 && g.task.Reason != Head && answers == g.answeredBefore:
 		most = triesAlone
 	}
 	if g.failures++; isTimeout(err) {
 		g.failures += timeout - 1
 	}
-	if refused(err) || g.failures >= most || g.collector.mayNotBe(g.failures, err) {
+	if refused(err) || g.failures >= most || g.collector.isAbsent(g.failures, err) {
 		return false
 	}
 	g.collector.requests++

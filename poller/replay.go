@@ -57,7 +57,7 @@ func (p *Poller) Replay(ctx context.Context, letters []Letter) ([]Replayed, erro
 	}
 	at := now.UTC().Truncate(time.Second)
 	n.letters = r.resolved
-	p.put(Batch{
+	p.addBatch(Batch{
 		Read: Read{Window: Window{at, at}, Rows: r.rows, At: at}, Reason: Replay, Fresh: r.Fresh, Unchanged: r.Unchanged,
 		Selection: p.agenda.Selection(),
 	}, true)

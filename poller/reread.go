@@ -122,7 +122,7 @@ type cell struct {
 	rows    float64 // that are to be expected
 	changes float64 // of these, those that have changed since they were last read
 	waiting float64 // for how long these have been waiting, in seconds together
-	left    bool    // it is not worth a request
+	skipped bool    // it is not worth a request
 }
 
 const (
@@ -148,7 +148,7 @@ func (a Agenda) likely(at time.Time) (Window, bool) {
 	for range mostRuns {
 		best, most := -1, 0.0
 		for i, c := range cells {
-			if value := c.waiting / max(c.rows, 1); value > most && !c.left {
+			if value := c.waiting / max(c.rows, 1); value > most && !c.skipped {
 				best, most = i, value
 			}
 		}
@@ -162,7 +162,7 @@ func (a Agenda) likely(at time.Time) (Window, bool) {
 			return w, true
 		}
 		for i := from; i <= to; i++ {
-			cells[i].left = true
+			cells[i].skipped = true
 		}
 	}
 	return Window{}, false
@@ -216,7 +216,7 @@ func (a Agenda) cells(at time.Time) []cell {
 				free.Start = c.End
 				middle := at.Sub(c.Start.Add(c.Len() / 2)).Seconds()
 				c.rows = a.Density.Rows(c.Window)
-				changes, waiting := a.law.unseen(middle-since(s.ReadAt, at).Seconds(), middle)
+				changes, waiting := a.forecast.unseen(middle-since(s.ReadAt, at).Seconds(), middle)
 				c.changes, c.waiting = changes*c.rows, waiting*c.rows
 				out = append(out, c)
 			}

@@ -190,7 +190,7 @@ func (s *Seen) Expired(before time.Time, limit int) []Remembered {
 	return out
 }
 
-func (e Entry) print() uint64 { return uint64(e.fingerprint[0]) | uint64(e.fingerprint[1])<<32 }
+func (e Entry) hash() uint64 { return uint64(e.fingerprint[0]) | uint64(e.fingerprint[1])<<32 }
 
 // sessionTag tells the sessions of one identity apart. Two of one conversation share a tag once in 2^32; then each
 // would be published again whenever it was read after the other.

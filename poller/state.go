@@ -317,7 +317,7 @@ func (e Entry) encode() []byte {
 	b = binary.BigEndian.AppendUint16(b, e.shown)
 	b = binary.BigEndian.AppendUint32(b, uint32(e.revision))
 	b = binary.BigEndian.AppendUint32(b, e.session)
-	return binary.BigEndian.AppendUint64(b, e.print())
+	return binary.BigEndian.AppendUint64(b, e.hash())
 }
 
 func decodeEntry(b []byte) (Entry, error) {

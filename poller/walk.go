@@ -30,7 +30,7 @@ func (r *Reader) walk(c *collector, page smartassist.Page, narrows bool) (ending
 		if err != nil || end != ended {
 			return end, err
 		}
-		if c.settled() && c.usual() {
+		if c.settled() && c.usualLimit() {
 			r.Paging.walked(p.chained)
 		}
 		switch {
@@ -53,8 +53,8 @@ func (r *Reader) learnUnit(c *collector, page0 smartassist.Page) error {
 	if r.Paging.Unit != UnitUnknown || len(page0.Rows) < 3 {
 		return nil
 	}
-	page1, none, err := c.behind(c.limit, 1, false)
-	if none || err != nil {
+	page1, absent, err := c.behind(c.limit, 1, false)
+	if absent || err != nil {
 		return err // where there is none, it cannot be found out
 	}
 	switch shared := len(page0.Rows) - without(page0, page1); {
@@ -108,13 +108,13 @@ func (p *pass) run(page smartassist.Page) (ending, error) {
 	p.order, p.limit = keysOf(page), p.collector.limit
 	for at, pages := (step{}), 1; ; pages++ {
 		at = p.step(at, page, pages)
-		next, none, err := p.collector.behind(at.limit, at.offset, p.mayBeLast(page))
+		next, absent, err := p.collector.behind(at.limit, at.offset, p.mayBeLast(page))
 		switch {
 		case err != nil:
 			return unsteady, err
-		case none && p.mayBeLast(page):
+		case absent && p.mayBeLast(page):
 			return ended, nil
-		case none:
+		case absent:
 			return p.upToTheCap(at.offset)
 		}
 		linked := p.linked(at, page, next)
@@ -188,8 +188,8 @@ func (p *pass) asFarAsServed(page smartassist.Page) (ending, error) {
 	if p.reader.Paging.Unit != UnitRows || p.narrows {
 		return capped, nil
 	}
-	last, none, err := p.collector.behind(p.collector.limit, offsetCap, false)
-	if none || err != nil || p.add(last) > 0 || !few {
+	last, absent, err := p.collector.behind(p.collector.limit, offsetCap, false)
+	if absent || err != nil || p.add(last) > 0 || !few {
 		return capped, err
 	}
 	return ended, nil

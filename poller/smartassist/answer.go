@@ -44,14 +44,14 @@ const (
 func (c *Client) statusError(resp *http.Response) *Error {
 	// What cannot be read of it does not matter: the status says enough.
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	e := &Error{Status: resp.StatusCode, Err: said(resp.Header, body)}
+	e := &Error{Status: resp.StatusCode, Err: safeText(resp.Header, body)}
 	e.RetryAfter = retryAfter(resp.Header, time.Now())
 	if resp.StatusCode == http.StatusNoContent {
 		return noData(resp.StatusCode, "answer without a body", "status 204 without a body")
 	}
 	e.Kind, e.Category, e.Hint = meaning(resp.StatusCode)
 	if m, ok := findMessage(body); ok {
-		e.is(m)
+		e.classify(m)
 	}
 	if e.Category == CategoryRedirect {
 		e.Err = fmt.Errorf("SMARTASSIST_URL answers with a redirect to %s", redirectHost(resp.Header))
@@ -62,8 +62,8 @@ func (c *Client) statusError(resp *http.Response) *Error {
 	return e
 }
 
-// is makes the error what a known message says that it is.
-func (e *Error) is(m knownMessage) {
+// classify makes the error what a known message says that it is.
+func (e *Error) classify(m knownMessage) {
 	e.Kind, e.Category, e.Hint = m.kind, m.category, m.hint
 }
 
@@ -84,9 +84,9 @@ func meaning(status int) (kind ErrorKind, category, hint string) {
 	return BadAnswer, CategoryStatus, "is SMARTASSIST_URL the service's address?"
 }
 
-// said is what may be repeated of an answer: a known message and the code of
+// safeText is what may be repeated of an answer: a known message and the code of
 // {"errors":[{"msg","code"}]}, else only what the answer is made of.
-func said(h http.Header, body []byte) error {
+func safeText(h http.Header, body []byte) error {
 	m, known := findMessage(body)
 	code := errorCode(body)
 	switch {
@@ -97,11 +97,11 @@ func said(h http.Header, body []byte) error {
 	case code != 0:
 		return fmt.Errorf("code %d", code)
 	}
-	return form(h, body)
+	return contentForm(h, body)
 }
 
-// form is what an answer is made of.
-func form(h http.Header, body []byte) error {
+// contentForm is what an answer is made of.
+func contentForm(h http.Header, body []byte) error {
 	return fmt.Errorf("%d bytes of %s", len(body), contentType(h))
 }
 

@@ -114,14 +114,14 @@ func TestAnswersThatAreNoPage(t *testing.T) {
 // checkQuiet holds an error to what it may say.
 func checkQuiet(t *testing.T, e *Error) {
 	t.Helper()
-	said := fmt.Sprintf("%v %s %s", e, e.Category, e.Hint)
+	safeText := fmt.Sprintf("%v %s %s", e, e.Category, e.Hint)
 	for _, leak := range []string{"Jane", "5555", "hush"} {
-		if strings.Contains(said, leak) {
-			t.Errorf("the error says %q", said)
+		if strings.Contains(safeText, leak) {
+			t.Errorf("the error says %q", safeText)
 		}
 	}
-	if len(said) > 500 {
-		t.Errorf("%d characters", len(said))
+	if len(safeText) > 500 {
+		t.Errorf("%d characters", len(safeText))
 	}
 }
 

@@ -266,7 +266,7 @@ func (c *Client) request(ctx context.Context, q Query, token string) (*http.Requ
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), body)
 	if err != nil { // the address was checked in New
-		return nil, &Error{Kind: Refused, Category: CategoryQuery, Err: &quiet{"request cannot be made", err}}
+		return nil, &Error{Kind: Refused, Category: CategoryQuery, Err: &maskedError{"request cannot be made", err}}
 	}
 	req.Header = http.Header{
 		"auth":            {token},

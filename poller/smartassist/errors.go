@@ -92,15 +92,15 @@ func (e *Error) Everywhere() bool {
 	return e.Kind == Login || e.Kind == Throttled || e.NoConnection
 }
 
-// quiet is an error whose own text stands in for that of its cause, because the
+// maskedError is an error whose own text stands in for that of its cause, because the
 // cause may quote what the other side sent.
-type quiet struct {
+type maskedError struct {
 	text  string
 	cause error
 }
 
 // Error is the text that stands in for the cause's.
-func (q *quiet) Error() string { return q.text }
+func (e *maskedError) Error() string { return e.text }
 
 // Unwrap gives the cause, for errors.Is.
-func (q *quiet) Unwrap() error { return q.cause }
+func (e *maskedError) Unwrap() error { return e.cause }

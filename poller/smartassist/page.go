@@ -19,8 +19,8 @@ type pieces struct {
 	// rest is the text from the break on, where the page could not be split; nil where there is no
 	// break, or where the text only ended too early.
 	rest []byte
-	// came tells, where there are no data, what there was instead, naming no value but numResults.
-	came string
+	// found is what there was in the place of data, naming no value but numResults.
+	found string
 }
 
 // splitPage takes {"numResults":N,"data":[row, ...]} apart into its rows. The
@@ -41,7 +41,7 @@ func splitPage(body []byte, most int) (p pieces, category string) {
 	category = s.object()
 	switch {
 	case category == "" && !s.hasData && !s.saysEmpty():
-		return pieces{numResults: -1, came: s.came()}, CategoryNoData
+		return pieces{numResults: -1, found: s.found()}, CategoryNoData
 	case category == "":
 		return pieces{rows: s.rows, numResults: s.numResults}, ""
 	case category == CategoryCut, category == CategoryStructure:
@@ -73,8 +73,8 @@ func (s *splitter) saysEmpty() bool {
 	return s.numResults == 0 && (s.noData == 0 || s.noData == 'n') && !s.errors
 }
 
-// came is what there was in the place of data.
-func (s *splitter) came() string {
+// found is what there was in the place of data.
+func (s *splitter) found() string {
 	numResults := "no number"
 	switch {
 	case !s.counted:
@@ -82,11 +82,11 @@ func (s *splitter) came() string {
 	case s.numResults >= 0:
 		numResults = strconv.Itoa(s.numResults)
 	}
-	came := "data is " + kindName(s.noData) + " and numResults is " + numResults
+	found := "data is " + kindName(s.noData) + " and numResults is " + numResults
 	if s.errors {
-		came += ", beside errors"
+		found += ", beside errors"
 	}
-	return came
+	return found
 }
 
 func kindName(k jsontext.Kind) string {

@@ -103,7 +103,7 @@ func (c *Client) transportError(err error, connected bool) *Error {
 		errors.Is(err, syscall.EPIPE), strings.Contains(err.Error(), "server closed idle connection"):
 		text = "connection ended before an answer came"
 	}
-	return &Error{Kind: Temporary, Category: category, Hint: hint, NoConnection: !connected, Err: &quiet{text, err}}
+	return &Error{Kind: Temporary, Category: category, Hint: hint, NoConnection: !connected, Err: &maskedError{text, err}}
 }
 
 // bodyTimeout is the error for an answer that began and did not end.
@@ -112,7 +112,7 @@ func (c *Client) bodyTimeout(err error, n int) *Error {
 	if errors.Is(err, errPaused) {
 		text = fmt.Sprintf("answer from %s stopped after %d bytes, for %v", c.endpoint.Host, n, pauseTimeout)
 	}
-	return &Error{Kind: Temporary, Category: CategoryTimeout, Err: &quiet{text, err}}
+	return &Error{Kind: Temporary, Category: CategoryTimeout, Err: &maskedError{text, err}}
 }
 
 // reason is the operating system's word for why a dial did not work.

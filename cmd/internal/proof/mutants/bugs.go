@@ -91,9 +91,9 @@ var mutants = []mutant{
 		{"poller/bundle.go", "	read.Withheld = r.withheld\n", ""},
 	}},
 	{"fingerprints of another list are not compared", worker, "TestIgnoredMembersChange", []edit{
-		{"poller/judge.go", "	return int(e.list) < len(d.prints.lists) && e.print() == row.Fingerprint(d.prints.lists[e.list])\n", "	return false\n"},
+		{"poller/judge.go", "	return int(e.list) < len(d.prints.lists) && e.hash() == row.Fingerprint(d.prints.lists[e.list])\n", "	return false\n"},
 	}},
 	{"rows are judged in the order in which reads end", poller, "TestWhatWasReadLaterIsNewer", []edit{
-		{"poller/poller.go", "				p.part(p.lanes[p.current]) // what it has read is older than what comes now\n", ""},
+		{"poller/poller.go", "				p.bundlePart(p.lanes[p.current]) // what it has read is older than what comes now\n", ""},
 	}},
 }
