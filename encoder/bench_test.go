@@ -72,7 +72,7 @@ func BenchmarkRow(b *testing.B) {
 	}
 }
 
-// fastest gives the seconds of the fastest of many short runs: the one that was
+// fastest returns the seconds of the fastest of many short runs: the one that was
 // least disturbed by whatever else the machine does.
 func fastest(do func()) float64 {
 	best := time.Duration(1 << 62)

@@ -10,13 +10,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// fit tells how well a value went into its typed field.
+// fit is how well a value went into its typed field.
 type fit int
 
 const (
 	unfit  fit = iota // not at all: the field stays null
 	approx            // the field has a best reading, the source text is kept beside it
-	exact             // the inverse gives back this very value
+	exact             // the inverse yields this very value
 )
 
 // conversion is a way to hold a JSON value in a typed field, and its inverse.
@@ -110,8 +110,8 @@ func readInteger(rd *reader, v value) (int32, fit) {
 	return 0, unfit
 }
 
-// canonicalInteger tells whether the source text of an integer is the one that
-// formatting gives: no string, no -0. JSON itself has no +3 and no 007.
+// canonicalInteger reports whether the source text of an integer is the one that
+// formatting yields: no string, no -0. JSON itself has no +3 and no 007.
 func canonicalInteger(source string) bool { return source[0] != '"' && source != "-0" }
 
 func writeInteger(out []byte, n int32) []byte { return strconv.AppendInt(out, int64(n), 10) }
@@ -198,12 +198,12 @@ func writeTime(layout string) func([]byte, time.Time) []byte {
 	}
 }
 
-// inYears tells whether readers in other languages can hold the time: Python and
+// inYears reports whether readers in other languages can hold the time: Python and
 // Spark fail outside of these years.
 func inYears(t time.Time) bool { return t.Year() >= 1 && t.Year() <= 9999 }
 
 // parseTime reads text that is byte for byte what the layout, one of the two
-// above and of the same length, gives for some time. It is strict where
+// above and of the same length, yields for some time. It is strict where
 // time.Parse is lenient, which makes formatting its inverse.
 func parseTime(text, layout string) (time.Time, bool) {
 	// Whether there is a digit where one belongs is asked once, at the end.

@@ -18,7 +18,7 @@ type field[R any] struct {
 	scalar bool   // nothing below the member is kept by itself
 
 	// read fills in the field, of that path, from the value that the source text begins with, n bytes of it.
-	// exact tells that write gives back that very value, so that its text need not be kept.
+	// exact reports that write restores that very value, so that its text need not be kept.
 	read func(rd *reader, path string, r *R, source string) (n int, exact bool)
 	// write appends the member's JSON text; it reports false, and appends nothing, when the field is null.
 	write func(b *builder, r *R) bool
@@ -60,7 +60,7 @@ func newTable[R any](path string, fields []field[R]) *table[R] {
 	return t
 }
 
-// one is a member whose value is a scalar.
+// one returns a member whose value is a scalar.
 func one[R, T any](name, column string, c conversion[T], at func(*R) **T) field[R] {
 	return field[R]{
 		name: name, column: column, way: c.name, scalar: true,
@@ -78,7 +78,7 @@ func one[R, T any](name, column string, c conversion[T], at func(*R) **T) field[
 	}
 }
 
-// list is a member whose value is an array of scalars. An element that does not
+// list returns a member whose value is an array of scalars. An element that does not
 // fit leaves its best reading, or the zero value, in its place.
 func list[R, T any](name, column string, c conversion[T], at func(*R) *[]T) field[R] {
 	return elements(name, column, "list of "+c.name, at, c.place, func(rd *reader, element *T, source string) (int, bool) {
@@ -89,7 +89,7 @@ func list[R, T any](name, column string, c conversion[T], at func(*R) *[]T) fiel
 	}, func(b *builder, v *T) { b.out = c.write(b.out, *v) })
 }
 
-// objects is a member whose value is an array of objects. An element that is no
+// objects returns a member whose value is an array of objects. An element that is no
 // object leaves an empty record in its place.
 func objects[R, E any](name, column string, s shape[E], place func(*reader) *arena[E], at func(*R) *[]E) field[R] {
 	return elements(name, column, "list of objects", at, place, func(rd *reader, e *E, source string) (int, bool) {
@@ -100,7 +100,7 @@ func objects[R, E any](name, column string, s shape[E], place func(*reader) *are
 	}, s.writeObject)
 }
 
-// elements is a member whose value is an array: as many elements in the field as
+// elements returns a member whose value is an array: as many elements in the field as
 // in the source, those that are not exact kept under their index.
 func elements[R, E any](name, column, way string, at func(*R) *[]E, place func(*reader) *arena[E],
 	read func(rd *reader, e *E, source string) (n int, exact bool), write func(b *builder, e *E),
@@ -138,7 +138,7 @@ func elements[R, E any](name, column, way string, at func(*R) *[]E, place func(*
 	}
 }
 
-// next is where the next element or member begins, or the closing bracket: i is
+// next returns where the next element or member begins, or the closing bracket: i is
 // behind the one before.
 func next(source string, i int) int {
 	if i = rawjson.Space(source, i); source[i] == ',' {
@@ -147,7 +147,7 @@ func next(source string, i int) int {
 	return i
 }
 
-// object is a member whose value is an object.
+// object returns a member whose value is an object.
 func object[R, E any](name, column string, s shape[E], place func(*reader) *arena[E], at func(*R) **E) field[R] {
 	return field[R]{
 		name: name, column: column, way: "object",

@@ -47,7 +47,7 @@ func (s *names) find(quoted string) (field int, _ spelling) {
 // the one that is expected.
 type sequence [maxFields + 1]int8
 
-// after is the field that is expected behind another.
+// after returns the field that is expected behind another.
 func (s *sequence) after(field int) int { return int(s[field+1]) }
 
 func (s *sequence) learn(before, field int) {

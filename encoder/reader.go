@@ -121,7 +121,7 @@ func (rd *reader) put(value string) {
 const (
 	// unknownPath is the name for metrics of whatever the schema has no field for.
 	unknownPath = "unknown"
-	// maxUnknown and maxUnknownLength bound the names of unknown members that a message tells of.
+	// maxUnknown and maxUnknownLength bound the names of unknown members that a message lists.
 	maxUnknown, maxUnknownLength = 16, 64
 )
 
@@ -192,7 +192,7 @@ type value struct {
 	form   rawjson.Form
 }
 
-// valueAt is the value that the source text, found valid, begins with.
+// valueAt returns the value that the source text, found valid, begins with.
 func (rd *reader) valueAt(source string) value {
 	if n, form := rawjson.String(source); n > 0 {
 		return value{source[:n], form}
@@ -209,7 +209,7 @@ func (rd *reader) length(source string) int {
 	return rawjson.Length(source)
 }
 
-// content is what a string says; ok is false when that
+// content returns what a string says; ok is false when that
 // is not text and U+FFFD stands in for a part of it.
 func (rd *reader) content(v value) (content string, ok bool) {
 	inner := v.source[1 : len(v.source)-1]
@@ -220,7 +220,7 @@ func (rd *reader) content(v value) (content string, ok bool) {
 	return string(rd.scratch), ok
 }
 
-// arena gives out places for values of one type. They are good until the record
+// arena returns out places for values of one type. They are good until the record
 // is encoded, even when the arena grows: the places given before stay where they
 // are, and nobody writes to a place once its value is read.
 type arena[T any] []T
@@ -230,7 +230,7 @@ func (a *arena[T]) keep(v T) *T {
 	return &(*a)[len(*a)-1]
 }
 
-// since is the slice of the values kept from start on. It is not nil: that would
+// since returns the slice of the values kept from start on. It is not nil: that would
 // be an absent array.
 func (a *arena[T]) since(start int) []T {
 	if start == len(*a) {

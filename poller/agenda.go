@@ -32,7 +32,7 @@ type Task struct {
 	present time.Time // of a head: the present then
 }
 
-// Rules are what the Agenda is told; they do not change.
+// Rules are the settings of the Agenda; they do not change.
 type Rules struct {
 	Settle   time.Duration
 	Interval time.Duration // of reading the head
@@ -44,7 +44,7 @@ type Rules struct {
 	StartAt   time.Time     // or the instant to begin at, if not zero
 }
 
-// begin is where a first start begins that is made at the instant.
+// begin returns where a first start at the instant begins.
 func (r Rules) begin(at time.Time) time.Time {
 	if r.StartAt.IsZero() {
 		return Span(at.Add(-r.StartFrom), at).Start
@@ -109,7 +109,7 @@ func (a Agenda) After(t Task, r Read, now time.Time) Agenda {
 	return a
 }
 
-// lane is 0 for the newest rows, 1 for all else.
+// lane returns 0 for the newest rows, 1 for all else.
 func (t Task) lane() int {
 	if t.Reason == Head {
 		return 0
@@ -141,7 +141,7 @@ func (a *Agenda) failed(t Task, r Read, now time.Time) {
 	}
 }
 
-// mostPartial is how many partial windows beyond the horizon are told apart.
+// mostPartial is how many partial windows beyond the horizon are kept apart.
 const mostPartial = 50
 
 // cover notes what the read covers: what had settled when its first page was asked for.
@@ -184,7 +184,7 @@ func (a *Agenda) spent(t Task, r Read) {
 	}
 }
 
-// settledUpTo is the instant up to which a read made now would count.
+// settledUpTo returns the instant up to which a read made now would count.
 func (a Agenda) settledUpTo(now time.Time) time.Time {
 	return a.Clock.Earlier(now).Add(-a.Settle).UTC().Truncate(time.Second)
 }
@@ -207,7 +207,7 @@ func (a Agenda) width(at time.Time) time.Duration {
 // Rest returns the window other than the newest rows that is to be read now; else how long it is until one is.
 func (a Agenda) Rest(now time.Time) (Task, time.Duration) {
 	if a.headRead.IsZero() {
-		return Task{}, longestIdle // the head first: it tells the service's clock
+		return Task{}, longestIdle // the head first: its answer has the service's clock
 	}
 	if t, due := a.settled(now); due {
 		return t, 0
@@ -230,7 +230,7 @@ func (a Agenda) Rest(now time.Time) (Task, time.Duration) {
 // longestIdle bounds every wait: what is due is looked at again.
 const longestIdle = time.Minute
 
-// settled is the tail of the coverage where head reads do not cover it: they no longer reach back to it, or prove nothing.
+// settled returns the tail of the coverage where head reads do not cover it: they no longer reach back to it, or prove nothing.
 func (a Agenda) settled(now time.Time) (Task, bool) {
 	if a.oneRead(Span(a.tail(now), a.present(now))) && !a.headUnproven {
 		return Task{}, false
@@ -244,7 +244,7 @@ func (a Agenda) settled(now time.Time) (Task, bool) {
 	return Task{Window: a.narrowed(w, Settled), Reason: Settled}, true
 }
 
-// settledFrom is where the tail begins; what is older and not covered is a gap.
+// settledFrom returns where the tail begins; what is older and not covered is a gap.
 func (a Agenda) settledFrom(now time.Time) time.Time {
 	floor := a.settledUpTo(now).Add(-max(2*a.Interval, longestTail))
 	return later(later(a.Coverage.End(), a.From), floor)
@@ -256,7 +256,7 @@ const longestTail = 10 * time.Minute
 // settledEvery is how much is to have settled for it to be read by itself.
 const settledEvery = 30 * time.Second
 
-// gap is the oldest part of the wanted range that was never read, has settled, and does not fail.
+// gap returns the oldest part of the wanted range that was never read, has settled, and does not fail.
 func (a Agenda) gap(now time.Time) (Task, bool) {
 	if a.From.IsZero() {
 		return Task{}, false
@@ -274,7 +274,7 @@ func (a Agenda) gap(now time.Time) (Task, bool) {
 	return Task{Window: a.narrowed(w, Gap), Reason: Gap}, true
 }
 
-// forgettable is how far the memory may forget at this instant, by the earlier clock: what no window that can still be asked for
+// forgettable returns how far the memory may forget at this instant, by the earlier clock: what no window that can still be asked for
 // could return again. The oldest gap counts as well as the horizon: after an outage, windows before the horizon are still to be
 // read; and so does what is withheld. It never goes by a horizon that was not the same for a day.
 func (a Agenda) forgettable(at time.Time) time.Time {

@@ -11,8 +11,8 @@ import (
 
 // Bundle is what is committed at once: one read, or several. A transaction costs the same for a page as for fifty, and so many
 // small ones make small batches, which compress badly. Rows of a gap have settled, and a read that brought nothing new has
-// nothing that anybody waits for: to hold them for some seconds costs nobody anything, and whoever comes after a worker that
-// ended meanwhile reads their windows again.
+// nothing that a reader waits for: both can be held for some seconds at no cost. If the worker ends meanwhile, the next one reads
+// their windows again.
 type Bundle struct {
 	Batches []Batch  // in the order of their reading
 	State   []Record // what must be remembered with all of them
@@ -40,7 +40,7 @@ const ForEver time.Duration = 1<<63 - 1
 // Sink is where bundles go.
 type Sink interface {
 	// Commit makes the whole bundle durable and visible, or nothing of it. When it returns nil, all of it is. After an
-	// error the outcome is unknown: the Poller ends, and whoever runs it recovers the state and begins anew.
+	// error the outcome is unknown: the Poller ends, and its caller recovers the state and begins anew.
 	// A commit that has begun is not cut off by the Poller's context; the Sink bounds its time.
 	Commit(ctx context.Context, b Bundle) error
 
@@ -51,7 +51,7 @@ type Sink interface {
 	KeepsLetters() time.Duration
 }
 
-// A bundle is committed with what somebody waits for, and once it holds as much as one of these.
+// A bundle is committed with what a reader waits for, and once it holds as much as one of these.
 const (
 	bundleRows  = 5000
 	bundleBytes = 2 << 20          // of rows, as received; all of it takes about ten times as much memory until it is committed
@@ -65,7 +65,7 @@ type pending struct {
 	batches     []Batch
 	rows, bytes int
 	since       time.Time
-	awaited     bool    // somebody waits for it
+	awaited     bool    // a reader waits for it
 	letters     Letters // to be remembered with it
 }
 
@@ -243,5 +243,5 @@ func (p *Poller) logPartial(w Window, cause Cause, rows int) {
 	}
 	p.partialLogged[w] = true
 	p.cfg.Log.Error().Stringer("window", w).Int("rows", rows).Str("cause", cause.Explain()).
-		Msg("a window cannot be read whole: what came is published, completeThrough stops there, polling goes on")
+		Msg("window cannot be read whole")
 }

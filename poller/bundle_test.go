@@ -48,7 +48,7 @@ func (s *stage) Commit(_ context.Context, b Bundle) error {
 	return s.refuses
 }
 
-// onStage gives a poller with three hours to catch up, in virtual time.
+// onStage returns a poller with three hours to catch up, in virtual time.
 func onStage(t *testing.T, f func(t *testing.T, s *stage, p *Poller)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{keeps: keeps(ForEver)}

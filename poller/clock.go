@@ -10,11 +10,11 @@ import (
 // Clock is the service's clock as it was in its last answer, beside ours.
 type Clock struct {
 	Ahead time.Duration // of the service's clock; negative if it is behind
-	Known bool          // the last answer told it
+	Known bool          // the last answer had a Date
 }
 
 const (
-	// sameClock is how far two clocks may lie apart without anybody being told.
+	// sameClock is how far two clocks may lie apart without a warning.
 	sameClock = time.Minute
 
 	// oneHead is how far they may lie apart for one window to reach from what has settled by one of them to the present of the
@@ -118,7 +118,7 @@ func (a *Agenda) notAhead(present time.Time) {
 
 // logClock logs once that the clocks differ, and that they do no more.
 func (p *Poller) logClock() {
-	if p.clockSet { // or the machine slept, which looks like that: the next answer tells
+	if p.clockSet { // or the machine slept, which looks like that: the next answer decides
 		return
 	}
 	c := p.agenda.Clock
@@ -127,11 +127,11 @@ func (p *Poller) logClock() {
 		return
 	}
 	if p.clockLogged = apart; !apart {
-		p.cfg.Log.Info().Msg("the service's clock and this machine's agree again")
+		p.cfg.Log.Info().Msg("service clock agrees again")
 		return
 	}
-	p.cfg.Log.Warn().Stringer("behind", Seconds(-c.Ahead)).Msg("the service's clock, as the Date header of its answers has it, differs from this machine's by more than a minute: " +
-		"completeThrough goes by the earlier of the two, rows are read up to the later. Look at the time synchronisation of this machine, and at a gateway before the service")
+	p.cfg.Log.Warn().Stringer("behind", Seconds(-c.Ahead)).
+		Str("hint", "look at the time synchronisation of this machine, and at a gateway before the service").Msg("service clock differs")
 }
 
 // steps notices when our clock is set while the process runs: its monotonic reading goes on then.
@@ -150,7 +150,7 @@ func (s *steps) step(now time.Time) time.Duration {
 	return 0
 }
 
-// moved is the instant moved, if there is one.
+// moved returns the instant moved, if there is one.
 func moved(t time.Time, by time.Duration) time.Time {
 	if t.IsZero() {
 		return t

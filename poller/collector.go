@@ -9,7 +9,7 @@ import (
 	"github.com/convstream/convstream/poller/smartassist"
 )
 
-// rowKey tells rows apart within a read: identity and session, or the bytes of a row without identity.
+// rowKey distinguishes rows within a read: identity and session, or the bytes of a row without identity.
 type rowKey struct {
 	identity, session string
 	raw               [sha256.Size]byte
@@ -38,7 +38,7 @@ type collector struct {
 	totalRequests int
 	absent        map[int]bool     // offsets at which there is no page
 	maxTries      int              // how often the question at hand is asked, where it may be one for nothing; 0 is as usual
-	broken        smartassist.Page // the last answer, where it was no whole page
+	broken        smartassist.Page // the last answer, where it was not a whole page
 	requests      int              // since they were last taken
 }
 
@@ -161,7 +161,7 @@ func (c *collector) take() Read {
 	return r
 }
 
-// whole is the read of a window that is known to be read whole. A page whose shortness was neither trusted nor proven (in a
+// whole returns the read of a window that is known to be read whole. A page whose shortness was neither trusted nor proven (in a
 // window that has not settled) covers nothing.
 func (c *collector) whole() Read {
 	r := c.take()
@@ -183,7 +183,7 @@ func (c *collector) partial(cause Cause) Read {
 	return r
 }
 
-// narrow is the read of a window that holds more rows than can be proven at once. Its page shows how many there are: its rows
+// narrow returns the read of a window that holds more rows than can be proven at once. Its page shows how many there are: its rows
 // have times, or the service counts them.
 func (c *collector) narrow(page smartassist.Page) Read {
 	r := c.take()
@@ -210,5 +210,5 @@ func (c *collector) narrow(page smartassist.Page) Read {
 	return r
 }
 
-// rowsToAPage is how many rows a window is made for that holds too many.
+// rowsToAPage returns how many rows a window is made for that holds too many.
 func rowsToAPage(limit int) float64 { return max(1, min(pageRows, 0.8*float64(limit))) }

@@ -18,7 +18,7 @@ type Cause string
 
 // The causes. New ones go to the end of causes.
 const (
-	Capped       Cause = "capped"       // the service gives no more than the first pages, and halves would return the same
+	Capped       Cause = "capped"       // the service returns no more than the first pages, and halves would return the same
 	Unsteady     Cause = "unsteady"     // its pages moved during each of several readings
 	Unanswered   Cause = "unanswered"   // the question fails whenever it is asked
 	Unsplittable Cause = "unsplittable" // its page cannot be split into rows; what could not is a dead letter
@@ -28,7 +28,7 @@ const (
 func (c Cause) Explain() string {
 	switch c {
 	case Capped:
-		return "the service gives no more than the first pages, and halves would return the same"
+		return "the service returns no more than the first pages, and halves would return the same"
 	case Unsteady:
 		return "its pages moved during each of several readings"
 	case Unanswered:
@@ -46,10 +46,10 @@ var causes = []Cause{"", Capped, Unsteady, Unanswered, Unsplittable}
 // value: every method leaves the receiver as it was, so that a new coverage can be committed before it is believed.
 type Coverage struct{ stretches []Stretch }
 
-// Stretches gives the pieces in order of time. They must not be changed.
+// Stretches returns the pieces in order of time. They must not be changed.
 func (c Coverage) Stretches() []Stretch { return c.stretches }
 
-// End is the end of the latest stretch, zero where nothing is covered.
+// End returns the end of the latest stretch, zero where nothing is covered.
 func (c Coverage) End() time.Time {
 	if len(c.stretches) == 0 {
 		return time.Time{}
@@ -121,7 +121,7 @@ func (c Coverage) ReadAt(t time.Time) time.Time {
 	return c.stretches[i].ReadAt
 }
 
-// Doubt gives the coverage with nothing read later than the instant: what a mistake may have been made with comes up for
+// Doubt returns the coverage with nothing read later than the instant: what a mistake may have been made with comes up for
 // re-reading. What was promised stays.
 func (c Coverage) Doubt(readAt time.Time) Coverage {
 	out := slices.Clone(c.stretches)
@@ -131,7 +131,7 @@ func (c Coverage) Doubt(readAt time.Time) Coverage {
 	return Coverage{out}
 }
 
-// Through is the end of the unbroken, wholly read coverage that begins at from; from itself where there is none.
+// Through returns the end of the unbroken, wholly read coverage that begins at from; from itself where there is none.
 func (c Coverage) Through(from time.Time) time.Time {
 	for _, s := range c.stretches {
 		if s.Start.After(from) {
@@ -147,7 +147,7 @@ func (c Coverage) Through(from time.Time) time.Time {
 	return from
 }
 
-// Covers tells whether the whole window was read whole.
+// Covers reports whether the whole window was read whole.
 func (c Coverage) Covers(w Window) bool { return !c.Through(w.Start).Before(w.End) }
 
 // PartialWindow is a window that could not be read whole.
@@ -172,7 +172,7 @@ func (c Coverage) Partial() []PartialWindow {
 	return out
 }
 
-// MergePartial returns the coverage with at most so many partial windows that ended before the instant: nobody reads those again,
+// MergePartial returns the coverage with at most so many partial windows that ended before the instant: those are not read again,
 // and a ledger that grows for ever would not fit into a commit. The nearest two become one, and what was whole between them
 // counts as partial with them; completeThrough had stopped at the first of them.
 func (c Coverage) MergePartial(before time.Time, most int) Coverage {
@@ -204,7 +204,7 @@ func (c Coverage) replace(s Stretch) Coverage {
 	return out.Add(s)
 }
 
-// Gap is the earliest part of the window that was never read; false where there is none. Partial stretches are no
+// Gap returns the earliest part of the window that was never read; false where there is none. Partial stretches are no
 // gaps: reading them again is a matter of the re-read schedule.
 func (c Coverage) Gap(w Window) (Window, bool) {
 	at := w.Start
@@ -228,8 +228,8 @@ func (c Coverage) Gap(w Window) (Window, bool) {
 }
 
 // Compact joins neighbours whose instants of reading differ by at most tolerance(end of the later one, the earlier
-// instant), keeping the earlier instant: the joined stretch comes up for re-reading a little early, never late. It keeps the coverage of a
-// week at some hundred stretches, so that all of it fits into every commit.
+// instant), keeping the earlier instant: the joined stretch comes up for re-reading a little early, never late. It keeps the coverage
+// of a week at some hundred stretches, so that all of it fits into every commit.
 func (c Coverage) Compact(tolerance func(end, readAt time.Time) time.Duration) Coverage {
 	out := make([]Stretch, 0, len(c.stretches))
 	var newest time.Time // instant of reading within the last of out

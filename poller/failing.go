@@ -38,7 +38,7 @@ const (
 	// mostSplit is how many windows may fail for others to be narrowed, those that are partial among them.
 	mostSplit = 160
 
-	// mostFailedInRow is how many windows fail in a row until it is the service that fails: then none is narrowed.
+	// mostFailedInRow is how many windows fail in a row until it is the service that fails: then no window is narrowed.
 	mostFailedInRow = 5
 
 	// mostFailing bounds what is known of windows that fail. Beyond it they are tried again together.
@@ -70,7 +70,7 @@ func (a *Agenda) noteFailure(t Task, r Read, now time.Time) {
 		a.split(f, now)
 		return
 	case !narrows && a.isPartial(f, now):
-		f.Partial, f.Reason = true, Reread // nobody waits for its rows any more before those of other windows
+		f.Partial, f.Reason = true, Reread // the rows of other windows come first
 	}
 	f.NotBefore = now.Add(f.backoff())
 	if f.Partial && r.Partial == Unsplittable { // where its bytes differ from time to time, each try is another dead letter
@@ -85,7 +85,7 @@ func (a Agenda) isPartial(f Failing, now time.Time) bool {
 	return own && since(f.Since, now) >= partialAfter && !f.End.After(a.settledUpTo(now))
 }
 
-// narrowing is how many windows fail of which it is not settled yet what of them cannot be read.
+// narrowing returns how many failing windows may still be narrowed or answered.
 func (a Agenda) narrowing() (n int) {
 	for _, f := range a.Failing {
 		if !f.Partial {
@@ -95,7 +95,7 @@ func (a Agenda) narrowing() (n int) {
 	return n
 }
 
-// backoff is how long the window is left alone after its last failure.
+// backoff returns how long the window is left alone after its last failure.
 func (f Failing) backoff() time.Duration {
 	switch {
 	case f.Failures == 0: // it is half of one that failed

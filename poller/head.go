@@ -49,8 +49,8 @@ func (a Agenda) headTask(w Window, now time.Time) Task {
 	return Task{Window: w, Reason: Head, chosen: now, present: a.present(now)}
 }
 
-// firstHead is the first read of a process. It comes before anything else, wherever the coverage ends and whatever our clock
-// says: its answer tells the service's.
+// firstHead returns the first read of a process. It comes before anything else, wherever the coverage ends and whatever our clock
+// says: its answer has the service's.
 func (a Agenda) firstHead(now time.Time) (Task, time.Duration) {
 	if d := waitUntil(a.headTried.Add(min(a.Interval, time.Second<<min(a.failedInRow, 6))), now, longestIdle); d > 0 && !a.headTried.IsZero() {
 		return Task{}, d
@@ -91,12 +91,12 @@ func (a Agenda) otherHead(now time.Time) (Task, time.Duration) {
 	return a.headTask(w, now), 0
 }
 
-// present is the end of the head: the newest rows bear the time of the service's clock.
+// present returns the end of the head: the newest rows bear the time of the service's clock.
 func (a Agenda) present(now time.Time) time.Time {
 	return a.Clock.Later(now).UTC().Truncate(time.Second)
 }
 
-// tail is where the coverage ends near the present; what is older than the head reaches is left to the gaps. A head that failed
+// tail returns where the coverage ends near the present; what is older than the head reaches is left to the gaps. A head that failed
 // does not reach back.
 func (a Agenda) tail(now time.Time) time.Time {
 	floor := later(a.From, a.settledUpTo(now).Add(-2*a.Interval))
@@ -107,7 +107,7 @@ func (a Agenda) tail(now time.Time) time.Time {
 	return later(end, floor)
 }
 
-// headEvery is how often the head is read. Where everything else fails, its answer tells whether the service does.
+// headEvery returns how often the head is read. Where everything else fails, its answer shows whether the service does.
 func (a Agenda) headEvery() time.Duration {
 	if a.failedInRow >= 2 {
 		return min(a.Interval, probeEvery)
@@ -131,7 +131,7 @@ func (a Agenda) headWindow(now time.Time) Window {
 	whole := a.within(Span(a.tail(now), a.present(now)))
 	if whole.Empty() { // our clock was set back behind the coverage
 		whole = a.within(Span(later(a.From, whole.End.Add(-a.Settle-2*a.Interval)), whole.End))
-		whole.End = later(whole.End, whole.Start.Add(time.Second)) // even behind where it all began: the answer tells the service's clock
+		whole.End = later(whole.End, whole.Start.Add(time.Second)) // even behind where it all began: its answer has the service's clock
 	}
 	if !a.headContinues && a.oneRead(whole) {
 		return a.free(whole)
@@ -145,7 +145,7 @@ func (a Agenda) headWindow(now time.Time) Window {
 	return fresh
 }
 
-// overlap is how far a head read goes back behind what was read before, so that its pages are full: a page that is half empty
+// overlap returns how far a head read goes back behind what was read before, so that its pages are full: a page that is half empty
 // costs as much.
 func (a Agenda) overlap(now time.Time) time.Duration {
 	rate := max(a.Density.rate(a.askedUpTo), 1/widest.Seconds())
@@ -155,7 +155,7 @@ func (a Agenda) overlap(now time.Time) time.Duration {
 	return headOverlap/2 + min(time.Duration((full-rows)/rate)*time.Second, a.Settle)
 }
 
-// headWidth is how wide a head read may be: as many pages as come at a time, where a walk can bring them.
+// headWidth returns how wide a head read may be: as many pages as come at a time, where a walk can bring them.
 func (a Agenda) headWidth(at time.Time) time.Duration {
 	rows := float64(pageRows)
 	if !a.Paging.Capped {
@@ -173,7 +173,7 @@ func (a *Agenda) afterHead(t Task, r Read) {
 	}
 	if a.headContinues, a.headUnproven = true, true; r.Narrow > 0 {
 		if a.headRead.IsZero() {
-			a.headRead = t.chosen // the first head is to tell the clock; it goes on as any other
+			a.headRead = t.chosen // the first head is asked for the clock; it goes on as any other
 		}
 		return
 	}

@@ -27,7 +27,7 @@ func (w widths) with(reason Reason, most time.Duration) widths {
 	return w
 }
 
-// narrower is how wide the next window of the kind may be: windows grow at most twofold after one that held too much.
+// narrower returns how wide the next window of the kind may be: windows grow at most twofold after one that held too much.
 func (a *Agenda) narrower(reason Reason, r Read) time.Duration {
 	if r.Narrow > 0 || a.narrow.of(reason) == 0 {
 		return r.Narrow
@@ -38,7 +38,7 @@ func (a *Agenda) narrower(reason Reason, r Read) time.Duration {
 	return 0
 }
 
-// narrowed is the window, or its beginning where one before it was too much.
+// narrowed returns the window, or its beginning where one before it was too much.
 func (a Agenda) narrowed(w Window, reason Reason) Window {
 	if most := a.narrow.of(reason); most > 0 {
 		w.End = earlier(w.End, w.Start.Add(most))

@@ -9,12 +9,12 @@ import (
 const longestBackoff = time.Minute
 
 // outage is a time in which the service answers nothing. It is logged on the way in and on the way out. A window that fails
-// while others are read is none.
+// while others are read is not one.
 type outage struct {
 	failures   int // in a row
 	first      time.Time
 	until      time.Time // no request is made before
-	began      time.Time // zero while there is none
+	began      time.Time // zero while there is no outage
 	category   string
 	text, hint string // of the last failure
 	attempts   int
@@ -46,7 +46,7 @@ func (o *outage) failed(p *Poller, t Task, err error, now time.Time) {
 	if o.category != category {
 		o.category = category
 		p.cfg.Log.Warn().Err(err).Str("category", category).Str("hint", hint).Str("reason", string(t.Reason)).
-			Stringer("window", t.Window).Msg("service cannot be read; retrying until it can")
+			Stringer("window", t.Window).Msg("service cannot be read; retrying")
 	}
 	p.publishStatus(now)
 }
@@ -82,15 +82,15 @@ func (n *noRows) log(p *Poller, at time.Time) {
 		return
 	}
 	if n.logged = !n.logged; !n.logged {
-		p.cfg.Log.Info().Msg("the service shows new conversations again")
+		p.cfg.Log.Info().Msg("new conversations again")
 		return
 	}
 	line := p.cfg.Log.Warn().Time("from", l.From)
 	if !l.LastRow.IsZero() {
 		line = line.Time("last_row", l.LastRow)
 	}
-	line.Msg("no row is new: the service answers, and shows no conversation that was not known. If there should be some, look at " +
-		"SMARTASSIST_ACCOUNT_ID, SMARTASSIST_STREAM_ID, SMARTASSIST_CHANNELS and SMARTASSIST_QUEUES")
+	line.Str("hint", "if there should be some, look at SMARTASSIST_ACCOUNT_ID, SMARTASSIST_STREAM_ID, SMARTASSIST_CHANNELS and SMARTASSIST_QUEUES").
+		Msg("no new conversations")
 }
 
 // withoutRows reports whether no row has come for too long; where none ever has, as soon as all was read that was to be.

@@ -10,7 +10,7 @@ import (
 	"github.com/convstream/convstream/poller/smartassist"
 )
 
-// Config is what a Poller is told. Nothing of it changes while it runs.
+// Config holds the settings of a Poller. They do not change while it runs.
 type Config struct {
 	Selection   string        // hash of what is asked for; coverage holds for one selection
 	PagingOf    string        // hash of what the service's paging may depend on; a change makes it be examined anew
@@ -75,7 +75,7 @@ func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 	now := cfg.Now()
 	if state.Sequence > 0 && state.Asked != cfg.Selection {
 		state.reselect(Horizon(cfg.Tiers), now)
-		cfg.Log.Info().Time("from", state.From).Msg("stream, channels or queues have changed: reading anew from here")
+		cfg.Log.Info().Time("from", state.From).Msg("stream, channels or queues changed; reading anew")
 	}
 	if state.PagingOf != cfg.PagingOf {
 		state.Paging = Paging{}
@@ -113,7 +113,7 @@ func (p *Poller) RunOnce(ctx context.Context) (time.Duration, error) {
 	return 0, p.commit(ctx)
 }
 
-// now is what our clock says. Where it was set meanwhile, what is kept in its terms is set with it.
+// now returns what our clock says. Where it was set meanwhile, what is kept in its terms is set with it.
 func (p *Poller) now() time.Time {
 	now := p.cfg.Now()
 	if by := p.steps.step(now); by != 0 {
@@ -130,7 +130,7 @@ func (p *Poller) now() time.Time {
 }
 
 // Run calls RunOnce until the context ends or the Sink fails, and returns why. Between two requests it does the errands that come;
-// nil is for none. An errand's error ends it as the Sink's does.
+// nil means that there are no errands. An errand's error ends it as the Sink's does.
 func (p *Poller) Run(ctx context.Context, errands <-chan Errand) error {
 	defer p.giveUp()
 	timer := time.NewTimer(0)
@@ -154,7 +154,7 @@ func (p *Poller) Run(ctx context.Context, errands <-chan Errand) error {
 	}
 }
 
-// deduplication is by what rows are judged.
+// deduplication returns what rows are judged by.
 func (p *Poller) deduplication() Deduplication {
 	return Deduplication{Mode: p.cfg.Deduplicate, Ignore: p.cfg.Ignore, Refused: p.sink.Refused}
 }

@@ -30,7 +30,7 @@ const (
 	maxPasses = 5           // walks over one window until two agree
 )
 
-// observed is the density after the read. Rows count of which a narrower window would show fewer: where the service returns whole
+// observed returns the density after the read. Rows count of which a narrower window would show fewer: where the service returns whole
 // days, or every conversation that was under way, a window may overflow the page however narrow it is; then only those count
 // that began in it, or windows would shrink to a second each.
 func (r Read) observed(d Density, limit int, ignoresTime bool) Density {
@@ -47,8 +47,8 @@ func (r Read) observed(d Density, limit int, ignoresTime bool) Density {
 type Ask func(smartassist.Query) (smartassist.Page, error)
 
 var (
-	errStopped    = errors.New("the read was given up")
-	errSmallPages = errors.New("not all of it came in smaller pages")
+	errStopped    = errors.New("read stopped")
+	errSmallPages = errors.New("smaller pages did not return all rows")
 )
 
 // Reader reads windows whole, whatever the service's paging does, and says so where it cannot.
@@ -139,7 +139,7 @@ func (r *Reader) prove(c *collector, page smartassist.Page) (bool, error) {
 			fails = fails || absent
 		}
 		if c.known() == before {
-			if c.usualLimit() && !fails { // an error is no proof that can be built on
+			if c.usualLimit() && !fails { // an error does not prove it
 				r.Paging.proved(n)
 			}
 			return true, nil
@@ -158,7 +158,7 @@ func (r *Reader) prove(c *collector, page smartassist.Page) (bool, error) {
 	return false, nil
 }
 
-// nextOffsets are the offsets at which more rows would show if a page of n rows were not the last. Where offsets count
+// nextOffsets returns the offsets at which more rows would show if a page of n rows were not the last. Where offsets count
 // pages that is page 1. Where they count rows it is n: what was cut off stands there, and behind it what stands behind
 // rows that were taken out of the page; of a page that may have lost most of its rows, also the limit.
 func (r *Reader) nextOffsets(c *collector, n int) []int {

@@ -72,7 +72,7 @@ const (
 // failed reports whether the question at hand is asked again, after it was answered with an error: after half a
 // second, then 1, 2 and 4 seconds. answers is how many requests have been answered so far. A read of which there are pages is not
 // given up before something else could be read meanwhile: it is more likely to be the service that fails. In an outage, when each
-// try waits longer, the newest rows are not asked for with the same question twice: the next head begins behind it, and tells
+// try waits longer, the newest rows are not asked for with the same question twice: the next head begins behind it, and shows
 // whether it is the service that fails or this window.
 func (g *reading) failed(err error, answers int, outage bool, now time.Time) (again bool) {
 	if g.failures == 0 {
@@ -118,7 +118,7 @@ func (g *reading) wait(now time.Time) time.Duration {
 	return waitUntil(g.notBefore, now, 8*time.Second)
 }
 
-// waitUntil returns how long it is until the instant; 0 where that is longer than anybody would have waited: then the clock was
+// waitUntil returns how long it is until the instant; 0 where that is longer than any wait: then the clock was
 // set back.
 func waitUntil(at, now time.Time, longest time.Duration) time.Duration {
 	if d := at.Sub(now); d <= longest {

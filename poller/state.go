@@ -27,7 +27,7 @@ type State struct {
 
 // Ledger is the small part of the State: a value, written whole with every commit.
 type Ledger struct {
-	Sequence int64     // of the last commit; 0 = none yet
+	Sequence int64     // of the last commit; 0 before the first
 	From     time.Time // the wanted range begins here; zero until the service's clock is known
 	// Reach is how far back the memory reaches. Nothing before it is ever read again, whatever settings and clocks say: it would
 	// be published anew.
@@ -54,8 +54,8 @@ type Kept struct {
 	Lower time.Time // since when the configured one has been lower; zero if it is not
 }
 
-// after is the horizon to keep at the instant, where so much is configured. It falls only after a day: a setting that was wrong
-// for a minute makes nobody forget.
+// after returns the horizon to keep at the instant, where so much is configured. It falls only after a day: a setting that was wrong
+// for a minute does not shorten the memory.
 func (k Kept) after(configured time.Duration, at time.Time) Kept {
 	switch {
 	case configured >= k.Kept:
@@ -118,7 +118,7 @@ const remedy = "the record is damaged: stop all workers of all accounts with thi
 // Format numbers of the records. A worker refuses a newer one: it must not skip what it does not understand.
 const (
 	ledgerFormat = 1
-	entryFormat  = 2 // 1 did not always tell which contents went to the dead letters
+	entryFormat  = 2 // 1 did not always say which contents went to the dead letters
 )
 
 // ledgerText is the Ledger as JSON: an operator may want to read it.
@@ -148,13 +148,13 @@ func ledgerKey(account string) []byte       { return []byte(account + "/ledger")
 func noteKey(account string) []byte         { return []byte(account + "/note") }
 func entryKey(account string, k Key) []byte { return append([]byte(account+"/seen/"), k[:]...) }
 
-// StatePrefix is what all keys of an account's state records begin with.
+// StatePrefix returns what all keys of an account's state records begin with.
 func StatePrefix(account string) []byte { return []byte(account + "/") }
 
-// NoteRecord is a record in which a Sink keeps something of its own with the state; the poller gives it back as Note.
+// NoteRecord returns a record in which a Sink keeps something of its own with the state; the poller returns it as Note.
 func NoteRecord(account string, note []byte) Record { return Record{noteKey(account), note} }
 
-// Records are the state records of a commit: the ledger as it will be, and the entries that change.
+// Records returns the state records of a commit: the ledger as it will be, and the entries that change.
 func (s *State) Records(next Ledger, changes []Remembered) []Record {
 	out := make([]Record, 0, len(changes)+1)
 	for _, c := range changes {
@@ -273,7 +273,7 @@ func (l *Ledger) Validate() error {
 	return nil
 }
 
-// seconds is the instant as it stands in the ledger: Unix seconds, 0 for none.
+// seconds returns the instant as the ledger holds it: Unix seconds, 0 for the zero time.
 func seconds(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -296,7 +296,7 @@ const (
 	listShift = 3 // the number of the list stands above the flags
 )
 
-// mostLists is how many lists of ignored pointers are told apart.
+// mostLists is how many lists of ignored pointers are kept apart.
 const mostLists = 1 << (8 - listShift)
 
 // entrySize is the length of an encoded Entry: format, flags, shown, revision, session, fingerprint.

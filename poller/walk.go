@@ -163,7 +163,7 @@ func (p *pass) mayBeLast(page smartassist.Page) bool {
 	return len(page.Rows) < p.limit && !p.reader.Paging.ShortUnsafe && page.NumResults <= max(len(page.Rows), len(p.met))
 }
 
-// upToTheCap asks for what the service still gives where it refuses an offset: where offsets count rows, the page at the
+// upToTheCap asks for what the service still returns where it refuses an offset: where offsets count rows, the page at the
 // documented cap reaches a little further than page 0.
 func (p *pass) upToTheCap(offset int) (ending, error) {
 	if p.collector.settled() && offset > offsetCap {
@@ -177,7 +177,7 @@ func (p *pass) upToTheCap(offset int) (ending, error) {
 	return capped, err
 }
 
-// asFarAsServed asks again where no cap is in the way, after a page beyond it brought nothing that would tell a cap from the
+// asFarAsServed asks again where no cap is in the way, after a page beyond it brought nothing that would distinguish a cap from the
 // end. For a window of few rows that settles it: whatever stands behind that place fits into one page. Few is at most half
 // a page, and by the service's own count a page, so that rows which are taken out after paging hide none.
 func (p *pass) asFarAsServed(page smartassist.Page) (ending, error) {
@@ -204,7 +204,7 @@ func (p *pass) add(page smartassist.Page) int {
 	return len(p.met) - before
 }
 
-// step is the step from this page to the next. A page can be shorter than the limit (cut, or thinned) or longer (two sources in
+// step returns the step from this page to the next. A page can be shorter than the limit (cut, or thinned) or longer (two sources in
 // one answer): the smaller number never leaves a row out. An unknown unit steps by one, which is right for both readings.
 func (p *pass) step(at step, page smartassist.Page, pages int) step {
 	limit := p.collector.limit

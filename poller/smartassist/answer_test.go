@@ -60,7 +60,7 @@ var answers = map[string]struct {
 	"text":                    {200, map[string]string{"Content-Type": person}, person, BadAnswer, CategoryNotJSON, 0, "of unknown type", "SMARTASSIST_URL"},
 	"nothing":                 {200, nil, "", BadAnswer, CategoryNoData, 0, "status 200: answer has no body", "status 200 without a body"},
 	"white space":             {200, nil, " \r\n", BadAnswer, CategoryNoData, 0, "status 200: answer has no body", "status 200 without a body"},
-	"array":                   {200, nil, `[1]`, BadAnswer, CategoryNotJSON, 0, "no JSON object", ""},
+	"array":                   {200, nil, `[1]`, BadAnswer, CategoryNotJSON, 0, "not a JSON object", ""},
 	"no data":                 {200, nil, `{"x":"` + person + `"}`, BadAnswer, CategoryNoData, 0, "no data array, data is absent and numResults is absent", "data is absent and numResults is absent"},
 	"no data, some results":   {200, nil, `{"numResults":3}`, BadAnswer, CategoryNoData, 0, "data is absent and numResults is 3", "data is absent and numResults is 3"},
 	"data null":               {200, nil, `{"data":null}`, BadAnswer, CategoryNoData, 0, "data is null and numResults is absent", "data is null and numResults is absent"},

@@ -40,14 +40,14 @@ func (c *Client) readPage(resp *http.Response, q Query) (Page, error) {
 	return page, noPage(resp.Header, body, category, "")
 }
 
-// arrivedWhole tells that what was read without an error is all that was sent. A
+// arrivedWhole reports whether what was read without an error is all that was sent. A
 // body without a length or chunks ends where the connection does, which is also
 // how the network cuts it; a gzipped one has an end of its own.
 func arrivedWhole(resp *http.Response) bool {
 	return resp.ContentLength >= 0 || gzipped(resp) || slices.Contains(resp.TransferEncoding, "chunked")
 }
 
-// noPage is the error for a 200 that is no page; found is what there was in the
+// noPage returns the error for a 200 that is not a page; found is what there was in the
 // place of data.
 func noPage(h http.Header, body []byte, category, found string) *Error {
 	if category == CategoryNoData {
@@ -65,10 +65,10 @@ var whyNoPage = map[string]string{
 	CategoryCut:       "answer ends early",
 	CategoryStructure: "rows of the answer cannot be told apart",
 	CategoryHTML:      "answer is a web page",
-	CategoryNotJSON:   "answer is no JSON object",
+	CategoryNotJSON:   "answer is not a JSON object",
 }
 
-// noDataArray is the error for an object that is no page.
+// noDataArray returns the error for an object that is not a page.
 func noDataArray(h http.Header, body []byte, found string) *Error {
 	body = body[:min(len(body), maxErrorBody)]
 	e := noData(http.StatusOK, "", found)
@@ -80,8 +80,8 @@ func noDataArray(h http.Header, body []byte, found string) *Error {
 	return e
 }
 
-// noData is the error for an answer without rows that does not say that there are
-// none. The operator is asked to tell of it: it may be how the service shows an
+// noData returns the error for an answer without rows that does not say that there are
+// none. The operator is asked to report it: it may be how the service shows an
 // empty window, which its documents leave open.
 func noData(status int, text, found string) *Error {
 	return &Error{Kind: BadAnswer, Category: CategoryNoData, Status: status, Err: errors.New(text),
@@ -114,8 +114,9 @@ func tooLarge(text string) *Error {
 		Hint: "lower SMARTASSIST_PAGE_LIMIT, and see whether the service heeds it"}
 }
 
-// room is for an answer of the length that it says, else of that of the one before. Answers are large and alike: a buffer
-// that grows on the way costs several times as much memory.
+// room returns how much to allocate for an answer: the length that it declares, else
+// that of the one before. Answers are large and alike: a buffer that grows on the way
+// costs several times as much memory.
 func (c *Client) room(resp *http.Response) int64 {
 	length := resp.ContentLength
 	if length < 0 || gzipped(resp) {
