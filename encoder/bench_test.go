@@ -24,7 +24,7 @@ func benchmarkRow(b *testing.B) []byte {
 		b.Fatal(err)
 	}
 	more := `,"surveyType":"csat","csatScore":5,"csatFeedback":"good","npsScore":9,"automationBotIDs":["st-06e05f6e-5fd0-58fa-8e16-7e7c33ac0001"],` +
-		`"smartStatus":"CLOSED","Reason":"Resolved","disconnectingEvent":"Agent Hangup","errorDetails":"","skills":[],"userleveltags":[],` +
+		`"smartStatus":"CLOSED","reason":"Resolved","disconnectingEvent":"Agent Hangup","errorDetails":"","skills":[],"userleveltags":[],` +
 		`"sessionleveltags":[{"name":"callerNumber","value":"+13215550100"}]}`
 	return append(bytes.TrimSuffix(row, []byte("}")), more...)
 }
