@@ -13,7 +13,7 @@ import (
 
 // benchmarkRow is the sample's contact with what newer answers have besides, as
 // compact as the service sends it: 2.7 KB.
-func benchmarkRow(b *testing.B) []byte {
+func benchmarkRow(b testing.TB) []byte {
 	b.Helper()
 	page, err := os.ReadFile("testdata/sample-page.json")
 	if err != nil {
@@ -27,6 +27,14 @@ func benchmarkRow(b *testing.B) []byte {
 		`"smartStatus":"CLOSED","reason":"Resolved","disconnectingEvent":"Agent Hangup","errorDetails":"","skills":[],"userleveltags":[],` +
 		`"sessionleveltags":[{"name":"callerNumber","value":"+13215550100"}]}`
 	return append(bytes.TrimSuffix(row, []byte("}")), more...)
+}
+
+// TestBenchmarkRowIsOrdinary: BenchmarkRow stops on any other, and is not run by go test.
+func TestBenchmarkRowIsOrdinary(t *testing.T) {
+	_, record, err := passage(testEncoder(t), benchmarkRow(t))
+	if err != nil || len(record.Unmapped) > 0 {
+		t.Errorf("%v, unmapped: %q", err, record.Unmapped)
+	}
 }
 
 // BenchmarkRow compares all that is done to a row, from its bytes to the record's,

@@ -24,8 +24,7 @@ type conversion[T any] struct {
 	name  string // of the inverse, in the schema's docs
 	read  func(rd *reader, v value) (T, fit)
 	write func(out []byte, v T) []byte
-	// place is where the reader keeps such values while the record is encoded.
-	place func(rd *reader) *arena[T]
+	arena func(m *memory) *arena[T] // where its values are kept while the record is encoded
 }
 
 // readInto fills in the field at place from the value that the source text begins
@@ -37,24 +36,24 @@ func (c *conversion[T]) readInto(rd *reader, place **T, source string) (n int, o
 	got, fit := c.read(rd, v)
 	*place = nil // of several spellings the last one counts, whether it fits or not
 	if fit != unfit {
-		*place = c.place(rd).keep(got)
+		*place = c.arena(&rd.memory).keep(got)
 	}
 	return len(v.source), fit == exact
 }
 
-func stringPlace(rd *reader) *arena[string]  { return &rd.strings }
-func boolPlace(rd *reader) *arena[bool]      { return &rd.bools }
-func intPlace(rd *reader) *arena[int32]      { return &rd.ints }
-func timePlace(rd *reader) *arena[time.Time] { return &rd.times }
+func stringArena(m *memory) *arena[string]  { return &m.strings }
+func boolArena(m *memory) *arena[bool]      { return &m.bools }
+func intArena(m *memory) *arena[int32]      { return &m.ints }
+func timeArena(m *memory) *arena[time.Time] { return &m.times }
 
 var (
-	text      = conversion[string]{"text", readText, writeText, stringPlace}
-	jsonText  = conversion[string]{"JSON", readJSON, writeJSON, stringPlace}
-	boolean   = conversion[bool]{"boolean", readBoolean, strconv.AppendBool, boolPlace}
-	yesNo     = conversion[bool]{"YES or NO", readYesNo, writeYesNo, boolPlace}
-	integer   = conversion[int32]{"integer", readInteger, writeInteger, intPlace}
-	localTime = conversion[time.Time]{"local time", readLocalTime, writeTime(localLayout), timePlace}
-	utcTime   = conversion[time.Time]{"UTC time", readUTCTime, writeTime(utcLayout), timePlace}
+	text      = conversion[string]{"text", readText, writeText, stringArena}
+	jsonText  = conversion[string]{"JSON", readJSON, writeJSON, stringArena}
+	boolean   = conversion[bool]{"boolean", readBoolean, strconv.AppendBool, boolArena}
+	yesNo     = conversion[bool]{"YES or NO", readYesNo, writeYesNo, boolArena}
+	integer   = conversion[int32]{"integer", readInteger, writeInteger, intArena}
+	localTime = conversion[time.Time]{"local time", readLocalTime, writeTime(localLayout), timeArena}
+	utcTime   = conversion[time.Time]{"UTC time", readUTCTime, writeTime(utcLayout), timeArena}
 )
 
 // readText takes a string; of a number or a boolean its source text.
