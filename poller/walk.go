@@ -213,8 +213,10 @@ func (p *pass) step(at step, page smartassist.Page, pages int) step {
 		offset := at.offset + max(1, min(len(page.Rows), limit)-1)
 		return step{offset, limit, offset}
 	case p.shrinks && pages < limit/2:
-		limit = max(1, min(limit-pages, (len(p.order)-1)/pages)) // of a short page the last rows, if there are no others behind it
-		return step{pages, limit, pages * limit}
+		lower := max(1, min(limit-pages, (len(p.order)-1)/pages)) // of a short page the last rows, if there are no others behind it
+		if (pages+1)*lower > len(p.order) { // else the page would end where those before ended, and look like the last
+			return step{pages, lower, pages * lower}
+		}
 	}
 	return step{at.offset + 1, limit, -1}
 }
@@ -252,6 +254,5 @@ func (p *pass) cut(offset int, page, last smartassist.Page) bool {
 		honest := len(last.Rows) > 0 && len(last.Rows) < len(page.Rows) && without(last, page) == 0
 		return !honest && len(page.Rows) > 1
 	}
-	short := len(page.Rows) < p.limit && !p.reader.Paging.ShortUnsafe
-	return !short && !p.reader.Paging.BeyondCap
+	return !p.mayBeLast(page) && !p.reader.Paging.BeyondCap
 }
