@@ -214,7 +214,8 @@ func (p *pass) step(at step, page smartassist.Page, pages int) step {
 		return step{offset, limit, offset}
 	case p.shrinks && pages < limit/2:
 		lower := max(1, min(limit-pages, (len(p.order)-1)/pages)) // of a short page the last rows, if there are no others behind it
-		if (pages+1)*lower > len(p.order) { // else the page would end where those before ended, and look like the last
+		// Else the page would end where those before ended, and look like the last.
+		if (pages+1)*lower > len(p.order) {
 			return step{pages, lower, pages * lower}
 		}
 	}
