@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// escapeBroken makes JSON text valid UTF-8 so that restoreBroken gives back the
+// escapeBroken makes JSON text valid UTF-8 so that restoreBroken restores the
 // same bytes but for the case of some hex digits. A byte b that is not part of
 // valid UTF-8, and so stands within a string, becomes \udcXX, in lower case,
 // with XX its value in hex (Python calls this surrogateescape). An escape of that
@@ -56,7 +56,7 @@ func restoreBroken(out []byte, text string) []byte {
 	}
 }
 
-// isByteEscape tells whether b begins with \udc80 to \udcff in lower case.
+// isByteEscape reports whether b begins with \udc80 to \udcff in lower case.
 func isByteEscape(b string) bool {
 	return len(b) >= 6 && b[:4] == `\udc` && isLowerHex(b[4]) && b[4] >= '8' && isLowerHex(b[5])
 }

@@ -3,7 +3,7 @@ package encoder
 import "time"
 
 // Conversation is a value of the channel topics: schemas/conversation.avsc, whose
-// docs tell each field's meaning, unit and service name. A nil pointer is
+// docs have each field's meaning, unit and service name. A nil pointer is
 // Avro's null; a nil slice is an absent array, an empty one an array without
 // elements. Times are UTC, whole milliseconds.
 type Conversation struct {
@@ -116,7 +116,7 @@ type AgentSegment struct {
 	AgentChoseTranslate   *bool             `avro:"agentChoseTranslate"`
 }
 
-// ConsultingAgent is somebody whom the agent consulted.
+// ConsultingAgent is a person whom the agent consulted.
 type ConsultingAgent struct {
 	AgentID           *string    `avro:"agentId"`
 	Email             *string    `avro:"email"`
@@ -127,7 +127,7 @@ type ConsultingAgent struct {
 	IsMerged          *bool      `avro:"isMerged"`
 }
 
-// JoinedUser is somebody who joined the conversation.
+// JoinedUser is a person who joined the conversation.
 type JoinedUser struct {
 	AgentID  *string    `avro:"agentId"`
 	Email    *string    `avro:"email"`

@@ -10,13 +10,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// fit tells how well a value went into its typed field.
+// fit is how well a value went into its typed field.
 type fit int
 
 const (
 	unfit  fit = iota // not at all: the field stays null
 	approx            // the field has a best reading, the source text is kept beside it
-	exact             // the inverse gives back this very value
+	exact             // the inverse yields this very value
 )
 
 // conversion is a way to hold a JSON value in a typed field, and its inverse.
@@ -24,8 +24,7 @@ type conversion[T any] struct {
 	name  string // of the inverse, in the schema's docs
 	read  func(rd *reader, v value) (T, fit)
 	write func(out []byte, v T) []byte
-	// place is where the reader keeps such values while the record is encoded.
-	place func(rd *reader) *arena[T]
+	arena func(m *memory) *arena[T] // where its values are kept while the record is encoded
 }
 
 // readInto fills in the field at place from the value that the source text begins
@@ -37,24 +36,24 @@ func (c *conversion[T]) readInto(rd *reader, place **T, source string) (n int, o
 	got, fit := c.read(rd, v)
 	*place = nil // of several spellings the last one counts, whether it fits or not
 	if fit != unfit {
-		*place = c.place(rd).keep(got)
+		*place = c.arena(&rd.memory).keep(got)
 	}
 	return len(v.source), fit == exact
 }
 
-func stringPlace(rd *reader) *arena[string]  { return &rd.strings }
-func boolPlace(rd *reader) *arena[bool]      { return &rd.bools }
-func intPlace(rd *reader) *arena[int32]      { return &rd.ints }
-func timePlace(rd *reader) *arena[time.Time] { return &rd.times }
+func stringArena(m *memory) *arena[string]  { return &m.strings }
+func boolArena(m *memory) *arena[bool]      { return &m.bools }
+func intArena(m *memory) *arena[int32]      { return &m.ints }
+func timeArena(m *memory) *arena[time.Time] { return &m.times }
 
 var (
-	text      = conversion[string]{"text", readText, writeText, stringPlace}
-	jsonText  = conversion[string]{"JSON", readJSON, writeJSON, stringPlace}
-	boolean   = conversion[bool]{"boolean", readBoolean, strconv.AppendBool, boolPlace}
-	yesNo     = conversion[bool]{"YES or NO", readYesNo, writeYesNo, boolPlace}
-	integer   = conversion[int32]{"integer", readInteger, writeInteger, intPlace}
-	localTime = conversion[time.Time]{"local time", readLocalTime, writeTime(localLayout), timePlace}
-	utcTime   = conversion[time.Time]{"UTC time", readUTCTime, writeTime(utcLayout), timePlace}
+	text      = conversion[string]{"text", readText, writeText, stringArena}
+	jsonText  = conversion[string]{"JSON", readJSON, writeJSON, stringArena}
+	boolean   = conversion[bool]{"boolean", readBoolean, strconv.AppendBool, boolArena}
+	yesNo     = conversion[bool]{"YES or NO", readYesNo, writeYesNo, boolArena}
+	integer   = conversion[int32]{"integer", readInteger, writeInteger, intArena}
+	localTime = conversion[time.Time]{"local time", readLocalTime, writeTime(localLayout), timeArena}
+	utcTime   = conversion[time.Time]{"UTC time", readUTCTime, writeTime(utcLayout), timeArena}
 )
 
 // readText takes a string; of a number or a boolean its source text.
@@ -110,8 +109,8 @@ func readInteger(rd *reader, v value) (int32, fit) {
 	return 0, unfit
 }
 
-// canonicalInteger tells whether the source text of an integer is the one that
-// formatting gives: no string, no -0. JSON itself has no +3 and no 007.
+// canonicalInteger reports whether the source text of an integer is the one that
+// formatting yields: no string, no -0. JSON itself has no +3 and no 007.
 func canonicalInteger(source string) bool { return source[0] != '"' && source != "-0" }
 
 func writeInteger(out []byte, n int32) []byte { return strconv.AppendInt(out, int64(n), 10) }
@@ -198,12 +197,12 @@ func writeTime(layout string) func([]byte, time.Time) []byte {
 	}
 }
 
-// inYears tells whether readers in other languages can hold the time: Python and
+// inYears reports whether readers in other languages can hold the time: Python and
 // Spark fail outside of these years.
 func inYears(t time.Time) bool { return t.Year() >= 1 && t.Year() <= 9999 }
 
 // parseTime reads text that is byte for byte what the layout, one of the two
-// above and of the same length, gives for some time. It is strict where
+// above and of the same length, yields for some time. It is strict where
 // time.Parse is lenient, which makes formatting its inverse.
 func parseTime(text, layout string) (time.Time, bool) {
 	// Whether there is a digit where one belongs is asked once, at the end.

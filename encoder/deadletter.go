@@ -50,7 +50,7 @@ func (e *Encoder) deadLetterHeaders(d DeadLetter, key []byte) []Header {
 		Header{"window", []byte(eventTime(d.WindowStart) + "/" + eventTime(d.WindowEnd))})
 }
 
-// deadLetterKey is the identity, nil when it is not known or too long.
+// deadLetterKey returns the identity, nil when it is not known or too long.
 func deadLetterKey(row smartassist.Row) []byte {
 	id := strings.ToValidUTF8(row.Identity(), "\uFFFD")
 	if id == "" || len(id) > maxDeadLetterKey {
@@ -77,7 +77,7 @@ func cut(m Message, maxBytes int) []Message {
 	return parts
 }
 
-// size is what a message holds: key, value and headers.
+// size returns what a message holds: key, value and headers.
 func (m Message) size() int {
 	n := len(m.Key) + len(m.Value)
 	for _, h := range m.Headers {

@@ -10,25 +10,25 @@ import (
 	"github.com/twmb/avro"
 )
 
-// Lookup gives the text of the schema that a registry knows by an id.
+// Lookup returns the text of the schema that a registry knows by an id.
 type Lookup func(ctx context.Context, id uint32) (string, error)
 
-// ErrNoRegistry says that a value names its schema by an id, and that there is
+// ErrNoRegistry means that a value names its schema by an id, and that there is
 // no registry to ask. The present schema may be another one, and would read
 // such a value as something else without noticing.
 var ErrNoRegistry = errors.New("the value names its schema by an id of a schema registry: set SCHEMA_REGISTRY_URL to the registry that it was written with")
 
-// LookupError says that the schema of a value could not be had. That tells
+// LookupError means that the schema of a value could not be looked up. That says
 // nothing of the value: when it can be had, the value can be read.
 type LookupError struct {
 	ID  uint32
 	Err error // ErrNoRegistry, or the Lookup's
 }
 
-// Error tells the id and the reason.
+// Error returns the id and the reason.
 func (e *LookupError) Error() string { return fmt.Sprintf("schema id %d: %v", e.ID, e.Err) }
 
-// Unwrap is the reason.
+// Unwrap returns the reason.
 func (e *LookupError) Unwrap() error { return e.Err }
 
 // Decoder reads the values of the topics back, in both framings and in every
@@ -103,12 +103,12 @@ func (d *Decoder) decode(ctx context.Context, f *format, value []byte, v any) er
 		return err
 	}
 	if len(rest) > 0 {
-		return errors.New("bytes left over behind the value")
+		return errors.New("trailing bytes after the value")
 	}
 	return nil
 }
 
-// unframe tells which schema a value was written with.
+// unframe returns which schema a value was written with.
 func (f *format) unframe(value []byte) (by writtenBy, body []byte, err error) {
 	switch n := len(f.singleObject); {
 	case len(value) >= n && [2]byte(value) == [2]byte(f.singleObject[:]):
@@ -120,7 +120,7 @@ func (f *format) unframe(value []byte) (by writtenBy, body []byte, err error) {
 		f.singleObject[:2], value[:min(2, len(value))], len(value))
 }
 
-// reader is the schema that reads such values into our structs.
+// reader returns the schema that reads such values into our structs.
 func (d *Decoder) reader(ctx context.Context, by writtenBy) (*avro.Schema, error) {
 	ours := by.format.schema
 	if !by.registered && by.fingerprint == by.format.fingerprint {
@@ -148,7 +148,7 @@ func (d *Decoder) reader(ctx context.Context, by writtenBy) (*avro.Schema, error
 	return reader, nil
 }
 
-// writer is the schema that such values were written with.
+// writer returns the schema that such values were written with.
 func (d *Decoder) writer(ctx context.Context, by writtenBy) (*avro.Schema, error) {
 	ours := by.format.schema
 	if !by.registered {
@@ -175,10 +175,10 @@ func (d *Decoder) writer(ctx context.Context, by writtenBy) (*avro.Schema, error
 	return writer, nil
 }
 
-// notOurs is the error over a schema that our values cannot have been written with. Ids of different registries overlap.
+// notOurs returns the error over a schema that our values cannot have been written with. Ids of different registries overlap.
 func (by writtenBy) notOurs(err error) error {
 	if !by.registered {
 		return err
 	}
-	return &LookupError{by.id, fmt.Errorf("the registry has something else under it (%w): set SCHEMA_REGISTRY_URL to the registry that the value was written with", err)}
+	return &LookupError{by.id, fmt.Errorf("the registry has another schema under it (%w): set SCHEMA_REGISTRY_URL to the registry that the value was written with", err)}
 }

@@ -33,7 +33,7 @@ func (r *registered) lookup(_ context.Context, id uint32) (string, error) {
 	return text, nil
 }
 
-// ids gives each topic an id of its own, from 258 on: two bytes of it count.
+// ids assigns each topic an id of its own, from 258 on: two bytes of it count.
 func ids(e *Encoder, r *registered) map[string]uint32 {
 	out := map[string]uint32{}
 	for topic, schema := range e.Schemas() {

@@ -55,7 +55,7 @@ func New(c Config) (*Encoder, error) {
 	return e, nil
 }
 
-// destination is where the conversations of a channel as received go.
+// destination returns where the conversations of a channel as received go.
 func (e *Encoder) destination(channel string) destination {
 	if d, ok := e.channels[normalChannel(channel)]; ok {
 		return d
@@ -69,7 +69,7 @@ type Revision struct {
 	Number      int32     // 1, 2, ... for each identity
 	Change      string    // ChangeNew, ChangeChanged or ChangeRepublished
 	ObservedAt  time.Time // when the row was read
-	Supersedes  string    // identity of the bot session that became this contact; "" for none
+	Supersedes  string    // identity of the bot session that became this contact; "" if there is none
 	Fingerprint uint64    // of the row's content
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// EqualJSON tells whether two JSON texts say the same: every name and value.
+// EqualJSON reports whether two JSON texts have the same names and values.
 // Member order and white space do not count; strings are equal by what they
 // decode to, where bytes that are not UTF-8 and halves of surrogate pairs are
 // themselves; numbers by their text (1.0 is not 1); members of one name as often
@@ -104,7 +104,7 @@ func appendEscaped(out, s []byte) (decoded []byte, n int) {
 	return append(out, markSurrogate, byte(r>>8), byte(r)), 6
 }
 
-// unit is the UTF-16 code unit of the \uXXXX that s begins with.
+// unit returns the UTF-16 code unit of the \uXXXX that s begins with.
 func unit(s []byte) rune {
 	n, _ := strconv.ParseUint(string(s[2:6]), 16, 16) // valid JSON
 	return rune(n)

@@ -18,7 +18,7 @@ type field[R any] struct {
 	scalar bool   // nothing below the member is kept by itself
 
 	// read fills in the field, of that path, from the value that the source text begins with, n bytes of it.
-	// exact tells that write gives back that very value, so that its text need not be kept.
+	// exact reports that write restores that very value, so that its text need not be kept.
 	read func(rd *reader, path string, r *R, source string) (n int, exact bool)
 	// write appends the member's JSON text; it reports false, and appends nothing, when the field is null.
 	write func(b *builder, r *R) bool
@@ -60,7 +60,7 @@ func newTable[R any](path string, fields []field[R]) *table[R] {
 	return t
 }
 
-// one is a member whose value is a scalar.
+// one returns a member whose value is a scalar.
 func one[R, T any](name, column string, c conversion[T], at func(*R) **T) field[R] {
 	return field[R]{
 		name: name, column: column, way: c.name, scalar: true,
@@ -78,33 +78,43 @@ func one[R, T any](name, column string, c conversion[T], at func(*R) **T) field[
 	}
 }
 
-// list is a member whose value is an array of scalars. An element that does not
+// list returns a member whose value is an array of scalars. An element that does not
 // fit leaves its best reading, or the zero value, in its place.
 func list[R, T any](name, column string, c conversion[T], at func(*R) *[]T) field[R] {
-	return elements(name, column, "list of "+c.name, at, c.place, func(rd *reader, element *T, source string) (int, bool) {
-		v := rd.valueAt(source)
-		got, fit := c.read(rd, v)
-		*element = got
-		return len(v.source), fit == exact
-	}, func(b *builder, v *T) { b.out = c.write(b.out, *v) })
+	return elements(name, column, "list of "+c.name, at, element[T]{
+		read: func(rd *reader, e *T, source string) (int, bool) {
+			v := rd.valueAt(source)
+			got, fit := c.read(rd, v)
+			*e = got
+			return len(v.source), fit == exact
+		},
+		write: func(b *builder, e *T) { b.out = c.write(b.out, *e) },
+	})
 }
 
-// objects is a member whose value is an array of objects. An element that is no
+// objects returns a member whose value is an array of objects. An element that is no
 // object leaves an empty record in its place.
-func objects[R, E any](name, column string, s shape[E], place func(*reader) *arena[E], at func(*R) *[]E) field[R] {
-	return elements(name, column, "list of objects", at, place, func(rd *reader, e *E, source string) (int, bool) {
-		if source[0] != '{' {
-			return rawjson.Length(source), false
-		}
-		return s.readObject(rd, e, source)
-	}, s.writeObject)
+func objects[R, E any](name, column string, s shape[E], at func(*R) *[]E) field[R] {
+	return elements(name, column, "list of objects", at, element[E]{
+		read: func(rd *reader, e *E, source string) (int, bool) {
+			if source[0] != '{' {
+				return rawjson.Length(source), false
+			}
+			return s.readObject(rd, e, source)
+		},
+		write: s.writeObject,
+	})
 }
 
-// elements is a member whose value is an array: as many elements in the field as
+// element is how an array's elements are read and written.
+type element[E any] struct {
+	read  func(rd *reader, e *E, source string) (n int, exact bool)
+	write func(b *builder, e *E)
+}
+
+// elements returns a member whose value is an array: as many elements in the field as
 // in the source, those that are not exact kept under their index.
-func elements[R, E any](name, column, way string, at func(*R) *[]E, place func(*reader) *arena[E],
-	read func(rd *reader, e *E, source string) (n int, exact bool), write func(b *builder, e *E),
-) field[R] {
+func elements[R, E any](name, column, way string, at func(*R) *[]E, el element[E]) field[R] {
 	return field[R]{
 		name: name, column: column, way: way,
 		read: func(rd *reader, path string, r *R, source string) (int, bool) {
@@ -112,19 +122,19 @@ func elements[R, E any](name, column, way string, at func(*R) *[]E, place func(*
 			if source[0] != '[' {
 				return rawjson.Length(source), false
 			}
-			a := place(rd) // nobody else takes a place there meanwhile: no E is within an E
-			start := len(*a)
+			all := []E{}
 			i := rawjson.Space(source, 1)
 			for source[i] != ']' {
-				up := rd.enterElement(len(*a) - start)
-				n, exact := read(rd, a.keep(*new(E)), source[i:])
+				up := rd.enterElement(len(all))
+				all = append(all, *new(E))
+				n, exact := el.read(rd, &all[len(all)-1], source[i:])
 				if !exact {
 					rd.keep(path, source[i:i+n])
 				}
 				rd.leave(up)
 				i = next(source, i+n)
 			}
-			*at(r) = a.since(start)
+			*at(r) = all
 			return i + 1, true
 		},
 		write: func(b *builder, r *R) bool {
@@ -132,13 +142,13 @@ func elements[R, E any](name, column, way string, at func(*R) *[]E, place func(*
 			if all == nil {
 				return false
 			}
-			b.array(len(all), func(i int) { write(b, &all[i]) })
+			b.array(len(all), func(i int) { el.write(b, &all[i]) })
 			return true
 		},
 	}
 }
 
-// next is where the next element or member begins, or the closing bracket: i is
+// next returns where the next element or member begins, or the closing bracket: i is
 // behind the one before.
 func next(source string, i int) int {
 	if i = rawjson.Space(source, i); source[i] == ',' {
@@ -147,8 +157,8 @@ func next(source string, i int) int {
 	return i
 }
 
-// object is a member whose value is an object.
-func object[R, E any](name, column string, s shape[E], place func(*reader) *arena[E], at func(*R) **E) field[R] {
+// object returns a member whose value is an object.
+func object[R, E any](name, column string, s shape[E], at func(*R) **E) field[R] {
 	return field[R]{
 		name: name, column: column, way: "object",
 		read: func(rd *reader, _ string, r *R, source string) (int, bool) {
@@ -156,7 +166,7 @@ func object[R, E any](name, column string, s shape[E], place func(*reader) *aren
 			if source[0] != '{' {
 				return rawjson.Length(source), false
 			}
-			e := place(rd).keep(*new(E))
+			e := new(E)
 			*at(r) = e
 			return s.readObject(rd, e, source)
 		},
@@ -206,7 +216,7 @@ func (destinations) readObject(rd *reader, d *Destination, source string) (int, 
 	if !isSegment(source) {
 		return queueEntryFields.readObject(rd, d, source)
 	}
-	d.Agent = rd.segments.keep(AgentSegment{})
+	d.Agent = new(AgentSegment)
 	return segmentFields.readObject(rd, d, source)
 }
 

@@ -43,7 +43,7 @@ func mustParse(s schemas.Schema) avro.Schema {
 // maxPooledWriter bounds the buffer that a large record leaves in the pool.
 const maxPooledWriter = 256 << 10
 
-// encode gives v, a pointer to the schema's struct, behind the header.
+// encode returns v, a pointer to the schema's struct, behind the header.
 func (f *format) encode(header []byte, v any) ([]byte, error) {
 	w := f.writers.Get().(*avro.Writer)
 	w.Reset(nil)

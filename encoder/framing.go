@@ -8,7 +8,7 @@ import (
 	"github.com/convstream/convstream/schemas"
 )
 
-// Schemas are the schemas of the values by the full name of their topic, for all
+// Schemas returns the schemas of the values by the full name of their topic, for all
 // topics of Avro values.
 func (e *Encoder) Schemas() map[string]schemas.Schema {
 	out := map[string]schemas.Schema{e.progress.topic: progressFormat.schema}
@@ -18,7 +18,7 @@ func (e *Encoder) Schemas() map[string]schemas.Schema {
 	return out
 }
 
-// Framed is an encoder that writes values in the wire format of Confluent's
+// Framed returns an encoder that writes values in the wire format of Confluent's
 // registry, with the ids by which the registry knows the [Encoder.Schemas]: by
 // topic, for each of them.
 func (e *Encoder) Framed(ids map[string]uint32) (*Encoder, error) {

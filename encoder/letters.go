@@ -22,8 +22,8 @@ type Letter struct {
 	Parts   int       // how many records held it
 }
 
-// ErrIncomplete says that a dead letter that was cut lacks some of its parts: retention deleted them.
-var ErrIncomplete = errors.New("parts of the dead letter are gone")
+// ErrIncomplete means that a dead letter that was cut lacks some of its parts: retention deleted them.
+var ErrIncomplete = errors.New("parts of the dead letter are missing")
 
 // LetterReader reads dead letters of all accounts back and joins those that were cut. The zero value is ready.
 type LetterReader struct {
@@ -42,7 +42,7 @@ type LetterPart struct {
 	Part, Of string // which part, from 1, and of how many; "" where the letter was not cut
 }
 
-// Letter reads a message of the dead-letter topic. The error says that it does not tell when its row was read.
+// Letter reads a message of the dead-letter topic. It fails where the message does not say when its row was read.
 func (m Message) Letter() (p LetterPart, err error) {
 	p = LetterPart{Letter{
 		ID: string(m.header("ce_id")), Key: m.Key, Error: string(m.header("error")), Window: string(m.header("window")),
@@ -53,19 +53,19 @@ func (m Message) Letter() (p LetterPart, err error) {
 		p.Account = source
 	}
 	if p.At, err = time.Parse(time.RFC3339Nano, string(m.header("ce_time"))); err != nil {
-		return p, fmt.Errorf("read dead letter: ce_time is no time")
+		return p, fmt.Errorf("read dead letter: ce_time is not a time")
 	}
 	return p, nil
 }
 
-// letterID tells rows apart: 16 hex digits of the SHA-256.
+// letterID identifies a row: 16 hex digits of the SHA-256.
 func letterID(row []byte) string {
 	sum := sha256.Sum256(row)
 	return hex.EncodeToString(sum[:8])
 }
 
-// Read takes the next message of the dead-letter topic and gives the letter that is whole with it; whole is false for all
-// parts but the last. With an error it gives what the headers say, and the row as far as it is there.
+// Read takes the next message of the dead-letter topic and returns the letter that is complete with it; whole is false for all
+// parts but the last. With an error it returns what the headers say, and the row as far as it is there.
 func (r *LetterReader) Read(m Message) (l Letter, whole bool, err error) {
 	p, err := m.Letter()
 	l = p.Letter
@@ -83,7 +83,7 @@ func (r *LetterReader) Read(m Message) (l Letter, whole bool, err error) {
 	return l, true, err
 }
 
-// join gives the row so far and how many parts that is. Part 1 begins anew, whatever was left open.
+// join returns the row so far and how many parts that is. Part 1 begins anew, whatever was left open.
 func (r *LetterReader) join(key, part string, value []byte) ([]byte, int) {
 	if r.open == nil {
 		r.open = map[string]*parts{}

@@ -27,16 +27,16 @@ var conversationFields = newTable("", []field[Conversation]{
 	one("npsScore", "npsScore", integer, func(c *Conversation) **int32 { return &c.NpsScore }),
 	one("likeDislikeScore", "likeDislikeScore", integer, func(c *Conversation) **int32 { return &c.LikeDislikeScore }),
 	one("csatFeedback", "csatFeedback", text, func(c *Conversation) **string { return &c.CsatFeedback }),
-	object("customerinfo", "customer", customerFields, customersPlace, func(c *Conversation) **Customer { return &c.Customer }),
-	object("campaigninfo", "campaign", campaignFields, campaignsPlace, func(c *Conversation) **Campaign { return &c.Campaign }),
+	object("customerinfo", "customer", customerFields, func(c *Conversation) **Customer { return &c.Customer }),
+	object("campaigninfo", "campaign", campaignFields, func(c *Conversation) **Campaign { return &c.Campaign }),
 	one("metaInfo", "metaInfo", jsonText, func(c *Conversation) **string { return &c.MetaInfo }),
 	list("dispositions", "dispositions", text, func(c *Conversation) *[]string { return &c.Dispositions }),
 	list("dispositionRemarks", "dispositionRemarks", text, func(c *Conversation) *[]string { return &c.DispositionRemarks }),
 	list("automationBotIDs", "automationBotIds", text, func(c *Conversation) *[]string { return &c.AutomationBotIDs }),
 	list("skills", "skills", text, func(c *Conversation) *[]string { return &c.Skills }),
-	objects("userleveltags", "userTags", userTagFields, tagsPlace, func(c *Conversation) *[]Tag { return &c.UserTags }),
-	objects("sessionleveltags", "sessionTags", sessionTagFields, tagsPlace, func(c *Conversation) *[]Tag { return &c.SessionTags }),
-	objects("destinations", "destinations", destinations{}, destinationsPlace, func(c *Conversation) *[]Destination { return &c.Destinations }),
+	objects("userleveltags", "userTags", userTagFields, func(c *Conversation) *[]Tag { return &c.UserTags }),
+	objects("sessionleveltags", "sessionTags", sessionTagFields, func(c *Conversation) *[]Tag { return &c.SessionTags }),
+	objects("destinations", "destinations", destinations{}, func(c *Conversation) *[]Destination { return &c.Destinations }),
 })
 
 var customerFields = newTable("customer", []field[Customer]{
@@ -78,12 +78,12 @@ var queueMembers = []field[Destination]{
 	one("CallbackOpted", "callbackOpted", boolean, func(d *Destination) **bool { return &d.CallbackOpted }),
 	one("CallbackOptedTime", "callbackOptedTime", utcTime, func(d *Destination) **time.Time { return &d.CallbackOptedTime }),
 	one("userCallbackAcceptTime", "userCallbackAcceptTime", utcTime, func(d *Destination) **time.Time { return &d.UserCallbackAcceptTime }),
-	objects("nonRespondingAgents", "nonRespondingAgents", nonRespondingAgentFields, nonRespondingPlace, func(d *Destination) *[]NonRespondingAgent { return &d.NonRespondingAgents }),
+	objects("nonRespondingAgents", "nonRespondingAgents", nonRespondingAgentFields, func(d *Destination) *[]NonRespondingAgent { return &d.NonRespondingAgents }),
 }
 
 // queueEntryFields is a destination whose agent is the member respondingAgent.
 var queueEntryFields = newTable("destinations", append(queueMembers[:len(queueMembers):len(queueMembers)],
-	object("respondingAgent", "agent", agentFields, segmentsPlace, func(d *Destination) **AgentSegment { return &d.Agent })))
+	object("respondingAgent", "agent", agentFields, func(d *Destination) **AgentSegment { return &d.Agent })))
 
 // segmentFields is a destination that is the agent's segment itself. Its
 // destinationType is the destination's.
@@ -108,8 +108,8 @@ var agentMembers = []field[AgentSegment]{
 	one("holdDuration", "holdDuration", integer, func(a *AgentSegment) **int32 { return &a.HoldDuration }),
 	one("afterCallWorkDuration", "afterCallWorkDuration", integer, func(a *AgentSegment) **int32 { return &a.AfterCallWorkDuration }),
 	one("afterCallWorkEndTime", "afterCallWorkEndTime", localTime, func(a *AgentSegment) **time.Time { return &a.AfterCallWorkEndTime }),
-	objects("ConsultingAgents", "consultingAgents", consultingAgentFields, consultingPlace, func(a *AgentSegment) *[]ConsultingAgent { return &a.ConsultingAgents }),
-	objects("JoinedUsers", "joinedUsers", joinedUserFields, joinedPlace, func(a *AgentSegment) *[]JoinedUser { return &a.JoinedUsers }),
+	objects("ConsultingAgents", "consultingAgents", consultingAgentFields, func(a *AgentSegment) *[]ConsultingAgent { return &a.ConsultingAgents }),
+	objects("JoinedUsers", "joinedUsers", joinedUserFields, func(a *AgentSegment) *[]JoinedUser { return &a.JoinedUsers }),
 	one("snoozeinfo", "snoozeInfo", jsonText, func(a *AgentSegment) **string { return &a.SnoozeInfo }),
 	one("agentChoseTranslate", "agentChoseTranslate", boolean, func(a *AgentSegment) **bool { return &a.AgentChoseTranslate }),
 }
@@ -141,12 +141,3 @@ var nonRespondingAgentFields = newTable("destinations.nonRespondingAgents", []fi
 	one("assignedAt", "assignedAt", localTime, func(a *NonRespondingAgent) **time.Time { return &a.AssignedAt }),
 	one("nonResponseEvent", "nonResponseEvent", text, func(a *NonRespondingAgent) **string { return &a.NonResponseEvent }),
 })
-
-func customersPlace(rd *reader) *arena[Customer]               { return &rd.customers }
-func campaignsPlace(rd *reader) *arena[Campaign]               { return &rd.campaigns }
-func tagsPlace(rd *reader) *arena[Tag]                         { return &rd.tags }
-func destinationsPlace(rd *reader) *arena[Destination]         { return &rd.destinations }
-func segmentsPlace(rd *reader) *arena[AgentSegment]            { return &rd.segments }
-func consultingPlace(rd *reader) *arena[ConsultingAgent]       { return &rd.consulting }
-func joinedPlace(rd *reader) *arena[JoinedUser]                { return &rd.joined }
-func nonRespondingPlace(rd *reader) *arena[NonRespondingAgent] { return &rd.nonResponding }

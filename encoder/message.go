@@ -47,7 +47,7 @@ var (
 // mode: one header for each attribute.
 type event struct {
 	id, typ     []byte
-	subject     []byte // empty for none
+	subject     []byte // empty if there is none
 	time        time.Time
 	contentType []byte
 }
@@ -68,14 +68,14 @@ func (e *Encoder) headers(v event) []Header {
 	return hs
 }
 
-// eventTime is RFC 3339 to the millisecond, as precise as the records.
+// eventTime returns RFC 3339 to the millisecond, as precise as the records.
 func eventTime(t time.Time) string { return string(appendEventTime(nil, t)) }
 
 func appendEventTime(b []byte, t time.Time) []byte {
 	return t.UTC().Truncate(time.Millisecond).AppendFormat(b, time.RFC3339Nano)
 }
 
-// sourceOf is the URI reference of an account, by which consumers can tell the
+// sourceOf returns the URI reference of an account, by which consumers distinguish the
 // events of several workers apart.
 func sourceOf(account string) []byte { return []byte(sourcePrefix + url.PathEscape(account)) }
 

@@ -291,7 +291,7 @@ func TestDecodeSaysWhatIsWrong(t *testing.T) {
 		"JSON":                  {[]byte(`{"sessionId":"s"}`), "neither Avro single-object encoding nor"},
 		"another schema":        {other, "no version of convstream.v1.Conversation"},
 		"cut off":               {m.Value[:len(m.Value)-3], "decode conversation"},
-		"something behind":      {append(bytes.Clone(m.Value), 0), "left over"},
+		"something behind":      {append(bytes.Clone(m.Value), 0), "trailing bytes"},
 		"larger than any value": {make([]byte, maxValue+1), "more than"},
 	} {
 		if _, err := DecodeConversation(test.value); err == nil || !strings.Contains(err.Error(), test.want) {

@@ -2,8 +2,8 @@ package encoder
 
 import "github.com/convstream/convstream/poller/smartassist/rawjson"
 
-// none is the field of a member that no table knows, and the one before the first.
-const none = -1
+// noField is the field of a member that no table knows, and the one before the first.
+const noField = -1
 
 // names are the canonical names of a table's fields; a field is known by its index.
 type names struct {
@@ -29,12 +29,12 @@ func (s *names) find(quoted string) (field int, _ spelling) {
 	}
 	decoded, ok := rawjson.Unquote(quoted)
 	if !ok {
-		return none, unreadable
+		return noField, unreadable
 	}
 	field, ok = s.byFold[lower(decoded)]
 	switch {
 	case !ok:
-		return none, foreign
+		return noField, foreign
 	case s.quoted[field] == `"`+decoded+`"`:
 		return field, canonical // written with escapes
 	}
@@ -47,11 +47,11 @@ func (s *names) find(quoted string) (field int, _ spelling) {
 // the one that is expected.
 type sequence [maxFields + 1]int8
 
-// after is the field that is expected behind another.
+// after returns the field that is expected behind another.
 func (s *sequence) after(field int) int { return int(s[field+1]) }
 
 func (s *sequence) learn(before, field int) {
-	if field != none {
+	if field != noField {
 		s[before+1] = int8(field)
 	}
 }

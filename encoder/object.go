@@ -23,10 +23,10 @@ func (t *table[R]) readObject(rd *reader, r *R, source string) (n int, exact boo
 }
 
 // readOrdinary reads an object in which no name comes twice, not even in two
-// spellings. It gives up, false, when it meets another.
+// spellings. It stops, and returns false, when it meets another.
 func (t *table[R]) readOrdinary(rd *reader, r *R, source string) (n int, ok bool) {
 	var seen fieldSet
-	expected, before := &rd.sequences[t.number], none
+	expected, before := &rd.sequences[t.number], noField
 	i := rawjson.Space(source, 1)
 	for source[i] != '}' {
 		field, spelling := expected.after(before), canonical
@@ -37,7 +37,7 @@ func (t *table[R]) readOrdinary(rd *reader, r *R, source string) (n int, ok bool
 			field, spelling = t.names.find(name)
 			expected.learn(before, field)
 		}
-		if field != none {
+		if field != noField {
 			before = field
 		}
 		i = rawjson.Space(source, rawjson.Space(source, i+len(name))+1) // behind the colon
@@ -62,7 +62,7 @@ func (t *table[R]) readOrdinary(rd *reader, r *R, source string) (n int, ok bool
 }
 
 // readOdd reads an object in which names come twice, in one spelling or in several,
-// or are no text. It reports false when the object must be kept whole.
+// or are not text. It reports false when the object must be kept whole.
 func (t *table[R]) readOdd(rd *reader, r *R, object string) bool {
 	base := len(rd.members)
 	canonicals, variants, whole := t.collect(rd, object)
@@ -112,7 +112,7 @@ func (f *field[R]) readCanonical(rd *reader, r *R, source string) (n int) {
 
 // readDisputed reads a member, n bytes of m.value, that is not in the canonical
 // spelling or beside one that is not. It is kept in any case, and only the typed
-// field is wanted of it, unless a better member gives that.
+// field is wanted of it, unless a better member has it.
 func (f *field[R]) readDisputed(rd *reader, r *R, m member, wanted bool) (n int) {
 	up := rd.enterMember(m, f.token)
 	n = len(m.value)
@@ -131,9 +131,9 @@ func (f *field[R]) readDisputed(rd *reader, r *R, m member, wanted bool) (n int)
 	return n
 }
 
-// collect puts the object's members on the stack, with their fields. whole tells
+// collect puts the object's members on the stack, with their fields. whole reports
 // that the members cannot each be kept under a pointer of its own, because two
-// have one name or a name is no text.
+// have one name or a name is not text.
 func (t *table[R]) collect(rd *reader, object string) (canonicals, variants fieldSet, whole bool) {
 	base := len(rd.members)
 	others := 0
@@ -160,7 +160,7 @@ func (t *table[R]) collect(rd *reader, object string) (canonicals, variants fiel
 	return canonicals, variants, whole
 }
 
-// repeated tells whether two members whose names are not canonical have the same.
+// repeated reports whether two members whose names are not canonical have the same.
 func repeated(members []member) bool {
 	seen := map[string]struct{}{}
 	for _, m := range members {
@@ -179,7 +179,7 @@ func repeated(members []member) bool {
 // member is a member of an object that is being read.
 type member struct {
 	name, value string // source text, the name quoted; of the ordinary object's value only the start counts
-	field       int    // in the table; none if it is not there
+	field       int    // in the table; noField if it is not there
 	spelling    spelling
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Progress is a value of the progress topic: schemas/progress.avsc, whose docs
-// tell each field's meaning.
+// have each field's meaning.
 type Progress struct {
 	AccountID       string           `avro:"accountId"`
 	Sequence        int64            `avro:"sequence"`

@@ -9,11 +9,11 @@ import (
 	"github.com/convstream/convstream/poller/smartassist"
 )
 
-// ErrOtherAccount says that a message tells of another account: several may share a topic.
+// ErrOtherAccount means that a message is of another account: several may share a topic.
 var ErrOtherAccount = errors.New("the message is of another account")
 
-// ReadConversation gives the revision that a message of a channel topic was made of: its row as
-// smartassist.ParseRow would read it, the fingerprint as it was then. A [LookupError] tells nothing of the message.
+// ReadConversation returns the revision that a message of a channel topic was made of: its row as
+// smartassist.ParseRow would read it, the fingerprint as it was then. A [LookupError] says nothing about the message.
 func (e *Encoder) ReadConversation(ctx context.Context, d *Decoder, m Message) (Revision, error) {
 	if !bytes.Equal(m.header("ce_source"), e.source) {
 		return Revision{}, ErrOtherAccount
@@ -40,8 +40,8 @@ func (e *Encoder) ReadConversation(ctx context.Context, d *Decoder, m Message) (
 	return r, r.Row.Err
 }
 
-// Sequence returns the number of the commit that a message of the progress topic tells of, as its ce_id says it; 0 where it
-// says none.
+// Sequence returns the number of the commit that a message of the progress topic reports, from its ce_id; 0 where it
+// has none.
 func (m Message) Sequence() int64 {
 	id := m.header("ce_id")
 	colon := bytes.LastIndexByte(id, ':')
@@ -52,7 +52,7 @@ func (m Message) Sequence() int64 {
 	return n
 }
 
-// header is the value of a header, nil where the message has none of that name.
+// header returns the value of a header, nil where the message has none of that name.
 func (m Message) header(name string) []byte {
 	for _, h := range m.Headers {
 		if h.Key == name {

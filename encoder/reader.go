@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 	"unicode/utf8"
 
 	"github.com/convstream/convstream/poller/smartassist"
@@ -29,22 +28,9 @@ type reader struct {
 
 	members []member // a stack: the members of the objects around
 	scratch []byte
+	memory  memory
 	// sequences outlive the row: the next one is likely to be of the same make.
 	sequences [maxTables]sequence
-
-	strings arena[string]
-	ints    arena[int32]
-	bools   arena[bool]
-	times   arena[time.Time]
-
-	customers     arena[Customer]
-	campaigns     arena[Campaign]
-	tags          arena[Tag]
-	destinations  arena[Destination]
-	segments      arena[AgentSegment]
-	consulting    arena[ConsultingAgent]
-	joined        arena[JoinedUser]
-	nonResponding arena[NonRespondingAgent]
 }
 
 var readers = sync.Pool{New: func() any { return &reader{unmapped: map[string]string{}} }}
@@ -64,18 +50,7 @@ func (rd *reader) free() {
 	clear(rd.members[:cap(rd.members)])
 	rd.misfits, rd.respelt, rd.unknown, rd.kept, rd.path, rd.silent = nil, nil, nil, rd.kept[:0], rd.path[:0], 0
 	rd.metaInfo, rd.members = nil, rd.members[:0]
-	rd.strings.reset()
-	rd.ints.reset()
-	rd.bools.reset()
-	rd.times.reset()
-	rd.customers.reset()
-	rd.campaigns.reset()
-	rd.tags.reset()
-	rd.destinations.reset()
-	rd.segments.reset()
-	rd.consulting.reset()
-	rd.joined.reset()
-	rd.nonResponding.reset()
+	rd.memory.reset()
 	readers.Put(rd)
 }
 
@@ -121,7 +96,7 @@ func (rd *reader) put(value string) {
 const (
 	// unknownPath is the name for metrics of whatever the schema has no field for.
 	unknownPath = "unknown"
-	// maxUnknown and maxUnknownLength bound the names of unknown members that a message tells of.
+	// maxUnknown and maxUnknownLength bound the names of unknown members that a message lists.
 	maxUnknown, maxUnknownLength = 16, 64
 )
 
@@ -138,12 +113,12 @@ func (rd *reader) keepUnknown(path, name, value string) bool {
 		return false
 	}
 	rd.keep(unknownPath, value)
-	rd.tell(path, decoded)
+	rd.noteUnknown(path, decoded)
 	return true
 }
 
-// tell notes the name of an unknown member, if there are not enough of them yet.
-func (rd *reader) tell(path, name string) {
+// noteUnknown notes the name of an unknown member, if there are not enough of them yet.
+func (rd *reader) noteUnknown(path, name string) {
 	if len(rd.unknown) == maxUnknown {
 		return
 	}
@@ -192,7 +167,7 @@ type value struct {
 	form   rawjson.Form
 }
 
-// valueAt is the value that the source text, found valid, begins with.
+// valueAt returns the value that the source text, found valid, begins with.
 func (rd *reader) valueAt(source string) value {
 	if n, form := rawjson.String(source); n > 0 {
 		return value{source[:n], form}
@@ -209,7 +184,7 @@ func (rd *reader) length(source string) int {
 	return rawjson.Length(source)
 }
 
-// content is what a string says; ok is false when that
+// content returns what a string says; ok is false when that
 // is not text and U+FFFD stands in for a part of it.
 func (rd *reader) content(v value) (content string, ok bool) {
 	inner := v.source[1 : len(v.source)-1]
@@ -218,31 +193,4 @@ func (rd *reader) content(v value) (content string, ok bool) {
 	}
 	rd.scratch, ok = rawjson.AppendUnquote(rd.scratch[:0], v.source)
 	return string(rd.scratch), ok
-}
-
-// arena gives out places for values of one type. They are good until the record
-// is encoded, even when the arena grows: the places given before stay where they
-// are, and nobody writes to a place once its value is read.
-type arena[T any] []T
-
-func (a *arena[T]) keep(v T) *T {
-	*a = append(*a, v)
-	return &(*a)[len(*a)-1]
-}
-
-// since is the slice of the values kept from start on. It is not nil: that would
-// be an absent array.
-func (a *arena[T]) since(start int) []T {
-	if start == len(*a) {
-		return []T{}
-	}
-	return (*a)[start:len(*a):len(*a)]
-}
-
-func (a *arena[T]) reset() {
-	if cap(*a) > maxPooled {
-		*a = nil
-	}
-	clear(*a)
-	*a = (*a)[:0]
 }

@@ -36,7 +36,7 @@ func needs(t *testing.T, programs ...string) {
 	}
 }
 
-// run gives what a program prints.
+// run returns what a program prints.
 func run(t *testing.T, dir string, in []byte, name string, args ...string) []byte {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)

@@ -9,7 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Rebuild gives the row back as the service sent it: JSON equal to it by
+// Rebuild returns the row as the service sent it: JSON equal to it by
 // [EqualJSON]. It fails only on a record that this package did not make: one
 // whose unmapped values have no place, or are not JSON.
 func (c *Conversation) Rebuild() (jsontext.Value, error) {

@@ -33,7 +33,7 @@ func spellingOf(quoted, name string) spelling {
 	return foreign
 }
 
-// sameLetters is the rule for variants, used in both directions.
+// sameLetters reports whether a name is a variant of another; the rule is used in both directions.
 func sameLetters(a, b string) bool { return len(a) == len(b) && lower(a) == lower(b) }
 
 // lower changes the letters A to Z only, so that the rule is the same in every

@@ -46,7 +46,7 @@ const (
 // reserved topics hold no conversations.
 var reserved = map[string]Kind{topicProgress: KindProgress, topicDeadLetter: KindDeadLetter, topicState: KindState}
 
-// routes are the topics of conversations by channel, trimmed and in lower case.
+// routes returns the topics of conversations by channel, trimmed and in lower case.
 func (t Topics) routes() map[string]string {
 	routes := map[string]string{}
 	for _, some := range []map[string]string{channelTopics, t.Channels} {
@@ -59,34 +59,34 @@ func (t Topics) routes() map[string]string {
 
 func normalChannel(channel string) string { return strings.ToLower(strings.TrimSpace(channel)) }
 
-// Conversations are all topics of conversations, sorted.
+// Conversations returns all topics of conversations, sorted.
 func (t Topics) Conversations() []string {
 	names := append(slices.Collect(maps.Values(t.routes())), t.other())
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-// other is the topic of the channels that have no route.
+// other returns the topic of the channels that have no route.
 func (t Topics) other() string { return t.Full(topicOther) }
 
-// Progress is the topic of Progress values.
+// Progress returns the topic of Progress values.
 func (t Topics) Progress() string { return t.Full(topicProgress) }
 
-// DeadLetters is the topic of rows that could not be conversations.
+// DeadLetters returns the topic of rows that could not be conversations.
 func (t Topics) DeadLetters() string { return t.Full(topicDeadLetter) }
 
-// State is the topic of the worker's memory.
+// State returns the topic of the worker's memory.
 func (t Topics) State() string { return t.Full(topicState) }
 
-// Published are all topics that are for others to read: all but State.
+// Published returns all topics that are for others to read: all but State.
 func (t Topics) Published() []string {
 	return append(t.Conversations(), t.Progress(), t.DeadLetters())
 }
 
-// Full is the name of a topic that is called so behind the prefix.
+// Full returns the name of a topic that is called so behind the prefix.
 func (t Topics) Full(short string) string { return t.Prefix + short }
 
-// Short is a topic's name without the prefix.
+// Short returns a topic's name without the prefix.
 func (t Topics) Short(topic string) string { return strings.TrimPrefix(topic, t.Prefix) }
 
 // Kind returns what a topic holds.

@@ -8,31 +8,31 @@ import (
 // Tier is one step of the re-read schedule: what is at most Age old is read every Every, at the latest.
 type Tier struct{ Age, Every time.Duration }
 
-// Why says for what a window is read.
-type Why string
+// Reason is why a window is read.
+type Reason string
 
 // The reasons for a read, in their order of urgency.
 const (
-	Head    Why = "head"    // the newest rows, up to now
-	Settled Why = "settled" // the tail behind the head, once it has settled: only where one head read cannot do both
-	Reread  Why = "reread"  // covered before, and due again
-	Gap     Why = "gap"     // wanted and never read
-	Replay  Why = "replay"  // nothing was read: dead letters were tried again
+	Head    Reason = "head"    // the newest rows, up to now
+	Settled Reason = "settled" // the tail behind the head, once it has settled: only where one head read cannot do both
+	Reread  Reason = "reread"  // covered before, and due again
+	Gap     Reason = "gap"     // wanted and never read
+	Replay  Reason = "replay"  // nothing was read: dead letters were tried again
 )
 
 // Task is a window to read now.
 type Task struct {
 	Window
-	Why   Why
-	Retry bool // it failed before
-	Limit int  // rows to ask for in a page; 0 is as usual
-	Spare bool // no tier asks for it yet
+	Reason Reason
+	Retry  bool // it failed before
+	Limit  int  // rows to ask for in a page; 0 is as usual
+	Spare  bool // no tier asks for it yet
 
 	chosen  time.Time // when, by our clock
 	present time.Time // of a head: the present then
 }
 
-// Rules are what the Agenda is told; they do not change.
+// Rules are the settings of the Agenda; they do not change.
 type Rules struct {
 	Settle   time.Duration
 	Interval time.Duration // of reading the head
@@ -44,7 +44,7 @@ type Rules struct {
 	StartAt   time.Time     // or the instant to begin at, if not zero
 }
 
-// begin is where a first start begins that is made at the instant.
+// begin returns where a first start at the instant begins.
 func (r Rules) begin(at time.Time) time.Time {
 	if r.StartAt.IsZero() {
 		return Span(at.Add(-r.StartFrom), at).Start
@@ -61,57 +61,57 @@ type Agenda struct {
 	Ledger
 	Clock Clock
 
-	started   time.Time // by our clock
-	headTried time.Time // when the head was last asked for up to the present
-	headRead  time.Time // and when it was answered
-	peeked    time.Time // everything up to here was asked for at least once
-	passing   bool      // the last head read ended before the present: the rest of it comes next
-	unproven  bool      // the last head read proved nothing: what has settled is read by itself
-	other     bool      // the clocks lie far apart, and the head was last read at the service's
-	narrow    widths    // after a window that held too much
-	lastWidth time.Duration
-	reads     int // that were answered
-	silent    int // windows that failed since one was answered
-	rereads   int // that were answered
-	retries   int // requests spent on windows that fail, beyond those on gaps and re-reads
-	debt      int // requests spent on re-reads beyond what is their part beside gaps; see spent
-	law       *lawRates
-	lawAt     time.Time // what was learned went into it
+	started       time.Time // by our clock
+	headTried     time.Time // when the head was last asked for up to the present
+	headRead      time.Time // and when it was answered
+	askedUpTo     time.Time // everything up to here was asked for at least once
+	headContinues bool      // the last head read ended before the present: the rest of it comes next
+	headUnproven  bool      // the last head read proved nothing: what has settled is read by itself
+	headAtService bool      // the clocks lie far apart, and the head was last read at the service's
+	narrow        widths    // after a window that held too much
+	lastWidth     time.Duration
+	reads         int // that were answered
+	failedInRow   int // windows that failed since one was answered
+	rereads       int // that were answered
+	retryBalance  int // requests spent on windows that fail, beyond those on gaps and re-reads
+	rereadBalance int // requests spent on re-reads beyond what is their part beside gaps; see spent
+	forecast      *forecast
+	forecastAt    time.Time // what was learned went into it
 }
 
 // newAgenda returns the agenda of a process that begins with the ledger, when our clock says now.
 func newAgenda(rules Rules, ledger Ledger, now time.Time) Agenda {
-	return Agenda{Rules: rules, Ledger: ledger, started: now, lastWidth: firstGuess, law: ledger.Learned.law()}
+	return Agenda{Rules: rules, Ledger: ledger, started: now, lastWidth: firstGuess, forecast: ledger.Learned.forecast()}
 }
 
 // After returns the agenda after the task was read, or failed. now is our clock.
 func (a Agenda) After(t Task, r Read, now time.Time) Agenda {
-	a.told(r, now)
+	a.setClock(r, now)
 	a.notAhead(a.present(now))
 	a.share(t, r)
 	if r.Err != nil {
 		a.failed(t, r, now)
 		return a
 	}
-	a.answers(t.Window)
+	a.noteAnswer(t.Window)
 	a.Density = r.observed(a.Density, a.Rows, a.Paging.IgnoresTime)
 	a.cover(r)
-	a.narrow = a.narrow.with(t.Why, a.narrower(t.Why, r))
+	a.narrow = a.narrow.with(t.Reason, a.narrower(t.Reason, r))
 	a.spent(t, r)
-	if t.Why == Head && !t.Retry {
+	if t.Reason == Head && !t.Retry {
 		a.afterHead(t, r)
-	} else if t.Why == Settled && !t.Retry && r.Proven {
-		a.unproven = false
+	} else if t.Reason == Settled && !t.Retry && r.Proven {
+		a.headUnproven = false
 	}
-	if r.Proven && t.Why == Gap {
+	if r.Proven && t.Reason == Gap {
 		a.lastWidth = r.Len()
 	}
 	return a
 }
 
-// lane is 0 for the newest rows, 1 for all else.
+// lane returns 0 for the newest rows, 1 for all else.
 func (t Task) lane() int {
-	if t.Why == Head {
+	if t.Reason == Head {
 		return 0
 	}
 	return 1
@@ -119,29 +119,29 @@ func (t Task) lane() int {
 
 // failed notes a failure. What of the window can be covered is what it was before; the head goes on behind it.
 func (a *Agenda) failed(t Task, r Read, now time.Time) {
-	a.narrow = a.narrow.with(t.Why, 0)
+	a.narrow = a.narrow.with(t.Reason, 0)
 	if a.headRead.IsZero() { // nothing has been answered yet, and the next first head is another window
 		a.headTried = now
-		a.silent++
+		a.failedInRow++
 		return
 	}
-	a.fails(t, r, now)
+	a.noteFailure(t, r, now)
 	if i := a.failingAt(t.Window); i >= 0 && a.Failing[i].Partial {
 		at := a.Clock.Earlier(now).UTC().Truncate(time.Second)
-		reason := Unanswered
+		cause := Unanswered
 		if r.Partial != "" {
-			reason = r.Partial
+			cause = r.Partial
 		}
 		settled := Window{t.Start, earlier(t.End, a.settledUpTo(now))}
-		a.Coverage = a.Coverage.Add(Stretch{Window: settled, ReadAt: at, Partial: reason, Withheld: r.Withheld}).MergePartial(at.Add(-Horizon(a.Tiers)), mostPartial)
+		a.Coverage = a.Coverage.Add(Stretch{Window: settled, ReadAt: at, Partial: cause, Withheld: r.Withheld}).MergePartial(at.Add(-Horizon(a.Tiers)), mostPartial)
 	}
-	if t.Why == Head && !t.Retry {
-		a.headTried, a.passing, a.other = now, false, !a.other
-		a.peeked = later(a.peeked, t.End)
+	if t.Reason == Head && !t.Retry {
+		a.headTried, a.headContinues, a.headAtService = now, false, !a.headAtService
+		a.askedUpTo = later(a.askedUpTo, t.End)
 	}
 }
 
-// mostPartial is how many partial windows beyond the horizon are told apart.
+// mostPartial is how many partial windows beyond the horizon are kept apart.
 const mostPartial = 50
 
 // cover notes what the read covers: what had settled when its first page was asked for.
@@ -164,11 +164,11 @@ func (a *Agenda) doubt(at time.Time) {
 func (a *Agenda) share(t Task, r Read) {
 	const most = 20
 	switch {
-	case t.lane() == 0, t.Why == Settled && !t.Retry:
+	case t.lane() == 0, t.Reason == Settled && !t.Retry:
 	case t.Retry:
-		a.retries = min(a.retries+r.All, most)
+		a.retryBalance = min(a.retryBalance+r.TotalRequests, most)
 	default:
-		a.retries = max(a.retries-r.All, -most)
+		a.retryBalance = max(a.retryBalance-r.TotalRequests, -most)
 	}
 }
 
@@ -179,16 +179,16 @@ func (a *Agenda) spent(t Task, r Read) {
 		gap, reread = 2, 3 // what a request of each weighs
 		most        = 120
 	)
-	switch t.Why {
+	switch t.Reason {
 	case Reread:
 		a.rereads++
-		a.debt = min(a.debt+reread*r.All, most)
+		a.rereadBalance = min(a.rereadBalance+reread*r.TotalRequests, most)
 	case Gap:
-		a.debt = max(a.debt-gap*r.All, -most)
+		a.rereadBalance = max(a.rereadBalance-gap*r.TotalRequests, -most)
 	}
 }
 
-// settledUpTo is the instant up to which a read made now would count.
+// settledUpTo returns the instant up to which a read made now would count.
 func (a Agenda) settledUpTo(now time.Time) time.Time {
 	return a.Clock.Earlier(now).Add(-a.Settle).UTC().Truncate(time.Second)
 }
@@ -211,7 +211,7 @@ func (a Agenda) width(at time.Time) time.Duration {
 // Rest returns the window other than the newest rows that is to be read now; else how long it is until one is.
 func (a Agenda) Rest(now time.Time) (Task, time.Duration) {
 	if a.headRead.IsZero() {
-		return Task{}, longestIdle // the head first: it tells the service's clock
+		return Task{}, longestIdle // the head first: its answer has the service's clock
 	}
 	if t, due := a.settled(now); due {
 		return t, 0
@@ -221,9 +221,9 @@ func (a Agenda) Rest(now time.Time) (Task, time.Duration) {
 	reread, waitReread := a.reread(now)
 	rereadDue := waitReread <= 0 && (!gapDue || !reread.Spare)
 	switch {
-	case waitRetry <= 0 && (a.retries <= 0 || !gapDue && !rereadDue):
+	case waitRetry <= 0 && (a.retryBalance <= 0 || !gapDue && !rereadDue):
 		return retry, 0
-	case rereadDue && (!gapDue || a.debt <= 0):
+	case rereadDue && (!gapDue || a.rereadBalance <= 0):
 		return reread, 0
 	case gapDue:
 		return gap, 0
@@ -234,9 +234,9 @@ func (a Agenda) Rest(now time.Time) (Task, time.Duration) {
 // longestIdle bounds every wait: what is due is looked at again.
 const longestIdle = time.Minute
 
-// settled is the tail of the coverage where head reads do not cover it: they no longer reach back to it, or prove nothing.
+// settled returns the tail of the coverage where head reads do not cover it: they no longer reach back to it, or prove nothing.
 func (a Agenda) settled(now time.Time) (Task, bool) {
-	if a.oneRead(Span(a.tail(now), a.present(now))) && !a.unproven {
+	if a.oneRead(Span(a.tail(now), a.present(now))) && !a.headUnproven {
 		return Task{}, false
 	}
 	w := a.free(a.within(Span(a.settledFrom(now), a.settledUpTo(now))))
@@ -245,10 +245,10 @@ func (a Agenda) settled(now time.Time) (Task, bool) {
 		return Task{}, false
 	}
 	w.End = earlier(w.End, w.Start.Add(width))
-	return Task{Window: a.narrowed(w, Settled), Why: Settled}, true
+	return Task{Window: a.narrowed(w, Settled), Reason: Settled}, true
 }
 
-// settledFrom is where the tail begins; what is older and not covered is a gap.
+// settledFrom returns where the tail begins; what is older and not covered is a gap.
 func (a Agenda) settledFrom(now time.Time) time.Time {
 	floor := a.settledUpTo(now).Add(-max(2*a.Interval, longestTail))
 	return later(later(a.Coverage.End(), a.From), floor)
@@ -260,7 +260,7 @@ const longestTail = 10 * time.Minute
 // settledEvery is how much is to have settled for it to be read by itself.
 const settledEvery = 30 * time.Second
 
-// gap is the oldest part of the wanted range that was never read, has settled, and does not fail.
+// gap returns the oldest part of the wanted range that was never read, has settled, and does not fail.
 func (a Agenda) gap(now time.Time) (Task, bool) {
 	if a.From.IsZero() {
 		return Task{}, false
@@ -275,10 +275,10 @@ func (a Agenda) gap(now time.Time) (Task, bool) {
 	}
 	// Nothing is known of how many rows there are: windows grow at most twofold from one to the next.
 	w.End = earlier(w.End, w.Start.Add(max(time.Second, min(a.width(w.Start), 2*a.lastWidth))))
-	return Task{Window: a.narrowed(w, Gap), Why: Gap}, true
+	return Task{Window: a.narrowed(w, Gap), Reason: Gap}, true
 }
 
-// forgettable is how far the memory may forget at this instant, by the earlier clock: what no window that can still be asked for
+// forgettable returns how far the memory may forget at this instant, by the earlier clock: what no window that can still be asked for
 // could return again. The oldest gap counts as well as the horizon: after an outage, windows before the horizon are still to be
 // read; and so does what is withheld. It never goes by a horizon that was not the same for a day.
 func (a Agenda) forgettable(at time.Time) time.Time {
@@ -300,7 +300,7 @@ func (a *Agenda) dropFailing(at time.Time) {
 	horizon := at.Add(-Horizon(a.Tiers))
 	old := func(f Failing) bool {
 		notRead := f.Partial && f.Len() > time.Second // and it is not known that none of its seconds can be
-		return f.End.Before(a.Reach) || f.End.Before(horizon) && f.Why == Reread && !notRead
+		return f.End.Before(a.Reach) || f.End.Before(horizon) && f.Reason == Reread && !notRead
 	}
 	if slices.ContainsFunc(a.Failing, old) {
 		a.Failing = slices.DeleteFunc(slices.Clone(a.Failing), old)

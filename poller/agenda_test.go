@@ -20,14 +20,14 @@ type ideal struct {
 	now      time.Time
 	rows     float64
 	pace     time.Duration
-	requests map[Why]int
+	requests map[Reason]int
 	fails    func(Window) bool // whether it cannot answer for a window
 	ahead    time.Duration     // of the service's clock
 }
 
 func newIdeal(rows float64, perMinute int, from time.Duration) *ideal {
 	rules := Rules{Settle: 2 * time.Minute, Interval: 30 * time.Second, Tiers: defaultTiers, Rows: 100, StartFrom: from}
-	return &ideal{Agenda: newAgenda(rules, Ledger{}, t0), now: t0, rows: rows, pace: time.Minute / time.Duration(perMinute), requests: map[Why]int{}}
+	return &ideal{Agenda: newAgenda(rules, Ledger{}, t0), now: t0, rows: rows, pace: time.Minute / time.Duration(perMinute), requests: map[Reason]int{}}
 }
 
 // next is the task that is due.
@@ -52,20 +52,20 @@ func (i *ideal) run(d time.Duration, each func(Task)) {
 func (i *ideal) read(task Task) {
 	rows := int(task.Len().Seconds() * i.rows)
 	clock := observe(0, i.now, i.now.Add(i.ahead))
-	r := Read{Window: task.Window, At: clock.Earlier(i.now), First: clock.Earlier(i.now), Clock: clock, Met: rows, Began: rows, All: 1, Proven: true}
+	r := Read{Window: task.Window, At: clock.Earlier(i.now), First: clock.Earlier(i.now), Clock: clock, Met: rows, Began: rows, TotalRequests: 1, Proven: true}
 	pages := 1 + rows/99
 	switch asked := (Window{task.Start.Add(-margin), task.End.Add(margin)}); {
 	case i.fails != nil && i.fails(asked):
-		r = Read{Window: task.Window, Err: &smartassist.Error{Kind: smartassist.Temporary, Category: "5xx", Err: errors.New("500")}, All: tries}
+		r = Read{Window: task.Window, Err: &smartassist.Error{Kind: smartassist.Temporary, Category: "5xx", Err: errors.New("500")}, TotalRequests: tries}
 		pages = tries
-	case rows >= 100 && !i.Paging.walks() && task.Why != Head && task.Len() > time.Second:
+	case rows >= 100 && !i.Paging.walks() && task.Reason != Head && task.Len() > time.Second:
 		r.Proven, r.Narrow, pages = false, time.Duration(pageRows/i.rows)*time.Second, 1
 	}
-	r.All = pages
-	if task.Why == Head {
+	r.TotalRequests = pages
+	if task.Reason == Head {
 		r.Proven = r.Proven && rows < 100
 	}
-	i.requests[task.Why] += pages
+	i.requests[task.Reason] += pages
 	i.now = i.now.Add(time.Duration(pages-1) * i.pace)
 	i.Agenda = i.After(task, r, i.now)
 }
@@ -89,11 +89,11 @@ func TestAgendaKeepsUp(t *testing.T) {
 			i := newIdeal(float64(load.perDay)/86400, 30, 24*time.Hour)
 			i.Paging = Paging{Unit: UnitRows, BeyondCap: true}
 			var stale, behind time.Duration
-			start, steady := i.now, map[Why]int{}
+			start, steady := i.now, map[Reason]int{}
 			i.run(18*time.Hour, func(Task) {
 				if i.now.Sub(start) < 12*time.Hour { // the backlog is read
-					for why, n := range i.requests {
-						steady[why] = n
+					for reason, n := range i.requests {
+						steady[reason] = n
 					}
 					return
 				}
@@ -101,8 +101,8 @@ func TestAgendaKeepsUp(t *testing.T) {
 				behind = max(behind, i.settledUpTo(i.now).Sub(i.Coverage.Through(i.From)))
 			})
 			perMinute := 0.0
-			for why, n := range i.requests {
-				perMinute += float64(n-steady[why]) / (6 * 60)
+			for reason, n := range i.requests {
+				perMinute += float64(n-steady[reason]) / (6 * 60)
 			}
 			t.Logf("requests %v, %.1f a minute, head at most %v old, complete but for %v, worst tier %.1f cadences, %d stretches",
 				i.requests, perMinute, stale, behind, i.worst(), len(i.Coverage.Stretches()))
@@ -136,19 +136,19 @@ func TestAgendaReadsOnlyWhatMakesSense(t *testing.T) {
 			whole := task.Start.Equal(task.Start.Truncate(time.Second)) && task.End.Equal(task.End.Truncate(time.Second))
 			switch settled := i.settledUpTo(i.now); {
 			case task.Empty() || !whole || !i.From.IsZero() && task.Start.Before(i.From) || task.Start.Before(i.Reach):
-				t.Fatalf("%s %v: empty, in fractions of seconds, or before what is wanted (%v)", task.Why, task.Window, i.From)
+				t.Fatalf("%s %v: empty, in fractions of seconds, or before what is wanted (%v)", task.Reason, task.Window, i.From)
 			case task.End.After(i.present(i.now)) && task.Start.Before(i.present(i.now)) || task.Len() > 25*time.Hour:
-				t.Fatalf("%s %v: ends after now %v (the service's clock is %v ahead), or is too wide", task.Why, task.Window, i.now, i.ahead)
-			case task.Why != Head && task.End.After(settled) && task.Why != Reread:
-				t.Fatalf("%s %v: has not settled (%v)", task.Why, task.Window, settled)
-			case task.Why == Gap && i.Coverage.Covers(task.Window):
+				t.Fatalf("%s %v: ends after now %v (the service's clock is %v ahead), or is too wide", task.Reason, task.Window, i.now, i.ahead)
+			case task.Reason != Head && task.End.After(settled) && task.Reason != Reread:
+				t.Fatalf("%s %v: has not settled (%v)", task.Reason, task.Window, settled)
+			case task.Reason == Gap && i.Coverage.Covers(task.Window):
 				t.Fatalf("gap %v is covered", task.Window)
-			case task.Why == Reread && !task.Retry && !i.Coverage.Covers(task.Window):
+			case task.Reason == Reread && !task.Retry && !i.Coverage.Covers(task.Window):
 				t.Fatalf("re-read %v was never read", task.Window)
 			}
 			for _, f := range i.Failing {
 				if o := f.Intersect(task.Window); !o.Empty() && !task.Retry && i.headRead.After(time.Time{}) {
-					t.Fatalf("%s %v goes over %v, which fails", task.Why, task.Window, f.Window)
+					t.Fatalf("%s %v goes over %v, which fails", task.Reason, task.Window, f.Window)
 				}
 			}
 			i.read(task)
@@ -171,7 +171,7 @@ func TestAFailureIsNarrowedDown(t *testing.T) {
 				}
 			})
 			partial := i.Coverage.Partial()
-			if len(partial) != 1 || !partial[0].Contains(second.Start) || partial[0].Len() > 4*time.Second || partial[0].Reason != Unanswered {
+			if len(partial) != 1 || !partial[0].Contains(second.Start) || partial[0].Len() > 4*time.Second || partial[0].Cause != Unanswered {
 				t.Errorf("partial %v, want the second %v", partial, second)
 			}
 			if stale > 2*time.Minute {
@@ -237,7 +237,7 @@ func TestAServiceClockAheadIsNoBusyLoop(t *testing.T) {
 	i := newIdeal(0.01, 60, time.Hour)
 	i.ahead = 5 * time.Minute
 	i.run(time.Hour, func(task Task) {
-		if task.Why == Head && task.End.Before(i.now) && !i.headRead.IsZero() {
+		if task.Reason == Head && task.End.Before(i.now) && !i.headRead.IsZero() {
 			t.Fatalf("the head ends at %v, the service's clock is at %v", task.End, i.present(i.now))
 		}
 	})
@@ -253,7 +253,7 @@ func TestClocksFarApart(t *testing.T) {
 		i.ahead = ahead
 		at := map[bool]int{}
 		i.run(time.Hour, func(task Task) {
-			if task.Why == Head && !i.headRead.IsZero() {
+			if task.Reason == Head && !i.headRead.IsZero() {
 				at[i.now.Sub(task.End).Abs() < time.Minute]++
 			}
 		})
@@ -269,9 +269,9 @@ func TestWhatIsKnownToFailWaits(t *testing.T) {
 	i := newIdeal(0.01, 30, 2*time.Hour)
 	i.run(time.Hour, func(Task) {})
 	now := i.now
-	known := Failing{Window: Span(now.Add(-10*time.Minute), now.Add(-10*time.Minute+time.Second)), Why: Reread, Since: now.Add(-9 * time.Minute), Failures: 4, Blamed: 4, Partial: true}
+	known := Failing{Window: Span(now.Add(-10*time.Minute), now.Add(-10*time.Minute+time.Second)), Reason: Reread, Since: now.Add(-9 * time.Minute), Failures: 4, Blamed: 4, Partial: true}
 	i.Failing = []Failing{
-		{Window: Span(now.Add(-20*time.Minute), now.Add(-20*time.Minute+time.Second)), Why: Gap, Since: now.Add(-9 * time.Minute), Failures: 1, Blamed: 1},
+		{Window: Span(now.Add(-20*time.Minute), now.Add(-20*time.Minute+time.Second)), Reason: Gap, Since: now.Add(-9 * time.Minute), Failures: 1, Blamed: 1},
 		known,
 	}
 	if task, wait := i.retry(now, false); wait > 0 || !task.Window.Start.Equal(i.Failing[0].Start) {
@@ -281,8 +281,8 @@ func TestWhatIsKnownToFailWaits(t *testing.T) {
 		t.Error("a window is as urgent as the newest rows")
 	}
 	beside := Window{known.End, known.End.Add(time.Second)}
-	i.Failing = []Failing{known, {Window: beside, Why: Gap, Since: known.Since}}
-	i.Agenda.fails(Task{Window: beside, Why: Gap, Retry: true}, Read{Window: beside, Err: errors.New("no")}, now)
+	i.Failing = []Failing{known, {Window: beside, Reason: Gap, Since: known.Since}}
+	i.Agenda.noteFailure(Task{Window: beside, Reason: Gap, Retry: true}, Read{Window: beside, Err: errors.New("no")}, now)
 	if !i.partialAt(beside) {
 		t.Errorf("beside a second that is partial: %v", i.Failing)
 	}
@@ -299,9 +299,9 @@ func TestTooManyRowsForTheTiers(t *testing.T) {
 			i.Learned.Watch(t0, t0, t0.Add(10*time.Minute), true)
 			i.Learned.Watch(t0, t0.Add(10*time.Minute), t0.Add(24*time.Hour), false)
 		}
-		i.law = i.Learned.law()
+		i.forecast = i.Learned.forecast()
 		i.run(8*time.Hour, func(task Task) {
-			if task.Why == Reread && i.now.Sub(task.Start) < 20*time.Minute {
+			if task.Reason == Reread && i.now.Sub(task.Start) < 20*time.Minute {
 				young[spare]++
 			}
 		})

@@ -11,8 +11,8 @@ import (
 
 // Bundle is what is committed at once: one read, or several. A transaction costs the same for a page as for fifty, and so many
 // small ones make small batches, which compress badly. Rows of a gap have settled, and a read that brought nothing new has
-// nothing that anybody waits for: to hold them for some seconds costs nobody anything, and whoever comes after a worker that
-// ended meanwhile reads their windows again.
+// nothing that a reader waits for: both can be held for some seconds at no cost. If the worker ends meanwhile, the next one reads
+// their windows again.
 type Bundle struct {
 	Batches []Batch  // in the order of their reading
 	State   []Record // what must be remembered with all of them
@@ -22,7 +22,7 @@ type Bundle struct {
 // again has an empty window and no requests; its rows are the letters that are resolved, its Read.At the instant of the commit.
 type Batch struct {
 	Read      Read
-	Why       Why
+	Reason    Reason
 	Fresh     []Revision
 	Dead      []smartassist.Row
 	Unchanged int
@@ -40,7 +40,7 @@ const ForEver time.Duration = 1<<63 - 1
 // Sink is where bundles go.
 type Sink interface {
 	// Commit makes the whole bundle durable and visible, or nothing of it. When it returns nil, all of it is. After an
-	// error the outcome is unknown: the Poller ends, and whoever runs it recovers the state and begins anew.
+	// error the outcome is unknown: the Poller ends, and its caller recovers the state and begins anew.
 	// A commit that has begun is not cut off by the Poller's context; the Sink bounds its time.
 	Commit(ctx context.Context, b Bundle) error
 
@@ -51,7 +51,7 @@ type Sink interface {
 	KeepsLetters() time.Duration
 }
 
-// A bundle is committed with what somebody waits for, and once it holds as much as one of these.
+// A bundle is committed with what a reader waits for, and once it holds as much as one of these.
 const (
 	bundleRows  = 5000
 	bundleBytes = 2 << 20          // of rows, as received; all of it takes about ten times as much memory until it is committed
@@ -65,7 +65,7 @@ type pending struct {
 	batches     []Batch
 	rows, bytes int
 	since       time.Time
-	awaited     bool    // somebody waits for it
+	awaited     bool    // a reader waits for it
 	letters     Letters // to be remembered with it
 }
 
@@ -86,15 +86,15 @@ func (n *pending) wait() time.Duration {
 	return bundleAge - time.Since(n.since)
 }
 
-// part makes what a read has brought so far a part of the bundle. It covers nothing yet.
-func (p *Poller) part(r *reading) {
+// bundlePart makes what a read has brought so far a part of the bundle. It covers nothing yet.
+func (p *Poller) bundlePart(r *reading) {
 	if len(r.collector.rows.list) > 0 {
 		p.add(r, r.collector.take())
 	}
 }
 
-// ended makes a read that has ended part of the bundle, with what it covers or why it failed.
-func (p *Poller) ended(r *reading, now time.Time) {
+// finish makes a read that has ended part of the bundle, with what it covers or why it failed.
+func (p *Poller) finish(r *reading, now time.Time) {
 	read := r.result
 	if read.Err != nil {
 		p.salvage(r, &read, now)
@@ -105,7 +105,7 @@ func (p *Poller) ended(r *reading, now time.Time) {
 	}
 	p.add(r, read)
 	if read.Err != nil && p.agenda.partialAt(read.Window) {
-		p.tellPartial(read.Window, cmp.Or(read.Partial, Unanswered), len(read.Rows))
+		p.logPartial(read.Window, cmp.Or(read.Partial, Unanswered), len(read.Rows))
 	}
 }
 
@@ -113,7 +113,7 @@ func (p *Poller) ended(r *reading, now time.Time) {
 // it is a dead letter. The page is one of the usual size: all of the second is on it, if that is possible.
 func (p *Poller) salvage(r *reading, read *Read, now time.Time) {
 	broken := r.collector.broken
-	if len(broken.Rest) == 0 || read.Len() > time.Second || !r.collector.usual() || !p.agenda.After(r.task, *read, now).partialAt(read.Window) {
+	if len(broken.Rest) == 0 || read.Len() > time.Second || !r.collector.usualLimit() || !p.agenda.After(r.task, *read, now).partialAt(read.Window) {
 		return
 	}
 	rows := rowSet{}
@@ -121,7 +121,7 @@ func (p *Poller) salvage(r *reading, read *Read, now time.Time) {
 	rows.add(append(slices.Clone(broken.Rows), smartassist.Unsplittable(broken.Rest)))
 	read.Rows, read.Partial = rows.list, Unsplittable
 	if read.At.IsZero() {
-		read.Clock, read.At = heard(broken, now)
+		read.Clock, read.At = clockOf(broken, now)
 		read.First = read.At
 	}
 }
@@ -130,12 +130,12 @@ func (p *Poller) salvage(r *reading, read *Read, now time.Time) {
 func (p *Poller) add(r *reading, read Read) {
 	n, now := &p.pending, p.now()
 	final := !r.asking
-	p.agenda.told(read, now)
+	p.agenda.setClock(read, now)
 	j := n.draft.Judge(read.Rows, p.deduplication(), read.End, read.At)
 	r.withheld = r.withheld || j.Withheld > 0
 	read.Withheld = r.withheld
 	batch := Batch{
-		Read: read, Why: r.task.Why, Fresh: j.Fresh, Dead: j.Dead, Unchanged: j.Unchanged, Twins: j.Twins,
+		Read: read, Reason: r.task.Reason, Fresh: j.Fresh, Dead: j.Dead, Unchanged: j.Unchanged, Twins: j.Twins,
 		Selection: p.agenda.Selection(),
 	}
 	if p.agenda.Coverage.Covers(read.Window) {
@@ -149,11 +149,11 @@ func (p *Poller) add(r *reading, read Read) {
 		p.publishStatus(now)
 		return
 	}
-	p.put(batch, r.task.Why != Gap && (len(j.Fresh) > 0 || len(j.Dead) > 0))
+	p.addBatch(batch, r.task.Reason != Gap && (len(j.Fresh) > 0 || len(j.Dead) > 0))
 }
 
-// put puts a batch into the bundle.
-func (p *Poller) put(batch Batch, awaited bool) {
+// addBatch puts a batch into the bundle.
+func (p *Poller) addBatch(batch Batch, awaited bool) {
 	n := &p.pending
 	p.agenda.Sequence++
 	batch.Sequence, batch.CompleteFrom = p.agenda.Sequence, p.agenda.From
@@ -187,10 +187,10 @@ func (p *Poller) commit(ctx context.Context) error {
 	p.state.Ledger = p.agenda.Ledger
 	p.state.Seen.Apply(changes)
 	for _, b := range n.batches {
-		p.tell(b)
+		p.logBatch(b)
 	}
-	p.quiet.tell(p, p.agenda.Clock.Earlier(now))
-	p.tellClock()
+	p.noRows.log(p, p.agenda.Clock.Earlier(now))
+	p.logClock()
 	p.pending = p.newPending()
 	p.publishStatus(now)
 	return nil
@@ -223,25 +223,25 @@ func (p *Poller) forget(now time.Time) []Remembered {
 	return slices.DeleteFunc(expired, func(e Remembered) bool { return fresh[e.Key] })
 }
 
-// tell logs a committed read, and a window that could not be read whole the first time.
-func (p *Poller) tell(b Batch) {
+// logBatch logs a committed read, and a window that could not be read whole the first time.
+func (p *Poller) logBatch(b Batch) {
 	read := b.Read
-	p.cfg.Log.Debug().Str("reason", string(b.Why)).Stringer("window", read.Window).Int("requests", read.Requests).
+	p.cfg.Log.Debug().Str("reason", string(b.Reason)).Stringer("window", read.Window).Int("requests", read.Requests).
 		Int("rows", len(read.Rows)).Int("fresh", len(b.Fresh)).Int("dead", len(b.Dead)).Bool("proven", read.Proven).
 		Int64("sequence", b.Sequence).Msg("committed")
 	if read.Partial != "" {
-		p.tellPartial(read.Window, read.Partial, len(read.Rows))
+		p.logPartial(read.Window, read.Partial, len(read.Rows))
 	}
 }
 
-func (p *Poller) tellPartial(w Window, why Reason, rows int) {
-	for near := range p.told {
+func (p *Poller) logPartial(w Window, cause Cause, rows int) {
+	for near := range p.partialLogged {
 		if !near.Start.Add(-3*time.Second).After(w.End) && !w.Start.After(near.End.Add(3*time.Second)) {
-			p.told[w] = true // what is asked for around it fails with it
+			p.partialLogged[w] = true // what is asked for around it fails with it
 			return
 		}
 	}
-	p.told[w] = true
-	p.cfg.Log.Error().Stringer("window", w).Int("rows", rows).Str("reason", why.Explain()).
-		Msg("a window cannot be read whole: what came is published, completeThrough stops there, polling goes on")
+	p.partialLogged[w] = true
+	p.cfg.Log.Error().Stringer("window", w).Int("rows", rows).Str("cause", cause.Explain()).
+		Msg("window cannot be read whole")
 }

@@ -48,7 +48,7 @@ func (s *stage) Commit(_ context.Context, b Bundle) error {
 	return s.refuses
 }
 
-// onStage gives a poller with three hours to catch up, in virtual time.
+// onStage returns a poller with three hours to catch up, in virtual time.
 func onStage(t *testing.T, f func(t *testing.T, s *stage, p *Poller)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{keeps: keeps(ForEver)}
@@ -87,8 +87,8 @@ func TestReadsOfGapsAreCommittedTogether(t *testing.T) {
 				if sequence++; batch.Sequence != sequence {
 					t.Fatalf("read %d has the number %d", sequence, batch.Sequence)
 				}
-				if batch.Why != Gap && len(batch.Fresh) > 0 && i < len(b.Batches)-1 {
-					t.Errorf("a %s read that brought something was held", batch.Why)
+				if batch.Reason != Gap && len(batch.Fresh) > 0 && i < len(b.Batches)-1 {
+					t.Errorf("a %s read that brought something was held", batch.Reason)
 				}
 				for _, r := range batch.Fresh {
 					published[r.Row.ConversationID]++

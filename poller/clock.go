@@ -10,11 +10,11 @@ import (
 // Clock is the service's clock as it was in its last answer, beside ours.
 type Clock struct {
 	Ahead time.Duration // of the service's clock; negative if it is behind
-	Known bool          // the last answer told it
+	Known bool          // the last answer had a Date
 }
 
 const (
-	// sameClock is how far two clocks may lie apart without anybody being told.
+	// sameClock is how far two clocks may lie apart without a warning.
 	sameClock = time.Minute
 
 	// oneHead is how far they may lie apart for one window to reach from what has settled by one of them to the present of the
@@ -41,10 +41,10 @@ func observe(took time.Duration, received, date time.Time) Clock {
 	return Clock{Known: true}
 }
 
-// heard returns the service's clock by a page that came at received by our clock, and the instant, by the earlier of both, than
+// clockOf returns the service's clock by a page that came at received by our clock, and the instant, by the earlier of both, than
 // which it is not older. Where our clock was set while the page was on its way, that instant is by what it says now; where the
 // machine slept, by what it said before.
-func heard(page smartassist.Page, received time.Time) (c Clock, at time.Time) {
+func clockOf(page smartassist.Page, received time.Time) (c Clock, at time.Time) {
 	c = observe(page.Took, received, page.Date)
 	return c, c.Earlier(earlier(page.Sent, received.Add(-page.Took)))
 }
@@ -72,8 +72,8 @@ func since(at, now time.Time) time.Duration {
 	return ForEver
 }
 
-// told notes the service's clock. A first start begins by it, as soon as it is known.
-func (a *Agenda) told(r Read, now time.Time) {
+// setClock notes the service's clock. A first start begins by it, as soon as it is known.
+func (a *Agenda) setClock(r Read, now time.Time) {
 	if r.At.IsZero() {
 		return
 	}
@@ -101,8 +101,8 @@ func (a Agenda) stepped(by time.Duration) Agenda {
 
 // notAhead takes back what is known of a time that has not come: it was asked for while one of the clocks was ahead.
 func (a *Agenda) notAhead(present time.Time) {
-	if a.peeked.After(present) {
-		a.peeked = present.Add(-a.Settle)
+	if a.askedUpTo.After(present) {
+		a.askedUpTo = present.Add(-a.Settle)
 	}
 	if !slices.ContainsFunc(a.Failing, func(f Failing) bool { return f.End.After(present) }) {
 		return
@@ -116,22 +116,22 @@ func (a *Agenda) notAhead(present time.Time) {
 	a.Failing = out
 }
 
-// tellClock logs once that the clocks differ, and that they do no more.
-func (p *Poller) tellClock() {
-	if p.clockSet { // or the machine slept, which looks like that: the next answer tells
+// logClock logs once that the clocks differ, and that they do no more.
+func (p *Poller) logClock() {
+	if p.clockSet { // or the machine slept, which looks like that: the next answer decides
 		return
 	}
 	c := p.agenda.Clock
 	apart := c.Known && c.Ahead.Abs() > sameClock
-	if apart == p.clockTold {
+	if apart == p.clockLogged {
 		return
 	}
-	if p.clockTold = apart; !apart {
-		p.cfg.Log.Info().Msg("the service's clock and this machine's agree again")
+	if p.clockLogged = apart; !apart {
+		p.cfg.Log.Info().Msg("service clock agrees again")
 		return
 	}
-	p.cfg.Log.Warn().Stringer("behind", Seconds(-c.Ahead)).Msg("the service's clock, as the Date header of its answers has it, differs from this machine's by more than a minute: " +
-		"completeThrough goes by the earlier of the two, rows are read up to the later. Look at the time synchronisation of this machine, and at a gateway before the service")
+	p.cfg.Log.Warn().Stringer("behind", Seconds(-c.Ahead)).
+		Str("hint", "look at the time synchronisation of this machine, and at a gateway before the service").Msg("service clock differs")
 }
 
 // steps notices when our clock is set while the process runs: its monotonic reading goes on then.
@@ -150,7 +150,7 @@ func (s *steps) step(now time.Time) time.Duration {
 	return 0
 }
 
-// moved is the instant moved, if there is one.
+// moved returns the instant moved, if there is one.
 func moved(t time.Time, by time.Duration) time.Time {
 	if t.IsZero() {
 		return t

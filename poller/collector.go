@@ -9,7 +9,7 @@ import (
 	"github.com/convstream/convstream/poller/smartassist"
 )
 
-// rowKey tells rows apart within a read: identity and session, or the bytes of a row without identity.
+// rowKey distinguishes rows within a read: identity and session, or the bytes of a row without identity.
 type rowKey struct {
 	identity, session string
 	raw               [sha256.Size]byte
@@ -29,17 +29,17 @@ type collector struct {
 	limit  int // rows asked for in a page
 	ask    Ask
 
-	met      map[rowKey]bool // rows of the whole read
-	rows     rowSet          // those that came since they were last taken
-	at       time.Time       // of the first page
-	partAt   time.Time       // of the first page since it was last taken
-	clock    Clock
-	began    int              // of those met
-	all      int              // requests
-	absent   map[int]bool     // offsets at which there is no page
-	tries    int              // how often the question at hand is asked, where it may be one for nothing; 0 is as usual
-	broken   smartassist.Page // the last answer, where it was no whole page
-	requests int              // since they were last taken
+	met           map[rowKey]bool // rows of the whole read
+	rows          rowSet          // those that came since they were last taken
+	at            time.Time       // of the first page
+	partAt        time.Time       // of the first page since it was last taken
+	clock         Clock
+	began         int // of those met
+	totalRequests int
+	absent        map[int]bool     // offsets at which there is no page
+	maxTries      int              // how often the question at hand is asked, where it may be one for nothing; 0 is as usual
+	broken        smartassist.Page // the last answer, where it was not a whole page
+	requests      int              // since they were last taken
 }
 
 func (r *Reader) collector(t Task, ask Ask) *collector {
@@ -50,10 +50,10 @@ func (r *Reader) collector(t Task, ask Ask) *collector {
 	return c
 }
 
-// usual reports whether pages are of the usual size: only those say something about others.
-func (c *collector) usual() bool { return c.limit == c.reader.Limit }
+// usualLimit reports whether pages are of the usual size: only those say something about others.
+func (c *collector) usualLimit() bool { return c.limit == c.reader.Limit }
 
-func (c *collector) trusted(n int) bool { return c.usual() && c.reader.Paging.trusted(n) }
+func (c *collector) trusted(n int) bool { return c.usualLimit() && c.reader.Paging.trusted(n) }
 
 // known returns how many rows the read has met.
 func (c *collector) known() int { return len(c.met) }
@@ -72,7 +72,7 @@ func (c *collector) pageOf(limit, offset int) (smartassist.Page, error) {
 		return page, err
 	}
 	if c.partAt.IsZero() {
-		c.clock, c.partAt = heard(page, c.reader.Now())
+		c.clock, c.partAt = clockOf(page, c.reader.Now())
 	}
 	if c.at.IsZero() {
 		c.at = c.partAt
@@ -85,7 +85,7 @@ func (c *collector) pageOf(limit, offset int) (smartassist.Page, error) {
 		c.met[key] = true
 	}
 	c.rows.add(page.Rows)
-	if c.usual() {
+	if c.usualLimit() {
 		c.reader.Paging.Largest = max(c.reader.Paging.Largest, len(page.Rows))
 	}
 	return page, nil
@@ -94,16 +94,16 @@ func (c *collector) pageOf(limit, offset int) (smartassist.Page, error) {
 // behind asks for a page that may stand behind the last one; last is whether the page before it says that it is. A service that
 // fails there, and not at page 0 in between, has none, as one that refuses the offset. Where services are known to do that,
 // they are not asked as often.
-func (c *collector) behind(limit, offset int, last bool) (page smartassist.Page, none bool, err error) {
+func (c *collector) behind(limit, offset int, last bool) (page smartassist.Page, absent bool, err error) {
 	paging := &c.reader.Paging
 	if c.absent[offset] && limit == c.limit {
 		return smartassist.Page{}, true, nil
 	}
 	known := paging.FailsBehind
 	if known {
-		c.tries = 2
+		c.maxTries = 2
 	}
-	defer func() { c.tries = 0 }()
+	defer func() { c.maxTries = 0 }()
 	if page, err = c.pageOf(limit, offset); !noSuchPage(err) {
 		return page, false, err
 	}
@@ -122,9 +122,9 @@ func (c *collector) behind(limit, offset int, last bool) (page smartassist.Page,
 	return smartassist.Page{}, true, nil
 }
 
-// mayNotBe reports whether so many failures of the question at hand are enough to say that there is no such page.
-func (c *collector) mayNotBe(failures int, err error) bool {
-	return c.tries > 0 && failures >= c.tries && noSuchPage(err)
+// isAbsent reports whether so many failures of the question at hand are enough to say that there is no such page.
+func (c *collector) isAbsent(failures int, err error) bool {
+	return c.maxTries > 0 && failures >= c.maxTries && noSuchPage(err)
 }
 
 // settled reports whether the answers count for the whole window.
@@ -152,16 +152,16 @@ func (c *collector) mostlyOutside(page smartassist.Page) bool {
 
 // take returns the read as far as it came since it was last taken.
 func (c *collector) take() Read {
-	c.all += c.requests
+	c.totalRequests += c.requests
 	r := Read{
 		Window: c.window, Rows: c.rows.list, At: cmp.Or(c.partAt, c.at), First: c.at, Clock: c.clock, Requests: c.requests,
-		All: c.all, Met: c.known(), Began: c.began,
+		TotalRequests: c.totalRequests, Met: c.known(), Began: c.began,
 	}
 	c.rows, c.requests, c.partAt = rowSet{}, 0, time.Time{}
 	return r
 }
 
-// whole is the read of a window that is known to be read whole. A page whose shortness was neither trusted nor proven (in a
+// whole returns the read of a window that is known to be read whole. A page whose shortness was neither trusted nor proven (in a
 // window that has not settled) covers nothing.
 func (c *collector) whole() Read {
 	r := c.take()
@@ -177,13 +177,13 @@ func (c *collector) failed(err error) Read {
 	return r
 }
 
-func (c *collector) partial(why Reason) Read {
+func (c *collector) partial(cause Cause) Read {
 	r := c.take()
-	r.Partial = why
+	r.Partial = cause
 	return r
 }
 
-// narrow is the read of a window that holds more rows than can be proven at once. Its page shows how many there are: its rows
+// narrow returns the read of a window that holds more rows than can be proven at once. Its page shows how many there are: its rows
 // have times, or the service counts them.
 func (c *collector) narrow(page smartassist.Page) Read {
 	r := c.take()
@@ -210,5 +210,5 @@ func (c *collector) narrow(page smartassist.Page) Read {
 	return r
 }
 
-// rowsToAPage is how many rows a window is made for that holds too many.
+// rowsToAPage returns how many rows a window is made for that holds too many.
 func rowsToAPage(limit int) float64 { return max(1, min(pageRows, 0.8*float64(limit))) }

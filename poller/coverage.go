@@ -9,26 +9,26 @@ import (
 type Stretch struct {
 	Window
 	ReadAt   time.Time // no part of the window was last read earlier than this
-	Partial  Reason    // why it could not be read whole: what came was published, but completeThrough stops here; "" if it was
+	Partial  Cause     // why it could not be read whole: what came was published, but completeThrough stops here; "" if it was
 	Withheld bool      // a row of it is not published yet: it is read again, however old it is, until none is
 }
 
-// Reason is why a window could not be read whole.
-type Reason string
+// Cause is why a window could not be read whole.
+type Cause string
 
-// The reasons. New ones go to the end of reasons.
+// The causes. New ones go to the end of causes.
 const (
-	Capped       Reason = "capped"       // the service gives no more than the first pages, and halves would return the same
-	Unsteady     Reason = "unsteady"     // its pages moved during each of several readings
-	Unanswered   Reason = "unanswered"   // the question fails whenever it is asked
-	Unsplittable Reason = "unsplittable" // its page cannot be split into rows; what could not is a dead letter
+	Capped       Cause = "capped"       // the service returns no more than the first pages, and halves would return the same
+	Unsteady     Cause = "unsteady"     // its pages moved during each of several readings
+	Unanswered   Cause = "unanswered"   // the question fails whenever it is asked
+	Unsplittable Cause = "unsplittable" // its page cannot be split into rows; what could not is a dead letter
 )
 
-// Explain returns the reason in a sentence's words.
-func (r Reason) Explain() string {
-	switch r {
+// Explain returns the cause as a clause for the operator.
+func (c Cause) Explain() string {
+	switch c {
 	case Capped:
-		return "the service gives no more than the first pages, and halves would return the same"
+		return "the service returns no more than the first pages, and halves would return the same"
 	case Unsteady:
 		return "its pages moved during each of several readings"
 	case Unanswered:
@@ -36,20 +36,20 @@ func (r Reason) Explain() string {
 	case Unsplittable:
 		return "its page cannot be split into rows: those before the break are published, the rest is a dead letter"
 	}
-	return string(r)
+	return string(c)
 }
 
-// reasons are the reasons by their number in the ledger.
-var reasons = []Reason{"", Capped, Unsteady, Unanswered, Unsplittable}
+// causes are the causes by their number in the ledger.
+var causes = []Cause{"", Capped, Unsteady, Unanswered, Unsplittable}
 
 // Coverage says which stretches of time were read, and when. Its stretches are sorted and do not overlap. It is a
 // value: every method leaves the receiver as it was, so that a new coverage can be committed before it is believed.
 type Coverage struct{ stretches []Stretch }
 
-// Stretches gives the pieces in order of time. They must not be changed.
+// Stretches returns the pieces in order of time. They must not be changed.
 func (c Coverage) Stretches() []Stretch { return c.stretches }
 
-// End is the end of the latest stretch, zero where nothing is covered.
+// End returns the end of the latest stretch, zero where nothing is covered.
 func (c Coverage) End() time.Time {
 	if len(c.stretches) == 0 {
 		return time.Time{}
@@ -121,7 +121,7 @@ func (c Coverage) ReadAt(t time.Time) time.Time {
 	return c.stretches[i].ReadAt
 }
 
-// Doubt gives the coverage with nothing read later than the instant: what a mistake may have been made with comes up for
+// Doubt returns the coverage with nothing read later than the instant: what a mistake may have been made with comes up for
 // re-reading. What was promised stays.
 func (c Coverage) Doubt(readAt time.Time) Coverage {
 	out := slices.Clone(c.stretches)
@@ -131,7 +131,7 @@ func (c Coverage) Doubt(readAt time.Time) Coverage {
 	return Coverage{out}
 }
 
-// Through is the end of the unbroken, wholly read coverage that begins at from; from itself where there is none.
+// Through returns the end of the unbroken, wholly read coverage that begins at from; from itself where there is none.
 func (c Coverage) Through(from time.Time) time.Time {
 	for _, s := range c.stretches {
 		if s.Start.After(from) {
@@ -147,16 +147,16 @@ func (c Coverage) Through(from time.Time) time.Time {
 	return from
 }
 
-// Covers tells whether the whole window was read whole.
+// Covers reports whether the whole window was read whole.
 func (c Coverage) Covers(w Window) bool { return !c.Through(w.Start).Before(w.End) }
 
 // PartialWindow is a window that could not be read whole.
 type PartialWindow struct {
 	Window
-	Reason Reason `json:"reason"`
+	Cause Cause `json:"reason"`
 }
 
-// Partial returns what could not be read whole, in order of time. Stretches that touch are one, with the reason of the first:
+// Partial returns what could not be read whole, in order of time. Stretches that touch are one, with the cause of the first:
 // that they were last read at different instants concerns the schedule only.
 func (c Coverage) Partial() []PartialWindow {
 	var out []PartialWindow
@@ -172,7 +172,7 @@ func (c Coverage) Partial() []PartialWindow {
 	return out
 }
 
-// MergePartial returns the coverage with at most so many partial windows that ended before the instant: nobody reads those again,
+// MergePartial returns the coverage with at most so many partial windows that ended before the instant: those are not read again,
 // and a ledger that grows for ever would not fit into a commit. The nearest two become one, and what was whole between them
 // counts as partial with them; completeThrough had stopped at the first of them.
 func (c Coverage) MergePartial(before time.Time, most int) Coverage {
@@ -188,7 +188,7 @@ func (c Coverage) MergePartial(before time.Time, most int) Coverage {
 			}
 		}
 		a, b := old[nearest-1], old[nearest]
-		c = c.replace(Stretch{Window: Window{a.Start, b.End}, ReadAt: c.ReadAt(a.Start), Partial: a.Reason})
+		c = c.replace(Stretch{Window: Window{a.Start, b.End}, ReadAt: c.ReadAt(a.Start), Partial: a.Cause})
 	}
 }
 
@@ -204,7 +204,7 @@ func (c Coverage) replace(s Stretch) Coverage {
 	return out.Add(s)
 }
 
-// Gap is the earliest part of the window that was never read; false where there is none. Partial stretches are no
+// Gap returns the earliest part of the window that was never read; false where there is none. Partial stretches are no
 // gaps: reading them again is a matter of the re-read schedule.
 func (c Coverage) Gap(w Window) (Window, bool) {
 	at := w.Start
@@ -228,8 +228,8 @@ func (c Coverage) Gap(w Window) (Window, bool) {
 }
 
 // Compact joins neighbours whose instants of reading differ by at most tolerance(end of the later one, the earlier
-// instant), keeping the earlier instant: the joined stretch comes up for re-reading a little early, never late. It keeps the coverage of a
-// week at some hundred stretches, so that all of it fits into every commit.
+// instant), keeping the earlier instant: the joined stretch comes up for re-reading a little early, never late. It keeps the coverage
+// of a week at some hundred stretches, so that all of it fits into every commit.
 func (c Coverage) Compact(tolerance func(end, readAt time.Time) time.Duration) Coverage {
 	out := make([]Stretch, 0, len(c.stretches))
 	var newest time.Time // instant of reading within the last of out

@@ -11,7 +11,7 @@ var t0 = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 func at(seconds int) time.Time { return t0.Add(time.Duration(seconds) * time.Second) }
 
-func reasonIf(partial bool) Reason {
+func causeIf(partial bool) Cause {
 	if partial {
 		return Capped
 	}
@@ -42,7 +42,7 @@ func TestCoverageAgreesWithAModelOfSingleSeconds(t *testing.T) {
 			end := rapid.IntRange(start+1, 199).Draw(t, "end")
 			partial := rapid.Bool().Draw(t, "partial")
 			m.add(start, end, 1000+i, partial)
-			c = c.Add(Stretch{window(start, end), at(1000 + i), reasonIf(partial), false})
+			c = c.Add(Stretch{window(start, end), at(1000 + i), causeIf(partial), false})
 			compareWithModel(t, c, &m)
 		}
 	})
@@ -105,7 +105,7 @@ func TestCompactNeverClaimsALaterReadOrMoreCoverage(t *testing.T) {
 		for i := range rapid.IntRange(1, 30).Draw(t, "reads") {
 			start := rapid.IntRange(0, 198).Draw(t, "start")
 			end := rapid.IntRange(start+1, 199).Draw(t, "end")
-			c = c.Add(Stretch{window(start, end), at(1000 + 10*i), reasonIf(rapid.IntRange(0, 4).Draw(t, "partial") == 0), rapid.Bool().Draw(t, "withheld")})
+			c = c.Add(Stretch{window(start, end), at(1000 + 10*i), causeIf(rapid.IntRange(0, 4).Draw(t, "partial") == 0), rapid.Bool().Draw(t, "withheld")})
 		}
 		tolerance := time.Duration(rapid.IntRange(0, 100).Draw(t, "tolerance")) * time.Second
 		compact := c.Compact(func(time.Time, time.Time) time.Duration { return tolerance })

@@ -11,14 +11,14 @@ const (
 	smoothing  = 0.5            // weight of a new observation that spans an hour or more, or so many rows as these
 	manyRows   = 800
 
-	// A window that is to fit into one page is made wide enough for so many rows: a page holds 100. Where it is told to hold
+	// A window that is to fit into one page is made wide enough for so many rows: a page holds 100. Where it is configured to hold
 	// fewer, windows stay as wide all the same. What is too wide is narrowed or walked, which costs a few requests; windows
 	// made for a handful of rows would never get by where that many conversations are under way at any time, and each shows
 	// in all of them.
 	pageRows = 80
 
 	// A window that is walked page by page is made wide enough for so many rows. Half a page is lost at its end, and a request
-	// to whoever asks for it again because its pages have moved.
+	// where it is asked for again because its pages have moved.
 	walkRows = 2500
 
 	// walkRowsOfPages is that where offsets count pages: so many come with the first nine, which is within the documented cap.

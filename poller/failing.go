@@ -13,7 +13,7 @@ import (
 // answered, and everything else goes on meanwhile.
 type Failing struct {
 	Window
-	Why       Why       `json:"why"`
+	Reason    Reason    `json:"why"`       // the key is that of ledgers already stored
 	Since     time.Time `json:"since"`     // when it, or the window that it was narrowed from, first failed
 	NotBefore time.Time `json:"notBefore"` // it is not tried again before
 	Failures  int       `json:"failures"`
@@ -21,7 +21,7 @@ type Failing struct {
 	Category  string    `json:"category"` // of the last failure
 	Partial   bool      `json:"partial"`  // it counts as partial
 
-	readsThen int // Agenda.reads at its last failure
+	readsBefore int // Agenda.reads at its last failure
 }
 
 const (
@@ -35,19 +35,19 @@ const (
 	// second by second.
 	mostNarrowed = 40
 
-	// mostTold bounds those among which some are known to be partial.
-	mostTold = 160
+	// mostSplit is how many windows may fail for others to be narrowed, those that are partial among them.
+	mostSplit = 160
 
-	// mostSilent is how many windows fail in a row until it is the service that fails: then none is narrowed.
-	mostSilent = 5
+	// mostFailedInRow is how many windows fail in a row until it is the service that fails: then no window is narrowed.
+	mostFailedInRow = 5
 
 	// mostFailing bounds what is known of windows that fail. Beyond it they are tried again together.
 	mostFailing = 200
 )
 
-// fails notes that a window could not be read.
-func (a *Agenda) fails(t Task, r Read, now time.Time) {
-	f := Failing{Window: t.Window, Why: t.Why, Since: now, readsThen: a.reads}
+// noteFailure notes that a window could not be read.
+func (a *Agenda) noteFailure(t Task, r Read, now time.Time) {
+	f := Failing{Window: t.Window, Reason: t.Reason, Since: now, readsBefore: a.reads}
 	i := a.failingAt(t.Window)
 	known := i >= 0
 	if known {
@@ -58,19 +58,19 @@ func (a *Agenda) fails(t Task, r Read, now time.Time) {
 	}
 	f.Failures++
 	f.Category, _ = explain(r.Err)
-	blamed := known && a.reads > f.readsThen
+	blamed := known && a.reads > f.readsBefore
 	if blamed {
 		f.Blamed++
 	}
-	f.readsThen = a.reads
-	narrows := f.Len() > time.Second && a.narrowing() < mostNarrowed && len(a.Failing) < mostTold
-	a.silent++
+	f.readsBefore = a.reads
+	narrows := f.Len() > time.Second && a.narrowing() < mostNarrowed && len(a.Failing) < mostSplit
+	a.failedInRow++
 	switch {
-	case narrows && (blamed || a.silent < mostSilent):
+	case narrows && (blamed || a.failedInRow < mostFailedInRow):
 		a.split(f, now)
 		return
 	case !narrows && a.isPartial(f, now):
-		f.Partial, f.Why = true, Reread // nobody waits for its rows any more before those of other windows
+		f.Partial, f.Reason = true, Reread // the rows of other windows come first
 	}
 	f.NotBefore = now.Add(f.backoff())
 	if f.Partial && r.Partial == Unsplittable { // where its bytes differ from time to time, each try is another dead letter
@@ -85,7 +85,7 @@ func (a Agenda) isPartial(f Failing, now time.Time) bool {
 	return own && since(f.Since, now) >= partialAfter && !f.End.After(a.settledUpTo(now))
 }
 
-// narrowing is how many windows fail of which it is not settled yet what of them cannot be read.
+// narrowing returns how many failing windows may still be narrowed or answered.
 func (a Agenda) narrowing() (n int) {
 	for _, f := range a.Failing {
 		if !f.Partial {
@@ -95,7 +95,7 @@ func (a Agenda) narrowing() (n int) {
 	return n
 }
 
-// backoff is how long the window is left alone after its last failure.
+// backoff returns how long the window is left alone after its last failure.
 func (f Failing) backoff() time.Duration {
 	switch {
 	case f.Failures == 0: // it is half of one that failed
@@ -130,7 +130,7 @@ func (a *Agenda) split(f Failing, now time.Time) {
 // addFailing puts the window into its place. While nothing is answered, neighbours of which it is not known that they fail by
 // themselves become one window: an outage is not many.
 func (a *Agenda) addFailing(f Failing) {
-	for i := 0; i < len(a.Failing) && a.silent >= mostSilent; i++ {
+	for i := 0; i < len(a.Failing) && a.failedInRow >= mostFailedInRow; i++ {
 		o := a.Failing[i]
 		touches := o.End.Equal(f.Start) || f.End.Equal(o.Start)
 		if !touches || o.Blamed > 0 || f.Blamed > 0 || f.Failures == 0 || o.Failures == 0 || o.Len()+f.Len() > widest {
@@ -167,10 +167,10 @@ func (a Agenda) partialAt(w Window) bool {
 	return i >= 0 && a.Failing[i].Partial
 }
 
-// answers notes that the window could be read: nothing in it fails.
-func (a *Agenda) answers(w Window) {
+// noteAnswer notes that the window could be read: nothing in it fails.
+func (a *Agenda) noteAnswer(w Window) {
 	a.reads++
-	a.silent = 0
+	a.failedInRow = 0
 	inside := func(f Failing) bool { return !f.Start.Before(w.Start) && !f.End.After(w.End) }
 	if slices.ContainsFunc(a.Failing, inside) {
 		a.Failing = slices.DeleteFunc(slices.Clone(a.Failing), inside)
@@ -217,10 +217,10 @@ func (a Agenda) retry(now time.Time, urgent bool) (t Task, wait time.Duration) {
 	best := -1
 	for i, f := range a.Failing {
 		upTo := a.present(now)
-		if f.Why == Gap || f.Why == Settled {
+		if f.Reason == Gap || f.Reason == Settled {
 			upTo = a.settledUpTo(now)
 		}
-		if (f.Why == Head) != urgent || f.End.After(upTo) { // a clock was set back
+		if (f.Reason == Head) != urgent || f.End.After(upTo) { // a clock was set back
 			continue
 		}
 		d := f.wait(now)
@@ -232,7 +232,7 @@ func (a Agenda) retry(now time.Time, urgent bool) (t Task, wait time.Duration) {
 		return Task{}, max(wait, time.Millisecond)
 	}
 	f := a.Failing[best]
-	t = Task{Window: f.Window, Why: f.Why, Retry: true}
+	t = Task{Window: f.Window, Reason: f.Reason, Retry: true}
 	if f.Len() <= time.Second && f.Failures%2 == 1 {
 		t.Limit = max(1, a.Rows/10) // a page may be too much for the service, or hold the row that it cannot write
 	}

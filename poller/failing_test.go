@@ -12,17 +12,17 @@ import (
 func TestBesideAPartialSecond(t *testing.T) {
 	now := at(100000)
 	a := newAgenda(Rules{Settle: time.Minute, Interval: 30 * time.Second, Rows: 100, Tiers: []Tier{{time.Hour, 5 * time.Minute}}}, Ledger{From: at(0)}, now)
-	a.headRead, a.headTried, a.silent = now, now, 10 // an outage
+	a.headRead, a.headTried, a.failedInRow = now, now, 10 // an outage
 	second := Window{at(50000), at(50001)}
-	a.Failing = []Failing{{Window: second, Why: Reread, Since: now.Add(-time.Hour), NotBefore: now.Add(time.Hour), Failures: 9, Blamed: 8, Partial: true}}
+	a.Failing = []Failing{{Window: second, Reason: Reread, Since: now.Add(-time.Hour), NotBefore: now.Add(time.Hour), Failures: 9, Blamed: 8, Partial: true}}
 	for i := range 40 {
-		a.Failing = append(a.Failing, Failing{Window: Window{at(95000 + 10*i), at(95001 + 10*i)}, Why: Gap, Since: now, NotBefore: now.Add(time.Hour), Failures: 3, Blamed: 2})
+		a.Failing = append(a.Failing, Failing{Window: Window{at(95000 + 10*i), at(95001 + 10*i)}, Reason: Gap, Since: now, NotBefore: now.Add(time.Hour), Failures: 3, Blamed: 2})
 	}
 	a.Coverage = Coverage{}.Add(Stretch{Window: Window{at(0), at(50000)}, ReadAt: now}).Add(Stretch{Window: second, ReadAt: now, Partial: Unanswered})
 	w := Window{at(50001), at(50001 + 7200)}
-	task := Task{Window: w, Why: Gap}
+	task := Task{Window: w, Reason: Gap}
 	for range 5 {
-		a = a.After(task, Read{Window: w, Err: errors.New("503"), All: 1}, now)
+		a = a.After(task, Read{Window: w, Err: errors.New("503"), TotalRequests: 1}, now)
 		task.Retry = true
 		now = now.Add(time.Minute)
 	}
@@ -43,7 +43,7 @@ func TestPartialSecondsDoNotCountAsNarrowed(t *testing.T) {
 	known := []time.Time{bad}
 	for n := range mostNarrowed + 5 {
 		w := Span(i.now.Add(-time.Duration(n+60)*time.Minute), i.now.Add(-time.Duration(n+60)*time.Minute+time.Second))
-		i.Failing = append(i.Failing, Failing{Window: w, Why: Reread, Since: i.now.Add(-time.Hour), NotBefore: i.now.Add(50 * time.Minute), Failures: 12, Blamed: 12, Partial: true})
+		i.Failing = append(i.Failing, Failing{Window: w, Reason: Reread, Since: i.now.Add(-time.Hour), NotBefore: i.now.Add(50 * time.Minute), Failures: 12, Blamed: 12, Partial: true})
 		known = append(known, w.Start)
 	}
 	slices.SortFunc(i.Failing, func(a, b Failing) int { return a.Start.Compare(b.Start) })

@@ -35,7 +35,7 @@ func (a Agenda) newest(now time.Time) (Task, time.Duration) {
 	if a.apart() {
 		return a.otherHead(now)
 	}
-	if d := a.headEvery() - since(a.headTried, now); d > 0 && !a.passing && !a.manyNew(now) {
+	if d := a.headEvery() - since(a.headTried, now); d > 0 && !a.headContinues && !a.manyNew(now) {
 		return Task{}, d
 	}
 	w := a.headWindow(now)
@@ -46,13 +46,13 @@ func (a Agenda) newest(now time.Time) (Task, time.Duration) {
 }
 
 func (a Agenda) headTask(w Window, now time.Time) Task {
-	return Task{Window: w, Why: Head, chosen: now, present: a.present(now)}
+	return Task{Window: w, Reason: Head, chosen: now, present: a.present(now)}
 }
 
-// firstHead is the first read of a process. It comes before anything else, wherever the coverage ends and whatever our clock
-// says: its answer tells the service's.
+// firstHead returns the first read of a process. It comes before anything else, wherever the coverage ends and whatever our clock
+// says: its answer has the service's.
 func (a Agenda) firstHead(now time.Time) (Task, time.Duration) {
-	if d := waitUntil(a.headTried.Add(min(a.Interval, time.Second<<min(a.silent, 6))), now, longestIdle); d > 0 && !a.headTried.IsZero() {
+	if d := waitUntil(a.headTried.Add(min(a.Interval, time.Second<<min(a.failedInRow, 6))), now, longestIdle); d > 0 && !a.headTried.IsZero() {
 		return Task{}, d
 	}
 	w := Span(now.Add(-a.Settle-2*a.Interval), now)
@@ -66,8 +66,8 @@ func (a Agenda) firstHead(now time.Time) (Task, time.Duration) {
 	if w = a.within(w); w.Len() < time.Second {
 		w.End = w.Start.Add(time.Second)
 	}
-	if a.silent > 0 && w.Len() > time.Second { // one of its seconds may be the one that fails
-		w.Start = w.End.Add(-max(time.Second, (w.Len() >> min(a.silent, 10)).Truncate(time.Second)))
+	if a.failedInRow > 0 && w.Len() > time.Second { // one of its seconds may be the one that fails
+		w.Start = w.End.Add(-max(time.Second, (w.Len() >> min(a.failedInRow, 10)).Truncate(time.Second)))
 	}
 	return a.headTask(w, now), 0
 }
@@ -77,11 +77,11 @@ func (a Agenda) apart() bool { return a.Clock.Ahead.Abs() > oneHead }
 
 // otherHead reads, while the clocks are far apart, in turn at ours and at the service's: it is not known which of them is wrong.
 func (a Agenda) otherHead(now time.Time) (Task, time.Duration) {
-	if d := a.Interval - since(a.headTried, now); d > 0 && a.other {
+	if d := a.Interval - since(a.headTried, now); d > 0 && a.headAtService {
 		return Task{}, d
 	}
 	present := now
-	if !a.other {
+	if !a.headAtService {
 		present = now.Add(a.Clock.Ahead)
 	}
 	w := a.freeEnd(a.within(Span(present.Add(-a.Settle-2*a.Interval), present)))
@@ -91,25 +91,25 @@ func (a Agenda) otherHead(now time.Time) (Task, time.Duration) {
 	return a.headTask(w, now), 0
 }
 
-// present is the end of the head: the newest rows bear the time of the service's clock.
+// present returns the end of the head: the newest rows bear the time of the service's clock.
 func (a Agenda) present(now time.Time) time.Time {
 	return a.Clock.Later(now).UTC().Truncate(time.Second)
 }
 
-// tail is where the coverage ends near the present; what is older than the head reaches is left to the gaps. A head that failed
+// tail returns where the coverage ends near the present; what is older than the head reaches is left to the gaps. A head that failed
 // does not reach back.
 func (a Agenda) tail(now time.Time) time.Time {
 	floor := later(a.From, a.settledUpTo(now).Add(-2*a.Interval))
 	end := a.Coverage.End()
-	if a.silent == 0 && a.oneRead(Span(end, a.present(now))) {
+	if a.failedInRow == 0 && a.oneRead(Span(end, a.present(now))) {
 		return later(end, a.From)
 	}
 	return later(end, floor)
 }
 
-// headEvery is how often the head is read. Where everything else fails, its answer tells whether the service does.
+// headEvery returns how often the head is read. Where everything else fails, its answer shows whether the service does.
 func (a Agenda) headEvery() time.Duration {
-	if a.silent >= 2 {
+	if a.failedInRow >= 2 {
 		return min(a.Interval, probeEvery)
 	}
 	return a.Interval
@@ -124,38 +124,38 @@ func (a Agenda) oneRead(w Window) bool {
 
 // manyNew reports whether so many rows have begun since the head was read that it is read before its time.
 func (a Agenda) manyNew(now time.Time) bool {
-	return a.Density.Rows(Window{a.peeked, a.present(now)}) >= float64(headPages*a.Rows)
+	return a.Density.Rows(Window{a.askedUpTo, a.present(now)}) >= float64(headPages*a.Rows)
 }
 
 func (a Agenda) headWindow(now time.Time) Window {
 	whole := a.within(Span(a.tail(now), a.present(now)))
 	if whole.Empty() { // our clock was set back behind the coverage
 		whole = a.within(Span(later(a.From, whole.End.Add(-a.Settle-2*a.Interval)), whole.End))
-		whole.End = later(whole.End, whole.Start.Add(time.Second)) // even behind where it all began: the answer tells the service's clock
+		whole.End = later(whole.End, whole.Start.Add(time.Second)) // even behind where it all began: its answer has the service's clock
 	}
-	if !a.passing && a.oneRead(whole) {
+	if !a.headContinues && a.oneRead(whole) {
 		return a.free(whole)
 	}
-	fresh := Span(later(later(a.peeked.Add(-a.overlap(now)), a.settledUpTo(now)), whole.Start), whole.End)
-	if a.passing {
-		fresh.Start = later(a.peeked, fresh.Start)
+	fresh := Span(later(later(a.askedUpTo.Add(-a.overlap(now)), a.settledUpTo(now)), whole.Start), whole.End)
+	if a.headContinues {
+		fresh.Start = later(a.askedUpTo, fresh.Start)
 	}
 	fresh = a.free(fresh)
 	fresh.End = earlier(fresh.End, fresh.Start.Add(a.headWidth(fresh.Start)))
 	return fresh
 }
 
-// overlap is how far a head read goes back behind what was read before, so that its pages are full: a page that is half empty
+// overlap returns how far a head read goes back behind what was read before, so that its pages are full: a page that is half empty
 // costs as much.
 func (a Agenda) overlap(now time.Time) time.Duration {
-	rate := max(a.Density.rate(a.peeked), 1/widest.Seconds())
-	rows := a.Density.Rows(Window{a.peeked.Add(-headOverlap / 2).Add(-2 * margin), a.present(now)})
+	rate := max(a.Density.rate(a.askedUpTo), 1/widest.Seconds())
+	rows := a.Density.Rows(Window{a.askedUpTo.Add(-headOverlap / 2).Add(-2 * margin), a.present(now)})
 	page := float64(a.Rows) * 0.9
 	full := math.Ceil(rows/page) * page
 	return headOverlap/2 + min(time.Duration((full-rows)/rate)*time.Second, a.Settle)
 }
 
-// headWidth is how wide a head read may be: as many pages as come at a time, where a walk can bring them.
+// headWidth returns how wide a head read may be: as many pages as come at a time, where a walk can bring them.
 func (a Agenda) headWidth(at time.Time) time.Duration {
 	rows := float64(pageRows)
 	if !a.Paging.Capped {
@@ -167,20 +167,20 @@ func (a Agenda) headWidth(at time.Time) time.Duration {
 // afterHead notes what the planner must know of a head read beyond the coverage.
 func (a *Agenda) afterHead(t Task, r Read) {
 	if a.apart() {
-		a.other = !a.other && !a.headRead.IsZero()
-		a.headTried, a.headRead, a.passing = t.chosen, t.chosen, false
+		a.headAtService = !a.headAtService && !a.headRead.IsZero()
+		a.headTried, a.headRead, a.headContinues = t.chosen, t.chosen, false
 		return
 	}
-	if a.passing, a.unproven = true, true; r.Narrow > 0 {
+	if a.headContinues, a.headUnproven = true, true; r.Narrow > 0 {
 		if a.headRead.IsZero() {
-			a.headRead = t.chosen // the first head is to tell the clock; it goes on as any other
+			a.headRead = t.chosen // the first head is asked for the clock; it goes on as any other
 		}
 		return
 	}
-	a.passing = r.End.Before(t.present)
-	a.unproven = !r.Proven || a.passing
-	a.peeked = earlier(later(a.peeked, r.End), t.present)
-	if !a.passing {
+	a.headContinues = r.End.Before(t.present)
+	a.headUnproven = !r.Proven || a.headContinues
+	a.askedUpTo = earlier(later(a.askedUpTo, r.End), t.present)
+	if !a.headContinues {
 		a.headTried, a.headRead = t.chosen, t.chosen
 	}
 }

@@ -20,7 +20,7 @@ type Revision struct {
 // Judgement is what a read means against the memory: every row is either fresh, dead or unchanged.
 type Judgement struct {
 	Fresh     []Revision
-	Dead      []smartassist.Row // rows that can be no conversation, or whose content is refused, met for the first time; Err says why
+	Dead      []smartassist.Row // rows that cannot be a conversation, or whose content is refused, met for the first time; Err says why
 	Unchanged int               // known as they are; under ByConversation also those that wait to be closed
 	New       int               // of Fresh, those never met before
 	Withheld  int               // of Unchanged, those that wait to be closed
@@ -46,12 +46,12 @@ type prints struct {
 // same reports whether a row says what an entry remembers of it, whatever list its fingerprint was made without.
 func (d *Draft) same(e Entry, row smartassist.Row, fingerprint uint64) bool {
 	if e.list == d.prints.current {
-		return e.print() == fingerprint
+		return e.hash() == fingerprint
 	}
-	return int(e.list) < len(d.prints.lists) && e.print() == row.Fingerprint(d.prints.lists[e.list])
+	return int(e.list) < len(d.prints.lists) && e.hash() == row.Fingerprint(d.prints.lists[e.list])
 }
 
-// Draft begins one.
+// Draft returns a draft of the memory.
 func (s *Seen) Draft() *Draft { return &Draft{seen: s, pending: map[Key]int{}} }
 
 func (d *Draft) lookup(k Key) (Entry, bool) {
@@ -61,7 +61,7 @@ func (d *Draft) lookup(k Key) (Entry, bool) {
 	return d.seen.lookup(k)
 }
 
-// Deduplication is by what rows are judged.
+// Deduplication is what rows are judged by.
 type Deduplication struct {
 	Mode   Deduplicate
 	Ignore smartassist.Ignore // left out of the fingerprint
@@ -133,7 +133,7 @@ func (j *judge) change(c Remembered) {
 	j.Changes = append(j.Changes, c)
 }
 
-// bytesKey is that of a row that can be no conversation.
+// bytesKey returns the key of a row that cannot be a conversation.
 func bytesKey(row smartassist.Row) Key { return keyOf("d", string(row.Raw), "") }
 
 func (j *judge) dead(row smartassist.Row) {
@@ -156,8 +156,8 @@ type place struct {
 	met  bool // a content is held there
 }
 
-// print makes the fingerprint that of the content.
-func (p *place) print(fingerprint uint64, list uint8) {
+// setFingerprint makes the fingerprint that of the content.
+func (p *place) setFingerprint(fingerprint uint64, list uint8) {
 	p.e.fingerprint, p.e.list = [2]uint32{uint32(fingerprint), uint32(fingerprint >> 32)}, list
 	if p.own == p.key {
 		p.main.fingerprint, p.main.aside, p.main.list = p.e.fingerprint, p.e.aside, p.e.list
@@ -195,7 +195,7 @@ func (j *judge) row(row smartassist.Row, fingerprint uint64) {
 	switch {
 	case p.met && (j.Mode == ByConversation || j.same(p.e, row, fingerprint)):
 		j.Unchanged++
-		p.print(fingerprint, j.prints.current)
+		p.setFingerprint(fingerprint, j.prints.current)
 		j.touch(p)
 		return
 	case p.met && j.knownTwin(row, fingerprint):
@@ -212,7 +212,7 @@ func (j *judge) row(row smartassist.Row, fingerprint uint64) {
 }
 
 // settle makes the content the newest of its place: a revision, or a dead letter where the row has an error. What an older
-// version remembered of the row, to which it was no conversation, ends with that: it would say that the row is still to be
+// version remembered of the row, which did not take it for a conversation, ends with that: it would say that the row is still to be
 // published when the conversation itself is forgotten.
 func (j *judge) settle(p place, row smartassist.Row, fingerprint uint64) {
 	if row.Err == nil {
@@ -222,7 +222,7 @@ func (j *judge) settle(p place, row smartassist.Row, fingerprint uint64) {
 	if row.Err != nil {
 		p.e.aside = isAside
 	}
-	p.print(fingerprint, j.prints.current)
+	p.setFingerprint(fingerprint, j.prints.current)
 	j.touch(p)
 	j.forget(bytesKey(row))
 	if row.Err != nil {
@@ -250,7 +250,7 @@ func (j *judge) publish(row smartassist.Row, main Entry, fingerprint uint64) {
 	j.Fresh = append(j.Fresh, r)
 }
 
-// withhold tells that the conversation is too young to be published before it is closed.
+// withhold reports whether the conversation is too young to be published before it is closed.
 func (j *judge) withhold(row smartassist.Row) bool {
 	return j.Mode == ByConversation && row.Open() && row.Start.Add(withheldFor).After(j.now)
 }

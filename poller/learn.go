@@ -115,16 +115,16 @@ func (l *Learned) rate(i int) float64 {
 	return (l.Changed[i] + 0.5) / (l.Watched[i] + 0.5/guess)
 }
 
-// law is what Learned says about the future, as integrals over the age: how often a row has changed up to an age, and the
-// integral of that.
-type law struct{ once, twice [ageBuckets]float64 } // at the end of the bucket before
-type lawRates struct {
-	law
-	rates [ageBuckets]float64
+// forecast is how often rows are expected to change, by what was learned: the rate by age, and its integrals at the beginning of
+// each bucket.
+type forecast struct {
+	once  [ageBuckets]float64 // changes of a row up to the age
+	twice [ageBuckets]float64 // the integral of once
+	rates [ageBuckets]float64 // changes a second at the age
 }
 
-func (l *Learned) law() *lawRates {
-	var w lawRates
+func (l *Learned) forecast() *forecast {
+	var w forecast
 	from := 0.0
 	for i := range ageBuckets {
 		w.rates[i] = l.rate(i)
@@ -139,7 +139,7 @@ func (l *Learned) law() *lawRates {
 	return &w
 }
 
-func (w *lawRates) at(age float64) (once, twice float64) {
+func (w *forecast) at(age float64) (once, twice float64) {
 	i := ageBucket(age)
 	d := age
 	if i > 0 {
@@ -150,7 +150,7 @@ func (w *lawRates) at(age float64) (once, twice float64) {
 
 // unseen returns how many changes a row is expected to have that was of the one age when it was last read and is of the other
 // now, and for how long they have been waiting, in seconds together.
-func (w *lawRates) unseen(before, now float64) (changes, waiting float64) {
+func (w *forecast) unseen(before, now float64) (changes, waiting float64) {
 	if before = max(before, 0); now <= before {
 		return 0, 0
 	}
@@ -191,13 +191,13 @@ func (a *Agenda) learn(read Read, j Judgement) {
 	if j.New > 0 {
 		a.LastRow = later(a.LastRow, read.At.UTC().Truncate(time.Second))
 	}
-	if since(a.lawAt, read.At) >= lawEvery {
-		a.law, a.lawAt = l.law(), read.At
+	if since(a.forecastAt, read.At) >= forecastEvery {
+		a.forecast, a.forecastAt = l.forecast(), read.At
 	}
 }
 
 // lawEvery is how often what was learned goes into the choice of what is read.
-const lawEvery = 10 * time.Minute
+const forecastEvery = 10 * time.Minute
 
 // learnedText is a Learned as JSON in the ledger, with as many digits as matter.
 type learnedText struct {

@@ -24,19 +24,19 @@ func ParseLetterID(s string) (id LetterID, ok bool) {
 	return LetterID(b), true
 }
 
-// String gives the 16 hex digits of ce_id.
+// String returns the 16 hex digits of ce_id.
 func (id LetterID) String() string { return hex.EncodeToString(id[:]) }
 
 // Fate is what became of a dead letter that was tried again.
 type Fate string
 
 const (
-	// LetterPublished says that the row is published now, as a revision of its conversation.
+	// LetterPublished: the row is published now, as a revision of its conversation.
 	LetterPublished Fate = "published"
-	// LetterSuperseded says that this content of the conversation or a newer one has been published since. To publish an older
+	// LetterSuperseded: this content of the conversation or a newer one has been published since. To publish an older
 	// content as the newest revision would make the order of the topic a lie: the letter is resolved without that.
 	LetterSuperseded Fate = "superseded"
-	// LetterDead says that the letter can still not be published, and stays.
+	// LetterDead: the letter still cannot be published, and stays.
 	LetterDead Fate = "dead"
 )
 
@@ -92,7 +92,7 @@ func decodeResolution(value []byte) (Resolution, error) {
 	return Resolution{text.Fate, text.Revision, time.UnixMilli(text.At).UTC(), time.UnixMilli(text.Written).UTC()}, nil
 }
 
-// LetterRecord reads a state record of whatever account that tells of a resolved letter; ok is false for all others. A
+// LetterRecord reads a state record of a resolved letter, of any account; ok is false for all others. A
 // record that deletes has the zero Resolution.
 func LetterRecord(r Record) (account string, id LetterID, res Resolution, ok bool) {
 	before, after, found := bytes.Cut(r.Key, []byte("/letter/"))
@@ -148,7 +148,7 @@ func (l Letters) deletions(account string) (out []Record) {
 	return out
 }
 
-// forgetLetters gives what need not be remembered any more once these are resolved: letters that the topic keeps no longer,
+// forgetLetters returns what need not be remembered any more once these are resolved: letters that the topic keeps no longer,
 // and the oldest where there are too many. Who replays one of them again learns the same from the memory of conversations,
 // or that it is too old. Only a replay adds to the letters, so only a replay takes away.
 func (p *Poller) forgetLetters(resolved Letters, now time.Time) Letters {

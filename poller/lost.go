@@ -21,12 +21,12 @@ type Last struct {
 	CompleteThrough time.Time
 }
 
-// Last is the last commit as the ledger knows it.
+// Last returns the last commit as the ledger knows it.
 func (l *Ledger) Last() Last {
 	return Last{l.Sequence, l.Selection(), l.Coverage.Through(l.From)}
 }
 
-// Complete tells whether all that the last commit remembered is there.
+// Complete reports whether all that the last commit remembered is there.
 func (s *State) Complete() bool { return s.Seen.Len() >= s.Remembered }
 
 // Resume makes the state begin where the last commit's completeThrough ended. It is the same selection, and
@@ -100,7 +100,7 @@ func (r *Recollection) Add(p Published) {
 		if content.published != p.Fingerprint {
 			at.e.aside = isAside
 		}
-		at.print(p.Fingerprint, at.e.list)
+		at.setFingerprint(p.Fingerprint, at.e.list)
 	}
 	at.entries(r.apply)
 }
@@ -126,7 +126,7 @@ func (r *Recollection) apply(k Key, e Entry) {
 // Unfinished is what a Ledger says to remember while a Snapshot is being written: more than there can be.
 const Unfinished = math.MaxInt
 
-// Snapshot gives all records of the state, in parts of at most so many records; the rest of the topic's records of this
+// Snapshot writes all records of the state, in parts of at most so many records; the rest of the topic's records of this
 // account is superfluous then. The ledger comes twice: first with more entries than there can be, so that parts that were
 // written without the last one count as a state that is lost, and as it is at the end.
 func (s *State) Snapshot(most int, write func([]Record) error) error {
@@ -146,7 +146,7 @@ func (s *State) Snapshot(most int, write func([]Record) error) error {
 	return write(append(part, Record{ledgerKey(s.Account), s.Ledger.encode()}))
 }
 
-// remembered are the records of all conversations and of all letters that were replayed.
+// remembered returns the records of all conversations and of all letters that were replayed.
 func (s *State) remembered() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		for id, res := range s.Letters {

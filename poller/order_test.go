@@ -79,11 +79,11 @@ func TestWhatWasReadLaterIsNewer(t *testing.T) {
 			step()
 		}
 		long := Span(time.Now().Add(-40*time.Minute), time.Now().Add(-20*time.Minute))
-		p.lanes[1], p.current = p.reader.begin(Task{Window: long, Why: Gap}), 1
+		p.lanes[1], p.current = p.reader.begin(Task{Window: long, Reason: Gap}), 1
 		for range 3 { // of 24 requests
 			step()
 		}
-		p.lanes[0] = p.reader.begin(Task{Window: Window{long.Start, long.Start.Add(30 * time.Second)}, Why: Head})
+		p.lanes[0] = p.reader.begin(Task{Window: Window{long.Start, long.Start.Add(30 * time.Second)}, Reason: Head})
 		for p.lanes != [2]*reading{} {
 			step()
 		}

@@ -9,12 +9,12 @@ import (
 const longestBackoff = time.Minute
 
 // outage is a time in which the service answers nothing. It is logged on the way in and on the way out. A window that fails
-// while others are read is none.
+// while others are read is not one.
 type outage struct {
 	failures   int // in a row
 	first      time.Time
 	until      time.Time // no request is made before
-	began      time.Time // zero while there is none
+	began      time.Time // zero while there is no outage
 	category   string
 	text, hint string // of the last failure
 	attempts   int
@@ -45,8 +45,8 @@ func (o *outage) failed(p *Poller, t Task, err error, now time.Time) {
 	}
 	if o.category != category {
 		o.category = category
-		p.cfg.Log.Warn().Err(err).Str("category", category).Str("hint", hint).Str("reason", string(t.Why)).
-			Stringer("window", t.Window).Msg("service cannot be read; retrying until it can")
+		p.cfg.Log.Warn().Err(err).Str("category", category).Str("hint", hint).Str("reason", string(t.Reason)).
+			Stringer("window", t.Window).Msg("service cannot be read; retrying")
 	}
 	p.publishStatus(now)
 }
@@ -68,35 +68,35 @@ func (o *outage) stepped(by time.Duration) {
 
 func (o *outage) wait(now time.Time) time.Duration { return waitUntil(o.until, now, longestBackoff) }
 
-// quiet is a time in which there are no new rows: an account that has none looks as healthy as one that is asked for with the wrong
+// noRows is a time in which there are no new rows: an account that has none looks as healthy as one that is asked for with the wrong
 // settings.
-type quiet struct{ told bool }
+type noRows struct{ logged bool }
 
-// quietAfter is how long there may be no rows without anybody being told, where there were some.
-const quietAfter = 24 * time.Hour
+// noRowsAfter is how long there may be no new rows, where there were some, until that is logged.
+const noRowsAfter = 24 * time.Hour
 
-// tell logs once that there are no rows, and that there are some again.
-func (q *quiet) tell(p *Poller, at time.Time) {
+// log logs once that there are no rows, and that there are some again.
+func (n *noRows) log(p *Poller, at time.Time) {
 	l := p.agenda.Ledger
-	if q.told == l.quiet(at, p.cfg.Settle) {
+	if n.logged == l.withoutRows(at, p.cfg.Settle) {
 		return
 	}
-	if q.told = !q.told; !q.told {
-		p.cfg.Log.Info().Msg("the service shows new conversations again")
+	if n.logged = !n.logged; !n.logged {
+		p.cfg.Log.Info().Msg("new conversations again")
 		return
 	}
 	line := p.cfg.Log.Warn().Time("from", l.From)
 	if !l.LastRow.IsZero() {
 		line = line.Time("last_row", l.LastRow)
 	}
-	line.Msg("no row is new: the service answers, and shows no conversation that was not known. If there should be some, look at " +
-		"SMARTASSIST_ACCOUNT_ID, SMARTASSIST_STREAM_ID, SMARTASSIST_CHANNELS and SMARTASSIST_QUEUES")
+	line.Str("hint", "if there should be some, look at SMARTASSIST_ACCOUNT_ID, SMARTASSIST_STREAM_ID, SMARTASSIST_CHANNELS and SMARTASSIST_QUEUES").
+		Msg("no new conversations")
 }
 
-// quiet reports whether no row has come for too long; where none ever has, as soon as all was read that was to be.
-func (l *Ledger) quiet(at time.Time, settle time.Duration) bool {
+// withoutRows reports whether no row has come for too long; where none ever has, as soon as all was read that was to be.
+func (l *Ledger) withoutRows(at time.Time, settle time.Duration) bool {
 	if l.LastRow.IsZero() {
 		return !l.From.IsZero() && at.Sub(l.From) >= time.Hour && !l.Coverage.Through(l.From).Before(at.Add(-settle-time.Hour/2))
 	}
-	return at.Sub(l.LastRow) >= quietAfter
+	return at.Sub(l.LastRow) >= noRowsAfter
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/convstream/convstream/poller/smartassist"
 )
 
-// Config is what a Poller is told. Nothing of it changes while it runs.
+// Config holds the settings of a Poller. They do not change while it runs.
 type Config struct {
 	Selection   string        // hash of what is asked for; coverage holds for one selection
 	PagingOf    string        // hash of what the service's paging may depend on; a change makes it be examined anew
@@ -43,27 +43,27 @@ type Errand func(context.Context, *Poller) error
 // It makes one request at a time. What to ask for is the agenda's choice; a window takes one request or many, and those of the
 // newest rows come between those of others.
 type Poller struct {
-	cfg     Config
-	source  Source
-	sink    Sink
-	state   *State
-	agenda  Agenda // with what was read and is not committed yet
-	pending pending
-	reader  Reader
-	lanes   [2]*reading // of the newest rows, and of all else; nil where nothing is being read
-	current int         // the lane that asked last
-	turn    int         // requests made
-	answers int         // of these, those that were answered
+	cfg      Config
+	source   Source
+	sink     Sink
+	state    *State
+	agenda   Agenda // with what was read and is not committed yet
+	pending  pending
+	reader   Reader
+	lanes    [2]*reading // of the newest rows, and of all else; nil where nothing is being read
+	current  int         // the lane that asked last
+	requests int         // made so far
+	answered int         // of these, those that were answered
 
-	outage    outage
-	quiet     quiet
-	steps     steps
-	clockTold bool // the log says that the clocks differ
-	clockSet  bool // ours was set since the last answer
-	prints    prints
-	sweptAt   time.Time
-	told      map[Window]bool // partial windows that were logged
-	status    atomic.Pointer[Status]
+	outage        outage
+	noRows        noRows
+	steps         steps
+	clockLogged   bool // the log says that the clocks differ
+	clockSet      bool // ours was set since the last answer
+	prints        prints
+	sweptAt       time.Time
+	partialLogged map[Window]bool // partial windows that were logged
+	status        atomic.Pointer[Status]
 }
 
 // New returns a Poller that goes on from the state, which it takes over: it changes the Ledger as it likes, and all else only when a
@@ -72,11 +72,11 @@ func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	p := &Poller{cfg: cfg, source: source, sink: sink, state: state, told: map[Window]bool{}}
+	p := &Poller{cfg: cfg, source: source, sink: sink, state: state, partialLogged: map[Window]bool{}}
 	now := cfg.Now()
 	if state.Sequence > 0 && state.Asked != cfg.Selection {
 		state.reselect(Horizon(cfg.Tiers), now)
-		cfg.Log.Info().Time("from", state.From).Msg("stream, channels or queues have changed: reading anew from here")
+		cfg.Log.Info().Time("from", state.From).Msg("stream, channels or queues changed; reading anew")
 	}
 	if state.PagingOf != cfg.PagingOf {
 		state.Paging = Paging{}
@@ -106,15 +106,15 @@ func (p *Poller) RunOnce(ctx context.Context) (time.Duration, error) {
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
-	p.turn++
-	p.take(r, page, err)
+	p.requests++
+	p.handle(r, page, err)
 	if !p.pending.urgent() && p.pending.wait() > 0 {
 		return 0, nil
 	}
 	return 0, p.commit(ctx)
 }
 
-// now is what our clock says. Where it was set meanwhile, what is kept in its terms is set with it.
+// now returns what our clock says. Where it was set meanwhile, what is kept in its terms is set with it.
 func (p *Poller) now() time.Time {
 	now := p.cfg.Now()
 	if by := p.steps.step(now); by != 0 {
@@ -131,7 +131,7 @@ func (p *Poller) now() time.Time {
 }
 
 // Run calls RunOnce until the context ends or the Sink fails, and returns why. Between two requests it does the errands that come;
-// nil is for none. An errand's error ends it as the Sink's does.
+// nil means that there are no errands. An errand's error ends it as the Sink's does.
 func (p *Poller) Run(ctx context.Context, errands <-chan Errand) error {
 	defer p.giveUp()
 	timer := time.NewTimer(0)
@@ -155,7 +155,7 @@ func (p *Poller) Run(ctx context.Context, errands <-chan Errand) error {
 	}
 }
 
-// deduplication is by what rows are judged.
+// deduplication returns what rows are judged by.
 func (p *Poller) deduplication() Deduplication {
 	return Deduplication{Mode: p.cfg.Deduplicate, Ignore: p.cfg.Ignore, Refused: p.sink.Refused}
 }
@@ -177,8 +177,8 @@ func (p *Poller) choose(now time.Time) (r *reading, wait time.Duration) {
 		return nil, wait
 	}
 	order := [2]int{0, 1}
-	settled := p.lanes[1] != nil && p.lanes[1].task.Why == Settled
-	if p.turn%10 == 9 || settled && p.turn%2 == 1 {
+	settled := p.lanes[1] != nil && p.lanes[1].task.Reason == Settled
+	if p.requests%10 == 9 || settled && p.requests%2 == 1 {
 		order = [2]int{1, 0}
 	}
 	wait = longestIdle
@@ -186,7 +186,7 @@ func (p *Poller) choose(now time.Time) (r *reading, wait time.Duration) {
 		r, d := p.next(lane, now)
 		if r != nil {
 			if lane != p.current && p.lanes[p.current] != nil {
-				p.part(p.lanes[p.current]) // what it has read is older than what comes now
+				p.bundlePart(p.lanes[p.current]) // what it has read is older than what comes now
 			}
 			p.current = lane
 			return r, 0
@@ -218,14 +218,14 @@ func (p *Poller) next(lane int, now time.Time) (*reading, time.Duration) {
 	return p.lanes[lane], 0
 }
 
-// take takes what came of a read's question.
-func (p *Poller) take(r *reading, page smartassist.Page, err error) {
+// handle takes what came of a read's question.
+func (p *Poller) handle(r *reading, page smartassist.Page, err error) {
 	now := p.now()
 	if err != nil {
 		p.outage.failed(p, r.task, err, now)
 	} else {
 		p.clockSet = false
-		p.answers++
+		p.answered++
 		p.outage.answered(p, now)
 	}
 	switch {
@@ -233,17 +233,17 @@ func (p *Poller) take(r *reading, page smartassist.Page, err error) {
 		r.notBefore = time.Time{} // the outage holds it back
 		p.dropHead(r, err)
 		return
-	case err != nil && r.failed(err, p.answers, !p.outage.began.IsZero(), now):
+	case err != nil && r.failed(err, p.answered, !p.outage.began.IsZero(), now):
 		return
 	}
 	if r.answered(page, err); r.asking {
 		if r.collector.rows.bytes >= bundleBytes/2 {
-			p.part(r)
+			p.bundlePart(r)
 		}
 		return
 	}
-	p.end(r)
-	p.ended(r, now)
+	p.freeLane(r)
+	p.finish(r, now)
 }
 
 // dropHead ends the read of the newest rows after a failure that concerns every question: by the time of the next one there are
@@ -253,12 +253,12 @@ func (p *Poller) dropHead(failed *reading, err error) {
 	if h == nil || throttled(err) && (h != failed || len(h.collector.met) > 0) {
 		return
 	}
-	p.part(h)
-	p.end(h)
+	p.bundlePart(h)
+	p.freeLane(h)
 }
 
-// end gives the read's lane free.
-func (p *Poller) end(r *reading) {
+// freeLane ends the read and frees its lane.
+func (p *Poller) freeLane(r *reading) {
 	r.stop()
 	p.lanes[r.task.lane()] = nil
 }

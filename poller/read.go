@@ -10,19 +10,19 @@ import (
 // Read is what was found in a window.
 type Read struct {
 	Window
-	Rows     []smartassist.Row // each row once, by identity and session; the newest content that was met
-	At       time.Time         // when it was read: the earlier of our clock and the service's, at the first page; of a part, at its first
-	First    time.Time         // that of the whole read
-	Clock    Clock             // at the first page
-	Requests int
-	All      int           // requests of the whole read, where it was taken in parts
-	Met      int           // rows of the whole read
-	Began    int           // of these, those that began in the window
-	Withheld bool          // some of its rows are not published yet
-	Proven   bool          // all pages of the window were read, and that is certain
-	Partial  Reason        // why the window cannot be read whole, now or later; "" if it can
-	Narrow   time.Duration // how wide to ask for its beginning instead, since the window holds more than can be proven; else 0
-	Err      error         // why it ended before that was known; the rows are those that came until then
+	Rows          []smartassist.Row // each row once, by identity and session; the newest content that was met
+	At            time.Time         // when it was read: the earlier of our clock and the service's, at the first page; of a part, at its first
+	First         time.Time         // that of the whole read
+	Clock         Clock             // at the first page
+	Requests      int
+	TotalRequests int           // of the whole read, where it was taken in parts
+	Met           int           // rows of the whole read
+	Began         int           // of these, those that began in the window
+	Withheld      bool          // some of its rows are not published yet
+	Proven        bool          // all pages of the window were read, and that is certain
+	Partial       Cause         // why the window cannot be read whole, now or later; "" if it can
+	Narrow        time.Duration // how wide to ask for its beginning instead, since the window holds more than can be proven; else 0
+	Err           error         // why it ended before that was known; the rows are those that came until then
 }
 
 const (
@@ -30,7 +30,7 @@ const (
 	maxPasses = 5           // walks over one window until two agree
 )
 
-// observed is the density after the read. Rows count of which a narrower window would show fewer: where the service returns whole
+// observed returns the density after the read. Rows count of which a narrower window would show fewer: where the service returns whole
 // days, or every conversation that was under way, a window may overflow the page however narrow it is; then only those count
 // that began in it, or windows would shrink to a second each.
 func (r Read) observed(d Density, limit int, ignoresTime bool) Density {
@@ -47,8 +47,8 @@ func (r Read) observed(d Density, limit int, ignoresTime bool) Density {
 type Ask func(smartassist.Query) (smartassist.Page, error)
 
 var (
-	errStopped    = errors.New("the read was given up")
-	errSmallPages = errors.New("not all of it came in smaller pages")
+	errStopped    = errors.New("read stopped")
+	errSmallPages = errors.New("smaller pages did not return all rows")
 )
 
 // Reader reads windows whole, whatever the service's paging does, and says so where it cannot.
@@ -88,7 +88,7 @@ func (r *Reader) read(c *collector) Read {
 		return c.failed(err)
 	case end == ended:
 		return c.whole()
-	case !c.usual(): // other pages may do better
+	case !c.usualLimit(): // other pages may do better
 		return c.failed(errSmallPages)
 	case end == unsteady && !splittable && c.settled():
 		return c.partial(Unsteady)
@@ -132,14 +132,14 @@ func (r *Reader) prove(c *collector, page smartassist.Page) (bool, error) {
 			return false, err
 		}
 		for _, offset := range r.nextOffsets(c, n) {
-			_, none, err := c.behind(c.limit, offset, true)
+			_, absent, err := c.behind(c.limit, offset, true)
 			if err != nil {
 				return false, err
 			}
-			fails = fails || none
+			fails = fails || absent
 		}
 		if c.known() == before {
-			if c.usual() && !fails { // an error is no proof that can be built on
+			if c.usualLimit() && !fails { // an error does not prove it
 				r.Paging.proved(n)
 			}
 			return true, nil
@@ -149,7 +149,7 @@ func (r *Reader) prove(c *collector, page smartassist.Page) (bool, error) {
 			return false, err
 		}
 		if len(page.Rows) < c.known() {
-			if c.usual() {
+			if c.usualLimit() {
 				r.Paging.disproved()
 			}
 			return false, nil
@@ -158,7 +158,7 @@ func (r *Reader) prove(c *collector, page smartassist.Page) (bool, error) {
 	return false, nil
 }
 
-// nextOffsets are the offsets at which more rows would show if a page of n rows were not the last. Where offsets count
+// nextOffsets returns the offsets at which more rows would show if a page of n rows were not the last. Where offsets count
 // pages that is page 1. Where they count rows it is n: what was cut off stands there, and behind it what stands behind
 // rows that were taken out of the page; of a page that may have lost most of its rows, also the limit.
 func (r *Reader) nextOffsets(c *collector, n int) []int {

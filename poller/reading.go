@@ -27,12 +27,12 @@ type reading struct {
 	withheld  bool      // a row of it is not published yet
 	failures  int       // of the question at hand
 	notBefore time.Time // it is not asked again before
-	// answersThen is how many requests had been answered when it failed first.
-	answersThen int
-	page        smartassist.Page
-	err         error
-	next        func() (smartassist.Query, bool)
-	stop        func()
+	// answeredBefore is how many requests had been answered when it failed first.
+	answeredBefore int
+	page           smartassist.Page
+	err            error
+	next           func() (smartassist.Query, bool)
+	stop           func()
 }
 
 // begin starts to read a window; the first question is at hand then.
@@ -72,25 +72,25 @@ const (
 // failed reports whether the question at hand is asked again, after it was answered with an error: after half a
 // second, then 1, 2 and 4 seconds. answers is how many requests have been answered so far. A read of which there are pages is not
 // given up before something else could be read meanwhile: it is more likely to be the service that fails. In an outage, when each
-// try waits longer, the newest rows are not asked for with the same question twice: the next head begins behind it, and tells
+// try waits longer, the newest rows are not asked for with the same question twice: the next head begins behind it, and shows
 // whether it is the service that fails or this window.
 func (g *reading) failed(err error, answers int, outage bool, now time.Time) (again bool) {
 	if g.failures == 0 {
-		g.answersThen = answers
+		g.answeredBefore = answers
 	}
 	most := tries
 	switch {
 	case g.task.Retry:
 		most = triesAgain
-	case outage && g.task.Why == Head && len(g.collector.met) == 0:
+	case outage && g.task.Reason == Head && len(g.collector.met) == 0:
 		most = 1
-	case g.collector.known() > 0 && g.task.Why != Head && answers == g.answersThen:
+	case g.collector.known() > 0 && g.task.Reason != Head && answers == g.answeredBefore:
 		most = triesAlone
 	}
 	if g.failures++; isTimeout(err) {
 		g.failures += timeout - 1
 	}
-	if refused(err) || g.failures >= most || g.collector.mayNotBe(g.failures, err) {
+	if refused(err) || g.failures >= most || g.collector.isAbsent(g.failures, err) {
 		return false
 	}
 	g.collector.requests++
@@ -118,7 +118,7 @@ func (g *reading) wait(now time.Time) time.Duration {
 	return waitUntil(g.notBefore, now, 8*time.Second)
 }
 
-// waitUntil returns how long it is until the instant; 0 where that is longer than anybody would have waited: then the clock was
+// waitUntil returns how long it is until the instant; 0 where that is longer than any wait: then the clock was
 // set back.
 func waitUntil(at, now time.Time, longest time.Duration) time.Duration {
 	if d := at.Sub(now); d <= longest {

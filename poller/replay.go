@@ -24,23 +24,23 @@ type Replayed struct {
 
 // ErrNewerIsDead says of a letter that it can be resolved once a newer one is.
 var ErrNewerIsDead = errors.New("a newer content of the conversation is a dead letter too: replay that one; or DEDUPLICATE_IGNORE has changed since, " +
-	"so that this one is not recognised: replay it with the value of then, or have its row with convstream dead-letters list --rows")
+	"so that this one is not recognised: replay it with the value of then, or see its row with convstream dead-letters list --rows")
 
-// Why else a letter cannot be published though nothing is wrong with its row.
+// Further reasons why a letter cannot be published though its row is valid.
 var (
-	errForgotten = errors.New("its conversation was last shown longer ago than REREAD reaches, so the numbers of its revisions are no longer known; " +
-		"the row is to be had with convstream dead-letters list --rows")
-	errDoubt = errors.New("it is not known whether it was published: an early version, which did not remember that, was the last to meet a new content of the conversation; " +
-		"the row is to be had with convstream dead-letters list --rows")
+	errForgotten = errors.New("its conversation was last shown longer ago than REREAD reaches, so its revision numbers are no longer known; " +
+		"see the row with convstream dead-letters list --rows")
+	errDoubt = errors.New("it is not known whether it was published: an early version, which did not record that, was the last to read a new content of the conversation; " +
+		"see the row with convstream dead-letters list --rows")
 )
 
-// Replay tries dead letters again and commits what comes of it, in a transaction of its own, and gives what became of each.
+// Replay tries dead letters again and commits what comes of it, in a transaction of its own, and returns what became of each.
 // It is for the goroutine that runs the Poller, in an [Errand]. An error is the Sink's: then it is not known what became of the
 // letters, and a Replay by the Poller that recovers finds out.
 //
 // The memory knows of every conversation the newest content that was met, and whether that content went to the dead
-// letters. A letter is published only if it is that content and did: so a letter is published once, whoever forgets what
-// about letters, and never after a newer content. What was resolved is remembered beside it, to be told.
+// letters. A letter is published only if it is that content and did: so a letter is published once, whatever is forgotten
+// about letters, and never after a newer content. What was resolved is remembered beside it, to be reported.
 func (p *Poller) Replay(ctx context.Context, letters []Letter) ([]Replayed, error) {
 	now := p.now()
 	if err := p.commit(ctx); err != nil { // a refusal must point to letters, not to what was read before them
@@ -57,8 +57,8 @@ func (p *Poller) Replay(ctx context.Context, letters []Letter) ([]Replayed, erro
 	}
 	at := now.UTC().Truncate(time.Second)
 	n.letters = r.resolved
-	p.put(Batch{
-		Read: Read{Window: Window{at, at}, Rows: r.rows, At: at}, Why: Replay, Fresh: r.Fresh, Unchanged: r.Unchanged,
+	p.addBatch(Batch{
+		Read: Read{Window: Window{at, at}, Rows: r.rows, At: at}, Reason: Replay, Fresh: r.Fresh, Unchanged: r.Unchanged,
 		Selection: p.agenda.Selection(),
 	}, true)
 	return out, p.commit(ctx)
@@ -110,7 +110,7 @@ func (r *replay) one(l Letter) Replayed {
 		r.Unchanged++
 		return r.resolve(l, Resolution{Fate: LetterSuperseded})
 	}
-	// A row that could be no conversation and, for this version, is one: the memory has it by its bytes.
+	// A row that could not be a conversation and, for this version, is one: the memory has it by its bytes.
 	d, known := r.lookup(bytesKey(l.Row))
 	if !known {
 		return stays(errForgotten)
@@ -119,7 +119,7 @@ func (r *replay) one(l Letter) Replayed {
 	return r.publishLetter(l, p, fingerprint)
 }
 
-// aside tells whether the newest content of the place went to the dead letters. Where the identity has no revision yet,
+// aside returns whether the newest content of the place went to the dead letters. Where the identity has no revision yet,
 // nothing of it was published.
 func (p place) aside() aside {
 	if p.e.aside == maybeAside && p.main.revision == 0 {
@@ -128,7 +128,7 @@ func (p place) aside() aside {
 	return p.e.aside
 }
 
-// resolution is what became of a letter before, now or earlier.
+// resolution returns what became of a letter before, now or earlier.
 func (r *replay) resolution(id LetterID) (Resolution, bool) {
 	if res, ok := r.resolved[id]; ok {
 		return res, true

@@ -136,15 +136,15 @@ func TestReplayUnderAnotherIgnore(t *testing.T) {
 // by replaying it, also when the memory has forgotten the conversation.
 func TestReplayOfARowOfAnOlderVersion(t *testing.T) {
 	r := contact("c-1", "s1", "CLOSED")
-	none := r
-	none.Err = errors.New("no conversation")
+	rejected := r
+	rejected.Err = errors.New("no conversation")
 	letter := Letter{LetterID{1}, r, at(0)}
 	for name, publish := range map[string]func(*State) bool{
 		"read":     func(s *State) bool { return len(readOnce(s, nil, r).Fresh) == 1 },
 		"replayed": func(s *State) bool { return replayOnce(s, Deduplication{}, letter)[0].Fate == LetterPublished },
 	} {
 		var s State
-		readOnce(&s, nil, none)
+		readOnce(&s, nil, rejected)
 		if !publish(&s) {
 			t.Fatalf("%s: not published", name)
 		}
@@ -162,11 +162,11 @@ func TestReplayOfARowOfAnOlderVersion(t *testing.T) {
 // TestDraftForgetsAndRemembers: within one draft a row may be put aside, be forgotten by its bytes and be met again.
 func TestDraftForgetsAndRemembers(t *testing.T) {
 	r := contact("c-1", "s1", "CLOSED")
-	none := r
-	none.Err = errors.New("no conversation")
+	rejected := r
+	rejected.Err = errors.New("no conversation")
 	var s State
 	d := s.Seen.Draft()
-	for i, rows := range [][]smartassist.Row{{none}, {r}, {none}, {none}} {
+	for i, rows := range [][]smartassist.Row{{rejected}, {r}, {rejected}, {rejected}} {
 		j := d.Judge(rows, Deduplication{Mode: ByRevision}, at(0), at(0))
 		if want := []int{1, 0, 1, 0}[i]; len(j.Dead) != want {
 			t.Errorf("step %d: %d dead letters, want %d", i, len(j.Dead), want)

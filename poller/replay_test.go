@@ -158,8 +158,8 @@ func TestLettersThatCannotBePublished(t *testing.T) {
 		}
 		w.refused[newer.Fingerprint(smartassist.Ignore{})] = rapid.Bool().Draw(t, "refused")
 		letters := []Letter{{LetterID{1}, row(`42`), at(0)}, {LetterID{2}, contact("c-9", "s1", "CLOSED"), at(0)}, w.letters[0]}
-		for i, why := range []string{"object", "REREAD", "a newer content"} {
-			if o := w.replay(letters, at(1))[i]; o.Fate != LetterDead || o.Err == nil || !strings.Contains(o.Err.Error(), why) {
+		for i, reason := range []string{"object", "REREAD", "a newer content"} {
+			if o := w.replay(letters, at(1))[i]; o.Fate != LetterDead || o.Err == nil || !strings.Contains(o.Err.Error(), reason) {
 				t.Errorf("letter %d: %+v", i, o)
 			}
 		}

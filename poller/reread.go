@@ -9,7 +9,7 @@ func (a Agenda) reread(now time.Time) (Task, time.Duration) {
 	w, most, wait := a.overdue(pieces)
 	crowded := a.Spare && most >= overloaded && a.rereads%3 > 0
 	if wait <= 0 && !crowded {
-		return Task{Window: a.narrowed(w, Reread), Why: Reread}, 0
+		return Task{Window: a.narrowed(w, Reread), Reason: Reread}, 0
 	}
 	if !a.Spare {
 		return Task{}, wait
@@ -19,10 +19,10 @@ func (a Agenda) reread(now time.Time) (Task, time.Duration) {
 		rows = crowdedRows
 	}
 	if likely, ok := a.likely(at, rows); ok {
-		return Task{Window: a.narrowed(likely, Reread), Why: Reread, Spare: !crowded}, 0
+		return Task{Window: a.narrowed(likely, Reread), Reason: Reread, Spare: !crowded}, 0
 	}
 	if wait <= 0 {
-		return Task{Window: a.narrowed(w, Reread), Why: Reread}, 0
+		return Task{Window: a.narrowed(w, Reread), Reason: Reread}, 0
 	}
 	return Task{}, min(wait, spareIdle)
 }
@@ -35,7 +35,7 @@ const overloaded = 2
 const spareIdle = 5 * time.Second
 
 // overdue returns the piece whose re-reading is most overdue, in units of its tier's cadence, and with it the neighbours that
-// are on their way to it, as far as one read is likely to hold: they cost next to nothing then. Else it tells how long it is
+// are on their way to it, as far as one read is likely to hold: they cost next to nothing then. Else wait is how long it is
 // until one is due.
 func (a Agenda) overdue(pieces []piece) (w Window, cadences float64, wait time.Duration) {
 	best, most, wait := -1, 0.0, longestIdle
@@ -44,7 +44,7 @@ func (a Agenda) overdue(pieces []piece) (w Window, cadences float64, wait time.D
 			wait = min(wait, max(time.Second, time.Duration((1-p.overdue)*float64(p.every))))
 			continue
 		}
-		// The older the tier, the more it gives way when not everything can be done.
+		// The older the tier, the later it comes when not everything can be done.
 		if score := p.overdue / float64(2+p.tier); score > most {
 			best, most = i, score
 		}
@@ -112,7 +112,7 @@ func (a Agenda) pieces(at time.Time) []piece {
 	return out
 }
 
-// ago is the instant at which the tier begins; the present for tier -1.
+// ago returns the instant at which the tier begins; the present for tier -1.
 func (a Agenda) ago(at time.Time, tier int) time.Time {
 	if tier < 0 {
 		return at.UTC().Truncate(time.Second)
@@ -126,11 +126,11 @@ type cell struct {
 	rows    float64 // that are to be expected
 	changes float64 // of these, those that have changed since they were last read
 	waiting float64 // for how long these have been waiting, in seconds together
-	left    bool    // it is not worth a request
+	skipped bool    // it is not worth a request
 }
 
 const (
-	// leastChanges is how many changes a spare request must be expected to find. Fewer are not worth it: whoever shares the
+	// leastChanges is how many changes a spare request must be expected to find. Fewer are not worth it: others that share the
 	// account's quota would have no use of what is left either, but a row that never changes is not worth looking at.
 	leastChanges = 0.004
 
@@ -158,7 +158,7 @@ func (a Agenda) likely(at time.Time, rows float64) (Window, bool) {
 	for range mostRuns {
 		best, most := -1, 0.0
 		for i, c := range cells {
-			if value := c.waiting / max(c.rows, 1); value > most && !c.left {
+			if value := c.waiting / max(c.rows, 1); value > most && !c.skipped {
 				best, most = i, value
 			}
 		}
@@ -172,7 +172,7 @@ func (a Agenda) likely(at time.Time, rows float64) (Window, bool) {
 			return w, true
 		}
 		for i := from; i <= to; i++ {
-			cells[i].left = true
+			cells[i].skipped = true
 		}
 	}
 	return Window{}, false
@@ -200,7 +200,7 @@ func (a Agenda) extend(cells []cell, i int, most float64) (run cell, from, to in
 	return run, from, to
 }
 
-// worth is what there is to gain with a row of the cell.
+// worth returns what there is to gain with a row of the cell.
 func (c cell) worth() float64 { return c.waiting / max(c.rows, 0.01) }
 
 // with joins two neighbours.
@@ -226,7 +226,7 @@ func (a Agenda) cells(at time.Time) []cell {
 				free.Start = c.End
 				middle := at.Sub(c.Start.Add(c.Len() / 2)).Seconds()
 				c.rows = a.Density.Rows(c.Window)
-				changes, waiting := a.law.unseen(middle-since(s.ReadAt, at).Seconds(), middle)
+				changes, waiting := a.forecast.unseen(middle-since(s.ReadAt, at).Seconds(), middle)
 				c.changes, c.waiting = changes*c.rows, waiting*c.rows
 				out = append(out, c)
 			}
@@ -235,7 +235,7 @@ func (a Agenda) cells(at time.Time) []cell {
 	return out
 }
 
-// tolerance is how far the instants of reading of two neighbours may lie apart for them to be scheduled as one, at an instant: a
+// tolerance returns, for an instant, how far the instants of reading of two neighbours may lie apart for them to be scheduled as one: a
 // fraction of the cadence of the tier into which the end of the later one falls, and of how long ago they were read; beyond
 // the horizon any.
 func (a Agenda) tolerance(at time.Time) func(end, readAt time.Time) time.Duration {
@@ -253,7 +253,7 @@ func (a Agenda) tolerance(at time.Time) func(end, readAt time.Time) time.Duratio
 	}
 }
 
-// Horizon is how far back anything is read again: the age of the last tier, zero where nothing is.
+// Horizon returns how far back anything is read again: the age of the last tier, zero where nothing is.
 func Horizon(tiers []Tier) time.Duration {
 	if len(tiers) == 0 {
 		return 0

@@ -52,13 +52,13 @@ type Entry struct {
 	list        uint8     // what the fingerprint leaves out: a number in Ledger.Ignored
 }
 
-// aside tells whether a content was put aside.
+// aside is whether a content was put aside.
 type aside uint8
 
 const (
 	notAside   aside = iota // it was published
 	isAside                 // it went to the dead letters and was not published since
-	maybeAside              // an early version wrote the entry, which did not tell the two apart
+	maybeAside              // an early version wrote the entry, which did not distinguish the two
 )
 
 // quantum is the resolution in which Entry.shown is kept: coarse, so that re-reading a row that did not change seldom
@@ -91,7 +91,7 @@ type slot struct {
 // mostInShard is how many entries a shard holds on average before there are twice as many shards.
 const mostInShard = 512
 
-// shardOf is the place of the key's shard among n.
+// shardOf returns the place of the key's shard among n.
 func shardOf(k Key, n int) int {
 	return int(binary.BigEndian.Uint32(k[:]) >> (33 - bits.Len(uint(n))))
 }
@@ -138,10 +138,10 @@ type Remembered struct {
 	Forget bool
 }
 
-// Len is how many entries are remembered.
+// Len returns how many entries are remembered.
 func (s *Seen) Len() int { return s.length }
 
-// lenWith is how many entries are remembered with the changes, each key of which stands there once.
+// lenWith returns how many entries are remembered with the changes, each key of which stands there once.
 func (s *Seen) lenWith(changes []Remembered) int {
 	n := s.length
 	for _, c := range changes {
@@ -173,7 +173,7 @@ func (s *Seen) Apply(changes []Remembered) {
 	}
 }
 
-// Expired gives what no window that can still be read could return again: entries last shown by a window that ended
+// Expired returns what no window that can still be read could return again: entries last shown by a window that ended
 // before the instant. At most limit keys are given; the rest comes with a later call.
 func (s *Seen) Expired(before time.Time, limit int) []Remembered {
 	var out []Remembered
@@ -190,9 +190,9 @@ func (s *Seen) Expired(before time.Time, limit int) []Remembered {
 	return out
 }
 
-func (e Entry) print() uint64 { return uint64(e.fingerprint[0]) | uint64(e.fingerprint[1])<<32 }
+func (e Entry) hash() uint64 { return uint64(e.fingerprint[0]) | uint64(e.fingerprint[1])<<32 }
 
-// sessionTag tells the sessions of one identity apart. Two of one conversation share a tag once in 2^32; then each
+// sessionTag distinguishes the sessions of one identity. Two of one conversation share a tag once in 2^32; then each
 // would be published again whenever it was read after the other.
 func sessionTag(session string) uint32 {
 	k := keyOf("t", session, "")

@@ -145,7 +145,7 @@ func TestStateSurvivesRestoring(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := State{Account: "a1", Ledger: Ledger{Sequence: rapid.Int64Range(1, 1<<40).Draw(t, "seq"), From: t0, Asked: "x",
 			Paging: Paging{Unit: UnitRows, Proven: 3, Examined: true}, PagingOf: "y",
-			Reach: at(-100), Failing: []Failing{{Window: window(3, 4), Why: Head, Since: at(1), NotBefore: at(2), Failures: 3, Blamed: 2, Category: "c", Partial: true}},
+			Reach: at(-100), Failing: []Failing{{Window: window(3, 4), Reason: Head, Since: at(1), NotBefore: at(2), Failures: 3, Blamed: 2, Category: "c", Partial: true}},
 			Horizon: Kept{time.Hour, at(5)}, Ignored: [][]string{{}, {"/a"}}, LastRow: at(7)}}
 		s.Learned.At = at(3)
 		s.Learned.Watched[3], s.Learned.Changed[9], s.Learned.Late[0] = 1<<20, 0.5, 3

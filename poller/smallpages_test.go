@@ -17,7 +17,7 @@ func TestSmallPagesMakeNothingPartial(t *testing.T) {
 	now := start.Add(time.Hour)
 	r := &Reader{Limit: 100, Settle: 2 * time.Minute, Now: func() time.Time { return now }, Paging: Paging{Unit: UnitRows, Largest: 100, Proven: 80, Examined: true, Capped: true}}
 	read := func(limit int) Read {
-		g := r.begin(Task{Window: Window{start, start.Add(time.Second)}, Why: Gap, Retry: true, Limit: limit})
+		g := r.begin(Task{Window: Window{start, start.Add(time.Second)}, Reason: Gap, Retry: true, Limit: limit})
 		for g.asking {
 			q := g.query
 			if q.Offset > 10 {

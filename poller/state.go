@@ -27,7 +27,7 @@ type State struct {
 
 // Ledger is the small part of the State: a value, written whole with every commit.
 type Ledger struct {
-	Sequence int64     // of the last commit; 0 = none yet
+	Sequence int64     // of the last commit; 0 before the first
 	From     time.Time // the wanted range begins here; zero until the service's clock is known
 	// Reach is how far back the memory reaches. Nothing before it is ever read again, whatever settings and clocks say: it would
 	// be published anew.
@@ -54,8 +54,8 @@ type Kept struct {
 	Lower time.Time // since when the configured one has been lower; zero if it is not
 }
 
-// after is the horizon to keep at the instant, where so much is configured. It falls only after a day: a setting that was wrong
-// for a minute makes nobody forget.
+// after returns the horizon to keep at the instant, where so much is configured. It falls only after a day: a setting that was wrong
+// for a minute does not shorten the memory.
 func (k Kept) after(configured time.Duration, at time.Time) Kept {
 	switch {
 	case configured >= k.Kept:
@@ -118,7 +118,7 @@ const remedy = "the record is damaged: stop all workers of all accounts with thi
 // Format numbers of the records. A worker refuses a newer one: it must not skip what it does not understand.
 const (
 	ledgerFormat = 1
-	entryFormat  = 2 // 1 did not always tell which contents went to the dead letters
+	entryFormat  = 2 // 1 did not always say which contents went to the dead letters
 )
 
 // ledgerText is the Ledger as JSON: an operator may want to read it.
@@ -148,16 +148,16 @@ func ledgerKey(account string) []byte       { return []byte(account + "/ledger")
 func noteKey(account string) []byte         { return []byte(account + "/note") }
 func entryKey(account string, k Key) []byte { return append([]byte(account+"/seen/"), k[:]...) }
 
-// StatePrefix is what all keys of an account's state records begin with.
+// StatePrefix returns what all keys of an account's state records begin with.
 func StatePrefix(account string) []byte { return []byte(account + "/") }
 
-// NoteRecord is a record in which a Sink keeps something of its own with the state; the poller gives it back as Note.
+// NoteRecord returns a record in which a Sink keeps something of its own with the state; the poller returns it as Note.
 func NoteRecord(account string, note []byte) Record { return Record{noteKey(account), note} }
 
 // IsLedger reports whether the record holds the State's ledger: the last record of every commit.
 func (s *State) IsLedger(r Record) bool { return bytes.Equal(r.Key, ledgerKey(s.Account)) }
 
-// Records are the state records of a commit: the entries that change, and last the ledger as it will be.
+// Records returns the state records of a commit: the entries that change, and last the ledger as it will be.
 func (s *State) Records(next Ledger, changes []Remembered) []Record {
 	out := make([]Record, 0, len(changes)+1)
 	for _, c := range changes {
@@ -178,7 +178,7 @@ func (l Ledger) encode() []byte {
 		Ignored: l.Ignored, Learned: l.Learned, LastRow: seconds(l.LastRow),
 	}
 	for _, c := range l.Coverage.Stretches() {
-		numbers := []int64{c.Start.Unix(), c.End.Unix(), c.ReadAt.Unix(), int64(max(0, slices.Index(reasons, c.Partial)))}
+		numbers := []int64{c.Start.Unix(), c.End.Unix(), c.ReadAt.Unix(), int64(max(0, slices.Index(causes, c.Partial)))}
 		if c.Withheld {
 			numbers = append(numbers, 1)
 		}
@@ -247,10 +247,10 @@ func (l *Ledger) restore(value []byte) error {
 		l.Remembered = *text.Remembered
 	}
 	for _, c := range text.Coverage {
-		if len(c) < 4 || c[3] < 0 || int(c[3]) >= len(reasons) {
+		if len(c) < 4 || c[3] < 0 || int(c[3]) >= len(causes) {
 			return fmt.Errorf("state ledger: a stretch of the coverage has %d numbers; %s", len(c), remedy)
 		}
-		s := Stretch{Window{unix(c[0]), unix(c[1])}, unix(c[2]), reasons[c[3]], len(c) > 4 && c[4] != 0}
+		s := Stretch{Window{unix(c[0]), unix(c[1])}, unix(c[2]), causes[c[3]], len(c) > 4 && c[4] != 0}
 		l.Coverage.stretches = append(l.Coverage.stretches, s)
 	}
 	return l.Validate()
@@ -276,7 +276,7 @@ func (l *Ledger) Validate() error {
 	return nil
 }
 
-// seconds is the instant as it stands in the ledger: Unix seconds, 0 for none.
+// seconds returns the instant as the ledger holds it: Unix seconds, 0 for the zero time.
 func seconds(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -299,7 +299,7 @@ const (
 	listShift = 3 // the number of the list stands above the flags
 )
 
-// mostLists is how many lists of ignored pointers are told apart.
+// mostLists is how many lists of ignored pointers are kept apart.
 const mostLists = 1 << (8 - listShift)
 
 // entrySize is the length of an encoded Entry: format, flags, shown, revision, session, fingerprint.
@@ -320,7 +320,7 @@ func (e Entry) encode() []byte {
 	b = binary.BigEndian.AppendUint16(b, e.shown)
 	b = binary.BigEndian.AppendUint32(b, uint32(e.revision))
 	b = binary.BigEndian.AppendUint32(b, e.session)
-	return binary.BigEndian.AppendUint64(b, e.print())
+	return binary.BigEndian.AppendUint64(b, e.hash())
 }
 
 func decodeEntry(b []byte) (Entry, error) {

@@ -33,7 +33,7 @@ type Status struct {
 // FailingWindow is a window that could not be read, and is tried again.
 type FailingWindow struct {
 	Window
-	Reason   Why       `json:"reason"` // for which it was to be read
+	Reason   Reason    `json:"reason"` // of reading it
 	Since    time.Time `json:"since"`
 	Next     time.Time `json:"next"` // when it is tried again, at the earliest
 	Failures int       `json:"failures"`
@@ -46,7 +46,7 @@ type AgeCount struct {
 	Count float64 `json:"count"`
 }
 
-// RereadState is a tier of the re-read schedule as it is wished and as it really is.
+// RereadState is a tier of the re-read schedule as configured and as it is.
 type RereadState struct {
 	Age    Seconds `json:"age"`
 	Every  Seconds `json:"every"`
@@ -56,13 +56,13 @@ type RereadState struct {
 // Seconds is a duration that reads as such in JSON ("5m0s"), whole seconds of it.
 type Seconds time.Duration
 
-// String gives the duration to the second.
+// String returns the duration to the second.
 func (s Seconds) String() string { return time.Duration(s).Round(time.Second).String() }
 
-// MarshalText gives the duration to the second.
+// MarshalText returns the duration to the second.
 func (s Seconds) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Trouble says that the service cannot be read.
+// Trouble is why the service cannot be read.
 type Trouble struct {
 	Since    time.Time `json:"since"`
 	Category string    `json:"category"`
@@ -71,7 +71,7 @@ type Trouble struct {
 	Attempts int       `json:"attempts"`
 }
 
-// Status gives the latest status. It may be called from any goroutine.
+// Status returns the latest status. It may be called from any goroutine.
 func (p *Poller) Status() Status { return *p.status.Load() }
 
 func (p *Poller) publishStatus(now time.Time) {
@@ -87,7 +87,7 @@ func (p *Poller) publishStatus(now time.Time) {
 	}
 	s.Partial = append(s.Partial, p.state.Coverage.Partial()...)
 	for _, f := range p.agenda.Failing {
-		s.Failing = append(s.Failing, FailingWindow{f.Window, f.Why, f.Since, f.NotBefore, f.Failures, f.Category})
+		s.Failing = append(s.Failing, FailingWindow{f.Window, f.Reason, f.Since, f.NotBefore, f.Failures, f.Category})
 	}
 	if o := p.outage; !o.began.IsZero() {
 		s.Trouble = &Trouble{o.began, o.category, o.text, o.hint, o.attempts}
@@ -108,7 +108,7 @@ func (p *Poller) rereads(now time.Time) []RereadState {
 	return out
 }
 
-// counts are the buckets that hold anything.
+// counts returns the buckets that hold anything.
 func (h Histogram) counts() []AgeCount {
 	out := []AgeCount{}
 	for i, n := range h {

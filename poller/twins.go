@@ -6,7 +6,7 @@ import (
 	"github.com/convstream/convstream/poller/smartassist"
 )
 
-// Two rows that a read shows at once, of one identity and session and with different contents, are no two revisions of
+// Two rows that a read shows at once, of one identity and session and with different contents, are not revisions of
 // each other: neither is the older one. One of them has the place of the identity in the memory; each content of the others,
 // twins, is published once and remembered by itself, so that all of them are there and none comes again with every read.
 

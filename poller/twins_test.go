@@ -66,7 +66,7 @@ func TestReplayWithAClockAhead(t *testing.T) {
 	p := New(cfg, nil, nil, st)
 	p.agenda.Clock = Clock{-ahead, true}
 	now := p.cfg.Now().UTC().Truncate(time.Second)
-	p.put(Batch{Read: Read{Window: Window{now, now}, At: now}, Why: Replay}, true) // as Replay does
+	p.addBatch(Batch{Read: Read{Window: Window{now, now}, At: now}, Reason: Replay}, true) // as Replay does
 	p.forget(p.cfg.Now())
 	if p.agenda.Reach.After(real.Add(-168 * time.Hour)) {
 		t.Errorf("Reach is %v, that is %v from the real now", p.agenda.Reach, p.agenda.Reach.Sub(real))

@@ -30,7 +30,7 @@ func (r *Reader) walk(c *collector, page smartassist.Page, narrows bool) (ending
 		if err != nil || end != ended {
 			return end, err
 		}
-		if c.settled() && c.usual() {
+		if c.settled() && c.usualLimit() {
 			r.Paging.walked(p.chained)
 		}
 		switch {
@@ -53,8 +53,8 @@ func (r *Reader) learnUnit(c *collector, page0 smartassist.Page) error {
 	if r.Paging.Unit != UnitUnknown || len(page0.Rows) < 3 {
 		return nil
 	}
-	page1, none, err := c.behind(c.limit, 1, false)
-	if none || err != nil {
+	page1, absent, err := c.behind(c.limit, 1, false)
+	if absent || err != nil {
 		return err // where there is none, it cannot be found out
 	}
 	switch shared := len(page0.Rows) - without(page0, page1); {
@@ -108,13 +108,13 @@ func (p *pass) run(page smartassist.Page) (ending, error) {
 	p.order, p.limit = keysOf(page), p.collector.limit
 	for at, pages := (step{}), 1; ; pages++ {
 		at = p.step(at, page, pages)
-		next, none, err := p.collector.behind(at.limit, at.offset, p.mayBeLast(page))
+		next, absent, err := p.collector.behind(at.limit, at.offset, p.mayBeLast(page))
 		switch {
 		case err != nil:
 			return unsteady, err
-		case none && p.mayBeLast(page):
+		case absent && p.mayBeLast(page):
 			return ended, nil
-		case none:
+		case absent:
 			return p.upToTheCap(at.offset)
 		}
 		linked := p.linked(at, page, next)
@@ -163,7 +163,7 @@ func (p *pass) mayBeLast(page smartassist.Page) bool {
 	return len(page.Rows) < p.limit && !p.reader.Paging.ShortUnsafe && page.NumResults <= max(len(page.Rows), len(p.met))
 }
 
-// upToTheCap asks for what the service still gives where it refuses an offset: where offsets count rows, the page at the
+// upToTheCap asks for what the service still returns where it refuses an offset: where offsets count rows, the page at the
 // documented cap reaches a little further than page 0.
 func (p *pass) upToTheCap(offset int) (ending, error) {
 	if p.collector.settled() && offset > offsetCap {
@@ -177,7 +177,7 @@ func (p *pass) upToTheCap(offset int) (ending, error) {
 	return capped, err
 }
 
-// asFarAsServed asks again where no cap is in the way, after a page beyond it brought nothing that would tell a cap from the
+// asFarAsServed asks again where no cap is in the way, after a page beyond it brought nothing that would distinguish a cap from the
 // end. For a window of few rows that settles it: whatever stands behind that place fits into one page. Few is at most half
 // a page, and by the service's own count a page, so that rows which are taken out after paging hide none.
 func (p *pass) asFarAsServed(page smartassist.Page) (ending, error) {
@@ -188,8 +188,8 @@ func (p *pass) asFarAsServed(page smartassist.Page) (ending, error) {
 	if p.reader.Paging.Unit != UnitRows || p.narrows {
 		return capped, nil
 	}
-	last, none, err := p.collector.behind(p.collector.limit, offsetCap, false)
-	if none || err != nil || p.add(last) > 0 || !few {
+	last, absent, err := p.collector.behind(p.collector.limit, offsetCap, false)
+	if absent || err != nil || p.add(last) > 0 || !few {
 		return capped, err
 	}
 	return ended, nil
@@ -204,7 +204,7 @@ func (p *pass) add(page smartassist.Page) int {
 	return len(p.met) - before
 }
 
-// step is the step from this page to the next. A page can be shorter than the limit (cut, or thinned) or longer (two sources in
+// step returns the step from this page to the next. A page can be shorter than the limit (cut, or thinned) or longer (two sources in
 // one answer): the smaller number never leaves a row out. An unknown unit steps by one, which is right for both readings.
 func (p *pass) step(at step, page smartassist.Page, pages int) step {
 	limit := p.collector.limit
@@ -213,8 +213,11 @@ func (p *pass) step(at step, page smartassist.Page, pages int) step {
 		offset := at.offset + max(1, min(len(page.Rows), limit)-1)
 		return step{offset, limit, offset}
 	case p.shrinks && pages < limit/2:
-		limit = max(1, min(limit-pages, (len(p.order)-1)/pages)) // of a short page the last rows, if there are no others behind it
-		return step{pages, limit, pages * limit}
+		lower := max(1, min(limit-pages, (len(p.order)-1)/pages)) // of a short page the last rows, if there are no others behind it
+		// Else the page would end where those before ended, and look like the last.
+		if (pages+1)*lower > len(p.order) {
+			return step{pages, lower, pages * lower}
+		}
 	}
 	return step{at.offset + 1, limit, -1}
 }
@@ -252,6 +255,5 @@ func (p *pass) cut(offset int, page, last smartassist.Page) bool {
 		honest := len(last.Rows) > 0 && len(last.Rows) < len(page.Rows) && without(last, page) == 0
 		return !honest && len(page.Rows) > 1
 	}
-	short := len(page.Rows) < p.limit && !p.reader.Paging.ShortUnsafe
-	return !short && !p.reader.Paging.BeyondCap
+	return !p.mayBeLast(page) && !p.reader.Paging.BeyondCap
 }

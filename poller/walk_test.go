@@ -41,6 +41,21 @@ func TestTheEndIsNoCap(t *testing.T) {
 	}
 }
 
+// TestAWalkOfPagesThatAreCut: a service that counts pages and cuts each to 50 rows shows 650 to pages of ever lower limits, and the
+// next one brings nothing new. That is not the end of the window; nor is an empty page behind the documented cap, since the service
+// counts more rows than came.
+func TestAWalkOfPagesThatAreCut(t *testing.T) {
+	for _, rows := range []int{550, 600, 650, 651, 700, 3000} {
+		for _, cap := range []int{0, 10} {
+			s := &paged{rows: rowsEvery(rows, 1000, 0), pages: true, largest: 50, counts: true, cap: cap, beyond: "empty"}
+			read := readAll(t, newReader(at(100_000)), s, Task{Window: window(990, 1020)})
+			if got := identities(read); read.Err != nil || read.Proven && got != rows {
+				t.Errorf("%d of %d rows, cap %d, proven %t, %v", got, rows, cap, read.Proven, read.Err)
+			}
+		}
+	}
+}
+
 // readAll reads a window in one go.
 func readAll(t *testing.T, r *Reader, s Source, task Task) Read {
 	t.Helper()

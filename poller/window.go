@@ -11,32 +11,32 @@ type Window struct {
 	End   time.Time `json:"end"`
 }
 
-// Span gives the window [start, end), cut to whole seconds.
+// Span returns the window [start, end), cut to whole seconds.
 func Span(start, end time.Time) Window {
 	return Window{start.UTC().Truncate(time.Second), end.UTC().Truncate(time.Second)}
 }
 
-// Len is the window's length; never negative.
+// Len returns the window's length; never negative.
 func (w Window) Len() time.Duration { return max(0, w.End.Sub(w.Start)) }
 
-// Empty tells that no second lies in the window.
+// Empty reports whether no second lies in the window.
 func (w Window) Empty() bool { return !w.Start.Before(w.End) }
 
-// Contains tells whether the instant lies in the window.
+// Contains reports whether the instant lies in the window.
 func (w Window) Contains(t time.Time) bool { return !t.Before(w.Start) && t.Before(w.End) }
 
-// Intersect is the part of w that lies in o; it may be empty.
+// Intersect returns the part of w that lies in o; it may be empty.
 func (w Window) Intersect(o Window) Window {
 	return Window{later(w.Start, o.Start), earlier(w.End, o.End)}
 }
 
-// FirstHalf is the earlier half of a window of at least two seconds.
+// FirstHalf returns the earlier half of a window of at least two seconds.
 func (w Window) FirstHalf() Window {
 	half := (w.Len() / 2).Truncate(time.Second)
 	return Window{w.Start, w.Start.Add(max(half, time.Second))}
 }
 
-// String gives the bounds in UTC, the date once where it is the same.
+// String returns the bounds in UTC, the date once where it is the same.
 func (w Window) String() string {
 	layout := "15:04:05"
 	if w.Start.Truncate(24*time.Hour) != w.End.Truncate(24*time.Hour) {

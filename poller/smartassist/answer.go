@@ -44,14 +44,14 @@ const (
 func (c *Client) statusError(resp *http.Response) *Error {
 	// What cannot be read of it does not matter: the status says enough.
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	e := &Error{Status: resp.StatusCode, Err: said(resp.Header, body)}
+	e := &Error{Status: resp.StatusCode, Err: safeText(resp.Header, body)}
 	e.RetryAfter = retryAfter(resp.Header, time.Now())
 	if resp.StatusCode == http.StatusNoContent {
 		return noData(resp.StatusCode, "answer without a body", "status 204 without a body")
 	}
 	e.Kind, e.Category, e.Hint = meaning(resp.StatusCode)
 	if m, ok := findMessage(body); ok {
-		e.is(m)
+		e.classify(m)
 	}
 	if e.Category == CategoryRedirect {
 		e.Err = fmt.Errorf("SMARTASSIST_URL answers with a redirect to %s", redirectHost(resp.Header))
@@ -62,12 +62,12 @@ func (c *Client) statusError(resp *http.Response) *Error {
 	return e
 }
 
-// is makes the error what a known message says that it is.
-func (e *Error) is(m knownMessage) {
+// classify gives the error the kind, category and hint of a known message.
+func (e *Error) classify(m knownMessage) {
 	e.Kind, e.Category, e.Hint = m.kind, m.category, m.hint
 }
 
-// meaning is what a status says by itself.
+// meaning returns what a status says by itself.
 func meaning(status int) (kind ErrorKind, category, hint string) {
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
@@ -84,9 +84,9 @@ func meaning(status int) (kind ErrorKind, category, hint string) {
 	return BadAnswer, CategoryStatus, "is SMARTASSIST_URL the service's address?"
 }
 
-// said is what may be repeated of an answer: a known message and the code of
+// safeText returns what may be repeated of an answer: a known message and the code of
 // {"errors":[{"msg","code"}]}, else only what the answer is made of.
-func said(h http.Header, body []byte) error {
+func safeText(h http.Header, body []byte) error {
 	m, known := findMessage(body)
 	code := errorCode(body)
 	switch {
@@ -97,11 +97,11 @@ func said(h http.Header, body []byte) error {
 	case code != 0:
 		return fmt.Errorf("code %d", code)
 	}
-	return form(h, body)
+	return contentForm(h, body)
 }
 
-// form is what an answer is made of.
-func form(h http.Header, body []byte) error {
+// contentForm returns what an answer is made of.
+func contentForm(h http.Header, body []byte) error {
 	return fmt.Errorf("%d bytes of %s", len(body), contentType(h))
 }
 
@@ -114,7 +114,7 @@ func findMessage(body []byte) (knownMessage, bool) {
 	return knownMessage{}, false
 }
 
-// errorCode is the first code of {"errors":[{"msg","code"}]}, 0 when there is none.
+// errorCode returns the first code of {"errors":[{"msg","code"}]}, 0 when there is none.
 func errorCode(body []byte) int {
 	if !valid(body) {
 		return 0
@@ -134,7 +134,7 @@ func errorCode(body []byte) int {
 	return 0
 }
 
-// contentType is the answer's media type, if it is one that can be repeated.
+// contentType returns the answer's media type, if it is one that can be repeated.
 func contentType(h http.Header) string {
 	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil || len(t) > 40 || t == "" {
@@ -143,7 +143,7 @@ func contentType(h http.Header) string {
 	return t
 }
 
-// redirectHost is where a redirect leads, without the path, which may hold anything.
+// redirectHost returns where a redirect leads, without the path, which may hold anything.
 func redirectHost(h http.Header) string {
 	u, err := url.Parse(h.Get("Location"))
 	if err != nil || u.Host == "" || len(u.Host) > 100 || strings.ContainsFunc(u.Host, func(r rune) bool { return r <= ' ' || r > '~' }) {

@@ -60,7 +60,7 @@ var answers = map[string]struct {
 	"text":                    {200, map[string]string{"Content-Type": person}, person, BadAnswer, CategoryNotJSON, 0, "of unknown type", "SMARTASSIST_URL"},
 	"nothing":                 {200, nil, "", BadAnswer, CategoryNoData, 0, "status 200: answer has no body", "status 200 without a body"},
 	"white space":             {200, nil, " \r\n", BadAnswer, CategoryNoData, 0, "status 200: answer has no body", "status 200 without a body"},
-	"array":                   {200, nil, `[1]`, BadAnswer, CategoryNotJSON, 0, "no JSON object", ""},
+	"array":                   {200, nil, `[1]`, BadAnswer, CategoryNotJSON, 0, "not a JSON object", ""},
 	"no data":                 {200, nil, `{"x":"` + person + `"}`, BadAnswer, CategoryNoData, 0, "no data array, data is absent and numResults is absent", "data is absent and numResults is absent"},
 	"no data, some results":   {200, nil, `{"numResults":3}`, BadAnswer, CategoryNoData, 0, "data is absent and numResults is 3", "data is absent and numResults is 3"},
 	"data null":               {200, nil, `{"data":null}`, BadAnswer, CategoryNoData, 0, "data is null and numResults is absent", "data is null and numResults is absent"},
@@ -114,14 +114,14 @@ func TestAnswersThatAreNoPage(t *testing.T) {
 // checkQuiet holds an error to what it may say.
 func checkQuiet(t *testing.T, e *Error) {
 	t.Helper()
-	said := fmt.Sprintf("%v %s %s", e, e.Category, e.Hint)
+	safeText := fmt.Sprintf("%v %s %s", e, e.Category, e.Hint)
 	for _, leak := range []string{"Jane", "5555", "hush"} {
-		if strings.Contains(said, leak) {
-			t.Errorf("the error says %q", said)
+		if strings.Contains(safeText, leak) {
+			t.Errorf("the error says %q", safeText)
 		}
 	}
-	if len(said) > 500 {
-		t.Errorf("%d characters", len(said))
+	if len(safeText) > 500 {
+		t.Errorf("%d characters", len(safeText))
 	}
 }
 

@@ -33,28 +33,28 @@ func (c *Client) readPage(resp *http.Response, q Query) (Page, error) {
 	case category == CategoryTooLarge:
 		return Page{}, tooLarge(fmt.Sprintf("answer has more than %d rows, where %d were asked for", q.mostRows(), q.Limit))
 	case category != CategoryCut && category != CategoryStructure:
-		return Page{}, noPage(resp.Header, body, category, p.came)
+		return Page{}, noPage(resp.Header, body, category, p.found)
 	case arrivedWhole(resp):
 		page.Rest = p.rest
 	}
 	return page, noPage(resp.Header, body, category, "")
 }
 
-// arrivedWhole tells that what was read without an error is all that was sent. A
+// arrivedWhole reports whether what was read without an error is all that was sent. A
 // body without a length or chunks ends where the connection does, which is also
-// how the network cuts it; a packed one has an end of its own.
+// how the network cuts it; a gzipped one has an end of its own.
 func arrivedWhole(resp *http.Response) bool {
-	return resp.ContentLength >= 0 || packed(resp) || slices.Contains(resp.TransferEncoding, "chunked")
+	return resp.ContentLength >= 0 || gzipped(resp) || slices.Contains(resp.TransferEncoding, "chunked")
 }
 
-// noPage is the error for a 200 that is no page; came says what there was in the
+// noPage returns the error for a 200 that is not a page; found is what there was in the
 // place of data.
-func noPage(h http.Header, body []byte, category, came string) *Error {
+func noPage(h http.Header, body []byte, category, found string) *Error {
 	if category == CategoryNoData {
-		return noDataArray(h, body, came)
+		return noDataArray(h, body, found)
 	}
 	e := &Error{Kind: BadAnswer, Category: category, Status: http.StatusOK}
-	e.Err = fmt.Errorf("%s: %w", whyNoPage[category], form(h, body))
+	e.Err = fmt.Errorf("%s: %w", whyNoPage[category], contentForm(h, body))
 	if category != CategoryCut && category != CategoryStructure { // these hold rows
 		e.Hint = "is SMARTASSIST_URL the service's address, and is there a proxy or a login page before it?"
 	}
@@ -65,27 +65,27 @@ var whyNoPage = map[string]string{
 	CategoryCut:       "answer ends early",
 	CategoryStructure: "rows of the answer cannot be told apart",
 	CategoryHTML:      "answer is a web page",
-	CategoryNotJSON:   "answer is no JSON object",
+	CategoryNotJSON:   "answer is not a JSON object",
 }
 
-// noDataArray is the error for an object that is no page.
-func noDataArray(h http.Header, body []byte, came string) *Error {
+// noDataArray returns the error for an object that is not a page.
+func noDataArray(h http.Header, body []byte, found string) *Error {
 	body = body[:min(len(body), maxErrorBody)]
-	e := noData(http.StatusOK, "", came)
-	e.Err = fmt.Errorf("answer has no data array, %s: %w", came, said(h, body))
+	e := noData(http.StatusOK, "", found)
+	e.Err = fmt.Errorf("answer has no data array, %s: %w", found, safeText(h, body))
 	if m, ok := findMessage(body); ok { // some gateways say it with a 200
-		e.is(m)
+		e.classify(m)
 		e.RetryAfter = retryAfter(h, time.Now())
 	}
 	return e
 }
 
-// noData is the error for an answer without rows that does not say that there are
-// none. The operator is asked to tell of it: it may be how the service shows an
+// noData returns the error for an answer without rows that does not say that there are
+// none. The operator is asked to report it: it may be how the service shows an
 // empty window, which its documents leave open.
-func noData(status int, text, came string) *Error {
+func noData(status int, text, found string) *Error {
 	return &Error{Kind: BadAnswer, Category: CategoryNoData, Status: status, Err: errors.New(text),
-		Hint: "what came: " + came + ". If a proxy or a wrong SMARTASSIST_URL does not explain it, report it to the makers of convstream: " +
+		Hint: "what came: " + found + ". If a proxy or a wrong SMARTASSIST_URL does not explain it, report it to the makers of convstream: " +
 			"an empty window is known by numResults 0, or by an empty data array"}
 }
 
@@ -104,7 +104,7 @@ func (c *Client) readBody(resp *http.Response) ([]byte, *Error) {
 		return nil, c.bodyTimeout(err, len(body))
 	case err != nil:
 		return body, &Error{Kind: BadAnswer, Category: CategoryCut, Status: resp.StatusCode,
-			Err: &quiet{fmt.Sprintf("answer cut off after %d bytes", len(body)), err}}
+			Err: &maskedError{fmt.Sprintf("answer cut off after %d bytes", len(body)), err}}
 	}
 	return body, nil
 }
@@ -114,11 +114,12 @@ func tooLarge(text string) *Error {
 		Hint: "lower SMARTASSIST_PAGE_LIMIT, and see whether the service heeds it"}
 }
 
-// room is for an answer of the length that it says, else of that of the one before. Answers are large and alike: a buffer
-// that grows on the way costs several times as much memory.
+// room returns how much to allocate for an answer: the length that it declares, else
+// that of the one before. Answers are large and alike: a buffer that grows on the way
+// costs several times as much memory.
 func (c *Client) room(resp *http.Response) int64 {
 	length := resp.ContentLength
-	if length < 0 || packed(resp) {
+	if length < 0 || gzipped(resp) {
 		length = c.before.Load() * 9 / 8
 	}
 	return min(length, c.cfg.MaxBody) + bytes.MinRead

@@ -102,7 +102,7 @@ func (b *Budget) Wait(ctx context.Context) error {
 }
 
 // take takes the slot if it is due (or ctx is done, without taking it), else
-// tells how long it is until then.
+// returns how long it is until then.
 func (b *Budget) take(ctx context.Context) (wait time.Duration, changed <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -120,7 +120,7 @@ func (b *Budget) take(ctx context.Context) (wait time.Duration, changed <-chan s
 	return 0, nil
 }
 
-// next is when the next request is possible.
+// next returns when the next request is possible.
 func (b *Budget) next() time.Time {
 	pace := b.pace
 	if b.status.Login == LoginRefused {
@@ -136,12 +136,12 @@ func (b *Budget) next() time.Time {
 	return next
 }
 
-// Sent tells that the request is going onto the wire now, or is on it.
+// Sent notes that the request is going onto the wire now, or is on it.
 func (b *Budget) Sent() {
 	b.change(func() { b.last = time.Now() })
 }
 
-// Answered tells that the request was answered, or given up. There is one at a
+// Answered notes that the request was answered, or given up. There is one at a
 // time.
 func (b *Budget) Answered() {
 	b.change(func() {
@@ -213,7 +213,7 @@ func (b *Budget) RefuseLogin() {
 	b.change(func() { b.status.Login = LoginRefused })
 }
 
-// AcceptLogin tells that a page was answered: the token is good, and the service
+// AcceptLogin notes that a page was answered: the token is good, and the service
 // does not throttle.
 func (b *Budget) AcceptLogin() {
 	b.change(func() {
@@ -231,7 +231,7 @@ func (b *Budget) change(f func()) {
 	b.changed = make(chan struct{})
 }
 
-// Status gives the budget as it stands.
+// Status returns the budget as it stands.
 func (b *Budget) Status() BudgetStatus {
 	b.mu.Lock()
 	defer b.mu.Unlock()

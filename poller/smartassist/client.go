@@ -22,7 +22,7 @@ type Config struct {
 	StreamID  string // SMARTASSIST_STREAM_ID: sent as iId unless ""
 	Token     TokenSource
 
-	Channels, Queues []string // SMARTASSIST_CHANNELS, SMARTASSIST_QUEUES: filters; none = all
+	Channels, Queues []string // SMARTASSIST_CHANNELS, SMARTASSIST_QUEUES: filters; empty means all
 	SelectedFields   []string // SMARTASSIST_SELECTED_FIELDS: not sent at all when empty
 
 	RootCAs   *x509.CertPool // of SMARTASSIST_CA_FILE and the system; nil is the system's alone
@@ -60,7 +60,7 @@ type Query struct {
 	Limit, Offset int       // sent as they are; Limit at least 1
 }
 
-// mostRows is how many rows an answer may have: more than were asked for come at
+// mostRows returns how many rows an answer may have: more than were asked for come at
 // times, but not that many.
 func (q Query) mostRows() int { return max(10*q.Limit, 1000) }
 
@@ -137,7 +137,7 @@ func (cfg Config) check() error {
 	return errors.Join(errs...)
 }
 
-// isID tells that s can stand in a path and in a header as it is.
+// isID reports whether s can stand in a path and in a header as it is.
 func isID(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
@@ -147,7 +147,7 @@ func isID(s string) bool {
 // Close closes the idle connection. The client can still be used.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Ready tells that the service accepted the token the last time it said anything
+// Ready reports whether the service accepted the token the last time it said anything
 // about it.
 func (c *Client) Ready() bool { return c.cfg.Budget.Status().Login == LoginAccepted }
 
@@ -186,7 +186,7 @@ func (c *Client) permitted(ctx context.Context) error {
 	return c.cfg.Permit(ctx)
 }
 
-// learn tells the budget and the token source what the answer means for them. A
+// learn passes on to the budget and the token source what the answer means for them. A
 // page that is broken was a page: a login that was refused is good again.
 func (c *Client) learn(page Page, err error) {
 	broken := len(page.Rows) > 0 || len(page.Rest) > 0
@@ -243,7 +243,7 @@ func (c *Client) ask(ctx context.Context, q Query) (Page, error) {
 	return page, err
 }
 
-// traced tells the budget when the request goes out, and notes when there is a
+// traced notes in the budget when the request goes out, and notes when there is a
 // connection.
 func (c *Client) traced(ctx context.Context, connected *atomic.Bool) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -266,7 +266,7 @@ func (c *Client) request(ctx context.Context, q Query, token string) (*http.Requ
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), body)
 	if err != nil { // the address was checked in New
-		return nil, &Error{Kind: Refused, Category: CategoryQuery, Err: &quiet{"request cannot be made", err}}
+		return nil, &Error{Kind: Refused, Category: CategoryQuery, Err: &maskedError{"request cannot be made", err}}
 	}
 	req.Header = http.Header{
 		"auth":            {token},

@@ -15,7 +15,7 @@
 //     again when it changes or is refused; nothing prints a secret.
 //   - [Row] is an element of the answer, kept as the text it came as. A row that is
 //     broken does not cost its page; it carries its error to the dead letters.
-//   - [Row.Fingerprint] tells two contents of one conversation apart, less what an
+//   - [Row.Fingerprint] distinguishes two contents of one conversation, less what an
 //     [Ignore] cuts out.
 //
 // A page goes through one pass of brackets to find its rows, one check of each

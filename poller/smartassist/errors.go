@@ -17,7 +17,7 @@ const (
 	// Throttled: the account's requests a minute, or an hour, are used up, by us or by others. The
 	// [Budget] holds the next request back by itself.
 	Throttled ErrorKind = "throttled"
-	// BadAnswer: there was an answer that is no page, or no whole one. What could be saved of it stands
+	// BadAnswer: there was an answer that is not a page, or not a whole one. What could be saved of it stands
 	// in the Page beside the error.
 	BadAnswer ErrorKind = "bad answer"
 	// Refused: the service, or this client before asking, does not take the question. The same
@@ -36,7 +36,7 @@ type Error struct {
 	// RetryAfter is how long the service asked to be left alone; 0 when it did not say. The [Budget]
 	// sees to it.
 	RetryAfter time.Duration
-	// Hint tells the operator what to do, naming the setting; "" when there is nothing to do but wait.
+	// Hint is what the operator can do, naming the setting; "" when there is nothing to do but wait.
 	Hint string
 	// NoConnection says that it failed before there was a connection on which to ask.
 	NoConnection bool
@@ -63,12 +63,12 @@ const (
 	CategoryCut             = "cut"              // the answer ended too early
 	CategoryTooLarge        = "too_large"        // the answer has more bytes than Config.MaxBody, or many times the rows asked for
 	CategoryHTML            = "html"             // a web page
-	CategoryNotJSON         = "not_json"         // something else that is no JSON object
+	CategoryNotJSON         = "not_json"         // something else that is not a JSON object
 	CategoryStructure       = "structure"        // JSON so broken that the rows cannot be told apart
 	CategoryNoData          = "no_data"          // an answer without the data array, or without a body
 )
 
-// Error is the status, if there was one, and the reason; the hint is not in it.
+// Error returns the status, if there was one, and the reason; the hint is not in it.
 func (e *Error) Error() string {
 	if e.Status != 0 {
 		return fmt.Sprintf("status %d: %v", e.Status, e.Err)
@@ -76,7 +76,7 @@ func (e *Error) Error() string {
 	return e.Err.Error()
 }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Everywhere reports whether the failure concerns every question alike: the way
@@ -92,15 +92,15 @@ func (e *Error) Everywhere() bool {
 	return e.Kind == Login || e.Kind == Throttled || e.NoConnection
 }
 
-// quiet is an error whose own text stands in for that of its cause, because the
+// maskedError is an error whose own text stands in for that of its cause, because the
 // cause may quote what the other side sent.
-type quiet struct {
+type maskedError struct {
 	text  string
 	cause error
 }
 
-// Error is the text that stands in for the cause's.
-func (q *quiet) Error() string { return q.text }
+// Error returns the text that stands in for the cause's.
+func (e *maskedError) Error() string { return e.text }
 
-// Unwrap gives the cause, for errors.Is.
-func (q *quiet) Unwrap() error { return q.cause }
+// Unwrap returns the cause, for errors.Is.
+func (e *maskedError) Unwrap() error { return e.cause }

@@ -25,7 +25,7 @@ const (
 	tagElement uint64 = 0xfa8cfc37711c2db9
 )
 
-// Fingerprint is a 64-bit hash of what the row says, less what ig cuts out.
+// Fingerprint returns a 64-bit hash of what the row says, less what ig cuts out.
 // Member order, white space and the way a string is escaped do not count, the
 // text of numbers does (1.0 is not 1): what counts is what [Row.Raw] rebuilt
 // from a record would keep. For a row whose Err is set it hashes the raw bytes.

@@ -156,7 +156,7 @@ func randomValue(r *rand.Rand, depth int) any {
 	return m
 }
 
-// write gives one of the many texts of v; map order is Go's.
+// write returns one of the many texts of v; map order is Go's.
 func write(r *rand.Rand, v any) string {
 	space := strings.Repeat(" ", r.IntN(2))
 	var parts []string

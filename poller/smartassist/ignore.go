@@ -27,7 +27,7 @@ const wildcard = "*"
 // for any index or name. The error names the first pointer that is none.
 func ParseIgnore(pointers []string) (Ignore, error) {
 	if len(pointers) > maxIgnored {
-		return Ignore{}, fmt.Errorf("%d pointers are given, at most %d are possible", len(pointers), maxIgnored)
+		return Ignore{}, fmt.Errorf("%d pointers, at most %d are allowed", len(pointers), maxIgnored)
 	}
 	var ig Ignore
 	for _, p := range pointers {
@@ -62,7 +62,7 @@ func parsePointer(p string) ([]string, error) {
 type paths uint64
 
 func (ig Ignore) root() paths {
-	return paths(1)<<len(ig.pointers) - 1 // all bits for 64: the shift gives 0
+	return paths(1)<<len(ig.pointers) - 1 // all bits for 64: the shift yields 0
 }
 
 // step goes from the value at depth that p leads to down to its member or

@@ -13,7 +13,7 @@ type nameMemory struct {
 // knownName is a name as quoted source text.
 type knownName struct {
 	hash   uint64
-	length uint8 // 0 for none
+	length uint8 // 0 if there is none
 	quoted [maxKnownName]byte
 }
 
@@ -21,7 +21,7 @@ type knownName struct {
 // of the service's has a longer one.
 const maxKnownName = 31
 
-// place is where the name that text begins with is remembered, if it is.
+// place returns where the name that text begins with is remembered, if it is.
 func (m *nameMemory) place(text []byte) *knownName {
 	m.last = (m.last ^ binary.LittleEndian.Uint32(text[1:])) * 2654435769 >> 22
 	return &m.known[m.last]

@@ -19,15 +19,15 @@ type pieces struct {
 	// rest is the text from the break on, where the page could not be split; nil where there is no
 	// break, or where the text only ended too early.
 	rest []byte
-	// came tells, where there are no data, what there was instead, naming no value but numResults.
-	came string
+	// found is what there was in the place of data, naming no value but numResults.
+	found string
 }
 
 // splitPage takes {"numResults":N,"data":[row, ...]} apart into its rows. The
 // category says why it could not, "" when it could; of a page that is cut or of
 // no structure the rows before the break are there.
 //
-// The page is not decoded as a whole: one row that is no JSON (NaN, a control
+// The page is not decoded as a whole: one row that is not JSON (NaN, a control
 // character, a bad escape) must not cost the others. A value's end is found by
 // its brackets and quotes, which is exact for valid JSON and holds for nearly
 // everything a broken serialiser writes; only then is each row checked by
@@ -41,7 +41,7 @@ func splitPage(body []byte, most int) (p pieces, category string) {
 	category = s.object()
 	switch {
 	case category == "" && !s.hasData && !s.saysEmpty():
-		return pieces{numResults: -1, came: s.came()}, CategoryNoData
+		return pieces{numResults: -1, found: s.found()}, CategoryNoData
 	case category == "":
 		return pieces{rows: s.rows, numResults: s.numResults}, ""
 	case category == CategoryCut, category == CategoryStructure:
@@ -67,14 +67,14 @@ type splitter struct {
 	opening           string
 }
 
-// saysEmpty tells that the answer is the page of an empty window, though it has
+// saysEmpty reports whether the answer is the page of an empty window, though it has
 // no array: the service counts no rows, and complains of nothing.
 func (s *splitter) saysEmpty() bool {
 	return s.numResults == 0 && (s.noData == 0 || s.noData == 'n') && !s.errors
 }
 
-// came is what there was in the place of data.
-func (s *splitter) came() string {
+// found returns what there was in the place of data.
+func (s *splitter) found() string {
 	numResults := "no number"
 	switch {
 	case !s.counted:
@@ -82,11 +82,11 @@ func (s *splitter) came() string {
 	case s.numResults >= 0:
 		numResults = strconv.Itoa(s.numResults)
 	}
-	came := "data is " + kindName(s.noData) + " and numResults is " + numResults
+	found := "data is " + kindName(s.noData) + " and numResults is " + numResults
 	if s.errors {
-		came += ", beside errors"
+		found += ", beside errors"
 	}
-	return came
+	return found
 }
 
 func kindName(k jsontext.Kind) string {
@@ -114,7 +114,7 @@ func (s *splitter) done(opening string) {
 	s.begin(opening)
 }
 
-// rest is what a break leaves of a page, nil if that may only be a page whose
+// rest returns what a break leaves of a page, nil if that may only be a page whose
 // end is missing: where all that there is goes on as JSON until it ends. Text in
 // which data has not begun is not known to be a page.
 func (s *splitter) rest() []byte {
@@ -131,7 +131,7 @@ func (s *splitter) rest() []byte {
 	return s.text[s.from:len(s.text):len(s.text)]
 }
 
-// at is the byte at hand, 0 at the end.
+// at returns the byte at hand, 0 at the end.
 func (s *splitter) at() byte {
 	if s.i >= len(s.text) {
 		return 0
@@ -142,7 +142,7 @@ func (s *splitter) at() byte {
 // skip goes n bytes on, and over the white space there.
 func (s *splitter) skip(n int) { s.i = rawjson.Space(s.text, s.i+n) }
 
-// broken is the category for something unexpected at hand.
+// broken returns the category for something unexpected at hand.
 func (s *splitter) broken() string {
 	if s.i >= len(s.text) {
 		return CategoryCut

@@ -192,7 +192,7 @@ func FuzzPage(f *testing.F) {
 			return
 		}
 		broken := category == CategoryCut || category == CategoryStructure
-		if category != "" && (len(rows) > 0 && !broken || whyNoPage[category] == "" && p.came == "") {
+		if category != "" && (len(rows) > 0 && !broken || whyNoPage[category] == "" && p.found == "") {
 			t.Fatalf("%d rows, category %q", len(rows), category)
 		}
 		if p.rest != nil && (!broken || len(p.rest) == 0 || !bytes.HasSuffix(body, p.rest)) {

@@ -16,9 +16,9 @@ import (
 func (q Query) check() error {
 	switch {
 	case q.Limit < 1 || q.Offset < 0:
-		return fmt.Errorf("limit %d, offset %d: at least 1 and 0 are possible", q.Limit, q.Offset)
+		return fmt.Errorf("limit %d, offset %d: must be at least 1 and 0", q.Limit, q.Offset)
 	case q.Start.Nanosecond() != 0 || q.End.Nanosecond() != 0:
-		return errors.New("a range is asked for in whole seconds")
+		return errors.New("range is not in whole seconds")
 	case q.End.Before(q.Start):
 		return errors.New("range ends before it starts")
 	case q.End.Sub(q.Start) > LongestRange:
@@ -54,7 +54,7 @@ func (c *Client) requestBody(q Query) (io.Reader, error) {
 	return bytes.NewReader(body), nil
 }
 
-// endpointOf is the address that all requests go to, less the query. The errors
+// endpointOf returns the address that all requests go to, less the query. The errors
 // do not quote the setting: it may hold a password.
 func endpointOf(cfg Config) (*url.URL, error) {
 	u, err := url.Parse(cfg.URL)

@@ -30,7 +30,7 @@ var (
 	ErrBrokenJSON = errors.New("row is not valid JSON")
 	ErrNoObject   = errors.New("row is not a JSON object")
 	ErrNoIdentity = errors.New("row has neither conversationId nor sessionId")
-	// ErrUnsplittable is the Err of what is no single row: see [Unsplittable].
+	// ErrUnsplittable is the Err of what is not a single row: see [Unsplittable].
 	ErrUnsplittable = errors.New("the rest of a page that could not be split into rows")
 )
 
@@ -49,7 +49,7 @@ type Row struct {
 	ConversationID, SessionID, Channel, FinalStatus string
 
 	// MetaInfo is the source text of the member of that name, a part of Raw; nil when absent. It is a third
-	// of the row and only passed on: whoever comes past it need not look for its end again.
+	// of the row and only passed on: its end need not be looked for again.
 	MetaInfo jsontext.Value
 
 	Kind Kind
@@ -92,7 +92,7 @@ func Unsplittable(rest []byte) Row {
 	return Row{Raw: trimmed(rest), Err: ErrUnsplittable}
 }
 
-// trimmed is raw without the white space around it. A row read back from the dead
+// trimmed returns raw without the white space around it. A row read back from the dead
 // letters is trimmed again, and must be the same.
 func trimmed(raw []byte) []byte { return bytes.Trim(raw, " \t\r\n") }
 
@@ -114,7 +114,7 @@ func (m *topMembers) note(quoted, value []byte) {
 	}
 }
 
-// member is where the value of a name belongs, nil for nowhere.
+// member returns where the value of a name belongs, nil for nowhere.
 func (m *topMembers) member(name []byte) *[]byte {
 	switch string(name) {
 	case "conversationId":
@@ -150,7 +150,7 @@ func (r *Row) read(m *topMembers) {
 	}
 }
 
-// Identity is what the row is known by, and the key of its records:
+// Identity returns what the row is known by, and the key of its records:
 // conversationId, else sessionId; "" for a row whose Err is set.
 func (r Row) Identity() string {
 	if r.ConversationID != "" {
@@ -159,7 +159,7 @@ func (r Row) Identity() string {
 	return r.SessionID
 }
 
-// Open tells that the conversation was still going on when the row was read.
+// Open reports whether the conversation was still going on when the row was read.
 func (r Row) Open() bool { return r.FinalStatus == finalOpen }
 
 func (r Row) kind() Kind {
@@ -185,7 +185,7 @@ func related(userID string) string {
 	return parts[2]
 }
 
-// text is the content of a string or the text of a number, else "".
+// text returns the content of a string or the text of a number, else "".
 func text(value []byte) string {
 	switch rawjson.KindOf(value) {
 	case '"':

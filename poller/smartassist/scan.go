@@ -27,7 +27,7 @@ type scanner struct {
 
 var scanners = sync.Pool{New: func() any { return &scanner{buf: make([]byte, 0, 1<<10)} }}
 
-// free gives the scanner back, without what would keep the page alive.
+// free returns the scanner to the pool, without what would keep the page alive.
 func (s *scanner) free() {
 	s.text, s.top = nil, topMembers{}
 	scanners.Put(s)
@@ -36,7 +36,7 @@ func (s *scanner) free() {
 // maxDepth bounds the recursion, as jsontext does.
 const maxDepth = 10_000
 
-// valid tells whether text is one JSON value; see [scanner].
+// valid reports whether text is one JSON value; see [scanner].
 func valid(text []byte) bool {
 	s := scanners.Get().(*scanner)
 	defer s.free()
@@ -54,7 +54,7 @@ func (s *scanner) scan(text []byte, ig Ignore) (hash uint64, ok bool) {
 // broken is where something ends that is not JSON.
 const broken = -1
 
-// at is the byte at i, 0 behind the end: a byte that no valid text has outside of
+// at returns the byte at i, 0 behind the end: a byte that no valid text has outside of
 // strings.
 func (s *scanner) at(i int) byte {
 	if i >= len(s.text) {
@@ -64,7 +64,7 @@ func (s *scanner) at(i int) byte {
 }
 
 // value hashes the value that begins at i, to which the pointers p lead, and
-// tells where it ends.
+// finds where it ends.
 func (s *scanner) value(i int, p paths, depth int) (hash uint64, end int) {
 	switch s.at(i) {
 	case '"':

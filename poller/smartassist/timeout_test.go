@@ -95,7 +95,7 @@ func checkTimeout(t *testing.T, err error, text string) {
 	}
 }
 
-// Of a packed answer much may have to come before there is any text of it: what counts is what comes.
+// Of a gzipped answer much may have to come before there is any text of it: what counts is what comes.
 func TestPausesOfAPackedAnswer(t *testing.T) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)

@@ -12,12 +12,12 @@ import (
 	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
-// TokenSource gives the token of the auth header.
+// TokenSource is where the token of the auth header comes from.
 type TokenSource interface {
-	// Token gives a token that is good for at least the next minute, as far as its source knows.
+	// Token returns a token that is good for at least the next minute, as far as its source knows.
 	// The error names the variable to look at and holds no part of a secret.
 	Token() (string, error)
-	// Refused tells the source that the service did not accept its last token: the next one must
+	// Refused notes that the service did not accept its last token: the next one must
 	// be made anew, from secrets read anew.
 	Refused()
 }
@@ -87,7 +87,7 @@ func (s signedJWT) Token() (string, error) {
 	return s.current().renew(s.clientID, key)
 }
 
-// renew gives the token, a new one if it is old or was signed with another key.
+// renew returns the token, a new one if it is old or was signed with another key.
 func (s *signedToken) renew(clientID, key string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

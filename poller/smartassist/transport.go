@@ -30,7 +30,7 @@ const (
 //
 // net/http repeats a request by itself when a kept connection turns out dead. It
 // must not do so here, since a repeated request is one that the budget did not
-// give. A POST is repeated only if nothing of it was written, or if it is marked
+// grant. A POST is repeated only if nothing of it was written, or if it is marked
 // as idempotent with an Idempotency-Key; so it is not marked. HTTP/2 would repeat
 // what the server says it did not process, and has nothing to offer for one
 // request at a time.
@@ -56,7 +56,7 @@ func newTransport(cfg Config) (*http.Transport, error) {
 	return t, nil
 }
 
-// checkProxy finds a proxy setting that is no URL before a request does: that
+// checkProxy finds a proxy setting that is not a URL before a request does: that
 // error would quote the setting, which may hold a password.
 func checkProxy(target string) error {
 	req, err := http.NewRequest(http.MethodPost, target, nil)
@@ -69,8 +69,8 @@ func checkProxy(target string) error {
 	return nil
 }
 
-// transportError says why there was no answer. Texts of net/http that may quote
-// the other side are replaced. connected tells whether there was a connection.
+// transportError returns the error for a request without an answer. Texts of net/http that may quote
+// the other side are replaced. connected is whether there was a connection.
 func (c *Client) transportError(err error, connected bool) *Error {
 	var (
 		dns      *net.DNSError
@@ -79,7 +79,7 @@ func (c *Client) transportError(err error, connected bool) *Error {
 		noTLS    tls.RecordHeaderError
 		alert    tls.AlertError
 		category = CategoryConnection
-		text     = "no answer that is HTTP"
+		text     = "answer is not HTTP"
 		hint     string
 	)
 	switch {
@@ -103,19 +103,19 @@ func (c *Client) transportError(err error, connected bool) *Error {
 		errors.Is(err, syscall.EPIPE), strings.Contains(err.Error(), "server closed idle connection"):
 		text = "connection ended before an answer came"
 	}
-	return &Error{Kind: Temporary, Category: category, Hint: hint, NoConnection: !connected, Err: &quiet{text, err}}
+	return &Error{Kind: Temporary, Category: category, Hint: hint, NoConnection: !connected, Err: &maskedError{text, err}}
 }
 
-// bodyTimeout is the error for an answer that began and did not end.
+// bodyTimeout returns the error for an answer that began and did not end.
 func (c *Client) bodyTimeout(err error, n int) *Error {
 	text := fmt.Sprintf("no whole answer from %s within %v, but %d bytes", c.endpoint.Host, c.cfg.Timeout, n)
 	if errors.Is(err, errPaused) {
 		text = fmt.Sprintf("answer from %s stopped after %d bytes, for %v", c.endpoint.Host, n, pauseTimeout)
 	}
-	return &Error{Kind: Temporary, Category: CategoryTimeout, Err: &quiet{text, err}}
+	return &Error{Kind: Temporary, Category: CategoryTimeout, Err: &maskedError{text, err}}
 }
 
-// reason is the operating system's word for why a dial did not work.
+// reason returns the operating system's word for why a dial did not work.
 func reason(op *net.OpError) string {
 	var errno syscall.Errno
 	if errors.As(op, &errno) {

@@ -15,8 +15,8 @@ import (
 var errPaused = fmt.Errorf("pause in the answer: %w", context.DeadlineExceeded)
 
 // watched is the body of an answer, given up when nothing of it comes for
-// pauseTimeout. Bytes count as they come, before they are unpacked: much may have
-// to come of a packed answer before there is text. So it is unpacked here, and not
+// pauseTimeout. Bytes count as they come, before they are decompressed: much may have
+// to come of a gzipped answer before there is text. So it is decompressed here, and not
 // by net/http.
 type watched struct {
 	io.Closer
@@ -34,8 +34,8 @@ func watch(resp *http.Response, giveUp context.CancelCauseFunc) *watched {
 		giveUp(errPaused)
 	})
 	resp.Body = w
-	if packed(resp) {
-		resp.Body = &unpacker{Closer: w, packed: w}
+	if gzipped(resp) {
+		resp.Body = &gunzipper{Closer: w, gzipped: w}
 	}
 	return w
 }
@@ -54,27 +54,27 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// packed tells that the body is packed, as we have asked for.
-func packed(resp *http.Response) bool {
+// gzipped reports whether the body is gzipped, as we have asked for.
+func gzipped(resp *http.Response) bool {
 	return strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") && resp.ContentLength != 0
 }
 
-// unpacker reads the gzip header with the first Read: until then the service may
+// gunzipper reads the gzip header with the first Read: until then the service may
 // have sent nothing of the body.
-type unpacker struct {
+type gunzipper struct {
 	io.Closer
-	packed io.Reader
-	text   *gzip.Reader
+	gzipped io.Reader
+	text    *gzip.Reader
 }
 
 // Read implements io.Reader.
-func (u *unpacker) Read(p []byte) (int, error) {
-	if u.text == nil {
-		text, err := gzip.NewReader(u.packed)
+func (g *gunzipper) Read(p []byte) (int, error) {
+	if g.text == nil {
+		text, err := gzip.NewReader(g.gzipped)
 		if err != nil {
 			return 0, err
 		}
-		u.text = text
+		g.text = text
 	}
-	return u.text.Read(p)
+	return g.text.Read(p)
 }

@@ -219,7 +219,7 @@ func TestReplayOfAPart(t *testing.T) {
 		l := w.letterOf("c-large")
 		w.raiseLimit()
 		w.must(w.cluster.DeleteRecords("conversations.dead-letter", 0, w.consume("conversations.dead-letter")[2].Offset))
-		if got := w.outcome(adminAddr, l.ID); got != "dead it cannot be read back: parts of the dead letter are gone 0" {
+		if got := w.outcome(adminAddr, l.ID); got != "dead it cannot be read back: parts of the dead letter are missing 0" {
 			t.Error(got)
 		}
 		w.must(stop())

@@ -57,8 +57,8 @@ func TestNoRowForADay(t *testing.T) {
 				time.Sleep(10 * time.Hour)
 				last, exported := w.lastRow()
 				w.must(stop())
-				if lines := w.alarms(); len(lines) != 1 || !strings.Contains(strings.ToLower(lines[0]), "no row") {
-					t.Errorf("%d lines of the log warn, want one that says \"no row\":\n%s", len(lines), strings.Join(lines, "\n"))
+				if lines := w.alarms(); len(lines) != 1 || !strings.Contains(strings.ToLower(lines[0]), "no new conversations") {
+					t.Errorf("%d lines of the log warn, want one that says \"no new conversations\":\n%s", len(lines), strings.Join(lines, "\n"))
 				}
 				switch {
 				case !exported:

@@ -51,7 +51,7 @@ func TestRowsJoinDeadLetters(t *testing.T) {
 	for _, m := range parts[1:] {
 		_ = printer(m)
 	}
-	if got := out.String(); !strings.Contains(got, "parts of the dead letter are gone") || strings.Contains(got, "xxx") {
+	if got := out.String(); !strings.Contains(got, "parts of the dead letter are missing") || strings.Contains(got, "xxx") {
 		t.Errorf("%.200q", got)
 	}
 	out.Reset()

@@ -189,7 +189,7 @@ func (m *metrics) committed(u poller.Bundle, d *draft, took time.Duration) {
 	m.commitSeconds.Observe(took.Seconds())
 	for i, b := range u.Batches {
 		p := d.progress[i]
-		m.reads.WithLabelValues(string(b.Why)).Inc()
+		m.reads.WithLabelValues(string(b.Reason)).Inc()
 		m.rows.WithLabelValues("published").Add(float64(p.Published))
 		m.rows.WithLabelValues("unchanged").Add(float64(p.Unchanged))
 		m.rows.WithLabelValues("dead_lettered").Add(float64(p.DeadLettered))
@@ -212,10 +212,10 @@ func (m *metrics) committed(u poller.Bundle, d *draft, took time.Duration) {
 func (m *metrics) revisions(b poller.Batch) {
 	for _, r := range b.Fresh {
 		switch age := b.Read.At.Sub(r.Row.Start).Seconds(); {
-		case r.Row.Start.IsZero() || b.Why == poller.Replay:
+		case r.Row.Start.IsZero() || b.Reason == poller.Replay:
 		case r.Number > 1:
 			m.changeAge.Observe(age)
-		case b.Why == poller.Head:
+		case b.Reason == poller.Head:
 			m.lateness.Observe(age)
 		}
 	}

@@ -2,7 +2,7 @@ package rawjson
 
 import "math/bits"
 
-// Form tells what stands between a valid string's source text and its content:
+// Form is what stands between a valid string's source text and its content:
 // nothing, for the zero value.
 type Form uint8
 
@@ -59,14 +59,14 @@ func String[T Text](b T) (n int, form Form) {
 	return 0, 0
 }
 
-// word is eight bytes, the first one lowest.
+// word returns eight bytes, the first one lowest.
 func word[T Text](b T) uint64 {
 	_ = b[7]
 	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
 		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
 }
 
-// escape is the length of the escape that b begins with, 0 when it is none.
+// escape returns the length of the escape that b begins with, 0 if it is not one.
 // Whether surrogates come in pairs is not JSON's question.
 func escape[T Text](b T) int {
 	if len(b) < 2 {
@@ -87,7 +87,7 @@ func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// Number is the length of the number that b begins with, 0 when it is none. What
+// Number returns the length of the number that b begins with, 0 if it is not one. What
 // follows it is not looked at.
 func Number(b []byte) (n int) {
 	if len(b) > 0 && b[0] == '-' {
@@ -119,7 +119,7 @@ func Number(b []byte) (n int) {
 	return n
 }
 
-// digits is the index of the first byte of b from i on that is no digit.
+// digits returns the index of the first byte of b from i on that is not a digit.
 func digits(b []byte, i int) int {
 	for i < len(b) && isDigit(b[i]) {
 		i++

@@ -5,12 +5,12 @@
 // are asked of each: is it JSON, who is it, what is its content hash, what goes
 // into which field, what is left over. A decoder answers each of them by checking
 // the text again. Here a row is checked once, with [String] and [Number], by the
-// scan that also tells who it is and its hash; afterwards it is only walked.
+// scan that also finds who it is and its hash; afterwards it is only walked.
 //
 // Valid means valid for jsontext with AllowInvalidUTF8 and AllowDuplicateNames:
 // the service's text is data to be kept, so broken characters and repeated
 // names are passed on, in the order received. On text that is not valid the
-// functions that walk stay within bounds and end early; what they give is then
+// functions that walk stay within bounds and end early; what they return is then
 // unspecified.
 package rawjson
 
@@ -23,7 +23,7 @@ import (
 // Text is JSON text as it was received, or a string of it, whose parts cost nothing to keep.
 type Text interface{ ~[]byte | ~string }
 
-// Members gives the members of a JSON object in source order, repeated names
+// Members returns the members of a JSON object in source order, repeated names
 // included. The name is quoted source text (see [Unquote]), the value source
 // text without surrounding white space; both are parts of object. Text that is
 // no object has no members.
@@ -54,8 +54,8 @@ func members[T Text](b T, yield func(name, value T) bool) {
 	}
 }
 
-// Elements gives the elements of a JSON array in order, as source text without
-// surrounding white space, parts of array. Text that is no array has no
+// Elements returns the elements of a JSON array in order, as source text without
+// surrounding white space, parts of array. Text that is not an array has no
 // elements.
 func Elements[T Text](array T) iter.Seq[T] {
 	return func(yield func(value T) bool) { elements(array, yield) }
@@ -78,7 +78,7 @@ func elements[T Text](b T, yield func(value T) bool) {
 	}
 }
 
-// Length is the number of bytes of the value that b begins with, found by
+// Length returns the number of bytes of the value that b begins with, found by
 // counting brackets outside of strings; what follows it is not looked at. It is
 // 0 when b does not begin with a value or the value does not end within b.
 // Length is the one function here that may be asked about broken text: a value
@@ -124,7 +124,7 @@ func nestedLength[T Text](b T) int {
 	return 0
 }
 
-// stringLength is the length of the quoted string that b begins with, quotes
+// stringLength returns the length of the quoted string that b begins with, quotes
 // included; 0 when its end is missing.
 func stringLength[T Text](b T) int {
 	if n, _ := String(b); n > 0 {
@@ -158,7 +158,7 @@ func indexByte[T Text](b T, c byte) int {
 	return -1
 }
 
-// Space is the index of the first byte of b from i on that is no JSON
+// Space returns the index of the first byte of b from i on that is not JSON
 // white space, len(b) when there is none.
 func Space[T Text](b T, i int) int {
 	i = min(i, len(b))
@@ -168,8 +168,8 @@ func Space[T Text](b T, i int) int {
 	return i
 }
 
-// KindOf is the kind of a value without leading white space, told by its first
-// byte: '{' '[' '"' '0' (any number) 't' 'f' 'n', or 0 when it is none.
+// KindOf returns the kind of a value without leading white space, known by its first
+// byte: '{' '[' '"' '0' (any number) 't' 'f' 'n', or 0 if it is not one.
 func KindOf(value []byte) jsontext.Kind {
 	return jsontext.Value(value).Kind()
 }

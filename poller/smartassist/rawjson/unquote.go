@@ -10,7 +10,7 @@ import (
 // Unquote decodes a quoted JSON string. exact is false when its content is not
 // text: invalid UTF-8, or an escaped surrogate without its other half; U+FFFD
 // then stands in place of each, so s is always valid UTF-8 but the source text
-// cannot be had back from it. Something that is no quoted string gives "",
+// cannot be recovered from it. Something that is not a quoted string yields "",
 // false.
 func Unquote[T Text](quoted T) (s string, exact bool) {
 	if n, form := String(quoted); n > 0 && n == len(quoted) && form == 0 {
@@ -35,7 +35,7 @@ func AppendUnquote[T Text](dst []byte, quoted T) (b []byte, exact bool) {
 	return b, err == nil
 }
 
-// Plain gives the part between the quotes when nothing in it is escaped, so
+// Plain returns the part between the quotes when nothing in it is escaped, so
 // that it is the string's content byte for byte (valid UTF-8 or not).
 func Plain[T Text](quoted T) (inner T, ok bool) {
 	if len(quoted) < 2 || quoted[0] != '"' {

@@ -19,7 +19,7 @@ const largest = 64 << 10
 const Redacted = "[redacted]"
 
 // Secret is a value that must not be seen, given directly or in a file. Every way
-// of formatting or marshalling it gives [Redacted], or nothing where it is not
+// of formatting or marshalling it yields [Redacted], or nothing where it is not
 // set. Copies share what was read. The zero value is a secret that is not set.
 type Secret struct {
 	// A function keeps the value from fmt, which follows pointers and calls no Format where a value stands in an
@@ -40,13 +40,13 @@ type source struct {
 
 func hold(s *source) func() *source { return func() *source { return s } }
 
-// Value is a secret given directly by the environment variable of this name.
+// Value returns a secret given directly by the environment variable of this name.
 func Value(variable, value string) Secret {
 	return Secret{hold(&source{variable: variable, value: strings.TrimSpace(value)})}
 }
 
-// File is a secret in a file, whose path the environment variable of this
-// name (a *_FILE) gives. The file is looked at whenever the secret is used, and
+// File returns a secret in a file, whose path the environment variable of this
+// name (a *_FILE) holds. The file is looked at whenever the secret is used, and
 // read again when its time of modification or its size changed, or after
 // [Secret.Reload].
 func File(variable, path string) Secret {
@@ -56,7 +56,7 @@ func File(variable, path string) Secret {
 // IsSet reports whether there is a secret at all; it may still not be readable.
 func (s Secret) IsSet() bool { return s.source != nil }
 
-// Variable is the name of the environment variable that gives the secret, or its file; "" where it is not set.
+// Variable returns the name of the environment variable that holds the secret, or the path of its file; "" where it is not set.
 func (s Secret) Variable() string {
 	if s.source == nil {
 		return ""
@@ -64,7 +64,7 @@ func (s Secret) Variable() string {
 	return s.source().variable
 }
 
-// Read gives the secret without white space around it (files end with a line
+// Read returns the secret without white space around it (files end with a line
 // break). The error names the variable, and never holds a part of the secret.
 func (s Secret) Read() (string, error) {
 	if s.source == nil {

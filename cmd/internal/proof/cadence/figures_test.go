@@ -81,14 +81,14 @@ func (s *span) reasons(by float64) string {
 	if by == 1 {
 		number = "%.0f"
 	}
-	order := []poller.Why{poller.Head, poller.Settled, poller.Reread, poller.Gap}
-	whys := slices.SortedFunc(maps.Keys(s.efforts), func(a, b poller.Why) int {
+	order := []poller.Reason{poller.Head, poller.Settled, poller.Reread, poller.Gap}
+	reasons := slices.SortedFunc(maps.Keys(s.efforts), func(a, b poller.Reason) int {
 		return cmp.Or(cmp.Compare(uint(slices.Index(order, a)), uint(slices.Index(order, b))), cmp.Compare(a, b))
 	})
 	var out []string
-	for _, why := range whys {
-		e := s.efforts[why]
-		out = append(out, fmt.Sprintf("%s "+number+" (%.0f)", why, float64(e.requests)/by, ratio(e.rows, e.requests)))
+	for _, reason := range reasons {
+		e := s.efforts[reason]
+		out = append(out, fmt.Sprintf("%s "+number+" (%.0f)", reason, float64(e.requests)/by, ratio(e.rows, e.requests)))
 		rest -= e.requests
 	}
 	if rest > 0 {

@@ -31,15 +31,15 @@ type span struct {
 	name     string
 	from, to time.Time
 
-	sent, rows int                    // requests, and rows on their pages
-	efforts    map[poller.Why]*effort // of the committed reads
-	firstInGap int                    // conversations first published by a read of a gap
-	fresh      []time.Duration        // from when a row showed to its publication
-	changes    [4][]time.Duration     // from a change to its publication, by the row's age at the change
-	lag        []time.Duration        // of CompleteThrough
-	worst      []float64              // the tier that is furthest behind, in units of its cadence
-	most       []float64              // of each tier, how far behind it ever was, likewise
-	open       int                    // of fresh and changes: not published when the run ended, and counted as published then
+	sent, rows int                       // requests, and rows on their pages
+	efforts    map[poller.Reason]*effort // of the committed reads
+	firstInGap int                       // conversations first published by a read of a gap
+	fresh      []time.Duration           // from when a row showed to its publication
+	changes    [4][]time.Duration        // from a change to its publication, by the row's age at the change
+	lag        []time.Duration           // of CompleteThrough
+	worst      []float64                 // the tier that is furthest behind, in units of its cadence
+	most       []float64                 // of each tier, how far behind it ever was, likewise
+	open       int                       // of fresh and changes: not published when the run ended, and counted as published then
 }
 
 // effort is the reads made for one reason.
@@ -48,15 +48,15 @@ type effort struct {
 }
 
 func newSpan(name string, from, to time.Time) *span {
-	return &span{name: name, from: from, to: to, efforts: map[poller.Why]*effort{}}
+	return &span{name: name, from: from, to: to, efforts: map[poller.Reason]*effort{}}
 }
 
 // effort is that for the reason.
-func (s *span) effort(why poller.Why) *effort {
-	e := s.efforts[why]
+func (s *span) effort(reason poller.Reason) *effort {
+	e := s.efforts[reason]
 	if e == nil {
 		e = &effort{}
-		s.efforts[why] = e
+		s.efforts[reason] = e
 	}
 	return e
 }
@@ -98,7 +98,7 @@ func (m *meter) Commit(_ context.Context, b poller.Bundle) error {
 	now := time.Now()
 	for _, batch := range b.Batches {
 		s := m.at(batch.Read.At)
-		e := s.effort(batch.Why)
+		e := s.effort(batch.Reason)
 		e.requests += batch.Read.Requests
 		e.rows += len(batch.Read.Rows)
 		for _, revision := range batch.Fresh {
@@ -106,7 +106,7 @@ func (m *meter) Commit(_ context.Context, b poller.Bundle) error {
 			if err != nil {
 				return err
 			}
-			if m.publish(id, content, now) && batch.Why == poller.Gap {
+			if m.publish(id, content, now) && batch.Reason == poller.Gap {
 				s.firstInGap++
 			}
 		}

@@ -75,7 +75,7 @@ var mutants = []mutant{
 		{"poller/agenda.go", "		covered = covered.Add(Stretch{Window: f.Window})\n", "		_ = f\n"},
 	}},
 	{"a window that fails is never partial", fleet, "TestASecondThatAlwaysFails/backlog/500$", []edit{
-		{"poller/failing.go", "		f.Partial, f.Why = true, Reread //", "		f.Partial, f.Why = false, Reread //"},
+		{"poller/failing.go", "		f.Partial, f.Reason = true, Reread //", "		f.Partial, f.Reason = false, Reread //"},
 	}},
 	{"what could not be read of a page goes nowhere", fleet, "TestASecondThatAlwaysFails/backlog/stray-quote", []edit{
 		{"poller/bundle.go", "rows.add(append(slices.Clone(broken.Rows), smartassist.Unsplittable(broken.Rest)))", "rows.add(broken.Rows)"},
@@ -98,9 +98,9 @@ var mutants = []mutant{
 		{"poller/bundle.go", "	read.Withheld = r.withheld\n", ""},
 	}},
 	{"fingerprints of another list are not compared", fleet, "TestIgnoredMembersChange", []edit{
-		{"poller/judge.go", "	return int(e.list) < len(d.prints.lists) && e.print() == row.Fingerprint(d.prints.lists[e.list])\n", "	return false\n"},
+		{"poller/judge.go", "	return int(e.list) < len(d.prints.lists) && e.hash() == row.Fingerprint(d.prints.lists[e.list])\n", "	return false\n"},
 	}},
 	{"rows are judged in the order in which reads end", poller, "TestWhatWasReadLaterIsNewer", []edit{
-		{"poller/poller.go", "				p.part(p.lanes[p.current]) // what it has read is older than what comes now\n", ""},
+		{"poller/poller.go", "				p.bundlePart(p.lanes[p.current]) // what it has read is older than what comes now\n", ""},
 	}},
 }
