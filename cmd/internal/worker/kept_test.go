@@ -168,6 +168,10 @@ func TestMemoryThatCannotBeKept(t *testing.T) {
 			w.produce(records)
 		}, "not where it was", ""},
 		"last commit gone": {func(w *world) { w.must(w.cluster.DeleteRecords(stateName, 0, -1)) }, "set back", "state is lost"},
+		"beginning gone": {func(w *world) {
+			records := w.consume(stateName)
+			w.must(w.cluster.DeleteRecords(stateName, 0, records[len(records)/3].Offset))
+		}, "set back", "part of it was deleted"},
 		"a newer version's record": {func(w *world) {
 			w.produce([]*kgo.Record{{Topic: stateName, Key: []byte(account + "/new"), Value: []byte("x")}})
 		}, "unknown to this version", "unknown to this version"},

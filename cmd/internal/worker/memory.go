@@ -59,7 +59,7 @@ func (w *Worker) recall() *memory {
 		w.memory = empty
 		return empty
 	}
-	m.reader = w.producer.ReaderAt(m.topic, m.partition, m.at)
+	m.reader = w.producer.Resume(m.reader, m.at)
 	m.records, m.moved = 0, time.Now()
 	m.kept, m.begins, m.followed = true, true, false
 	return m
