@@ -304,7 +304,7 @@ func TestAfterIsAValue(t *testing.T) {
 	}
 }
 
-// TestTheSharesOfRequests: windows that fail get half of them, gaps and re-reads half of the rest each.
+// TestTheSharesOfRequests: windows that fail get half of them; of the rest gaps get three of five, re-reads two.
 func TestTheSharesOfRequests(t *testing.T) {
 	a := ruled(at(0))
 	a.share(Task{Reason: Head}, Read{TotalRequests: 9})
@@ -319,12 +319,12 @@ func TestTheSharesOfRequests(t *testing.T) {
 	}
 	a.share(Task{Reason: Gap, Retry: true}, Read{TotalRequests: 500})
 	a.spent(Task{Reason: Reread}, Read{TotalRequests: 500})
-	if a.retryBalance != 20 || a.rereadBalance != 60 || a.rereads != 1 {
+	if a.retryBalance != 20 || a.rereadBalance != 120 || a.rereads != 1 {
 		t.Errorf("a long walk is held against later ones for ever: %d, %d", a.retryBalance, a.rereadBalance)
 	}
 	a.spent(Task{Reason: Gap}, Read{TotalRequests: 70})
 	a.spent(Task{Reason: Head}, Read{TotalRequests: 70})
-	if a.rereadBalance != -10 {
-		t.Errorf("60 on re-reads and 70 on gaps: %d", a.rereadBalance)
+	if a.rereadBalance != 120-2*70 {
+		t.Errorf("70 on gaps after many on re-reads: %d", a.rereadBalance)
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// TestReaderAt goes on with the record at the offset. While a transaction that began before it is open, there is nothing to be
+// TestResume goes on with the record at the offset. While a transaction that began before it is open, there is nothing to be
 // read that is stable; that is no sign of a topic that was set back, as the offset's not being there is.
-func TestReaderAt(t *testing.T) {
+func TestResume(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		p := w.acquired()
 		other := w.acquired(func(cfg *Config) { cfg.TransactionalID = "other" })
@@ -29,7 +29,11 @@ func TestReaderAt(t *testing.T) {
 		at := p.LastWritten(state, 0)
 		var got []string
 		visit := func(m Message) error { got = append(got, string(m.Value)); return nil }
-		r := p.ReaderAt(state, 0, at)
+		first := p.NewReader(state, 0)
+		if err := first.CatchUpStable(t.Context(), visit); err != nil {
+			t.Fatal(err)
+		}
+		r := p.Resume(first, at)
 		if err := r.CatchUpStable(t.Context(), visit); err != nil || len(got) > 0 {
 			t.Errorf("while a transaction is open: %v, %v", got, err)
 		}
@@ -40,11 +44,17 @@ func TestReaderAt(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Fatal(err)
 		}
-		beyond := p.ReaderAt(state, 0, at+100)
+		beyond := p.Resume(first, at+100)
 		for _, read := range []func(context.Context, func(Message) error) error{beyond.CatchUpStable, beyond.CatchUp} {
 			if err := read(t.Context(), visit); !errors.Is(err, ErrSetBack) {
 				t.Errorf("an offset that is not there: %v", err)
 			}
+		}
+		if err := w.kafka.DeleteRecords(state, 0, 1); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Resume(first, at).CatchUp(t.Context(), visit); !errors.Is(err, ErrSetBack) {
+			t.Errorf("its beginning is not there: %v", err)
 		}
 	})
 }

@@ -33,7 +33,9 @@ type Reader struct {
 	cluster  *cluster
 	at       position
 	wrong    error // the topic cannot be read
+	start    int64 // where the partition began when it was first read
 	begun    bool
+	resumed  bool  // what lies between start and at was read by another Reader
 	holes    bool  // what is deleted while it is read may be passed over
 	empty    int   // answers in a row without anything where something should be
 	high     int64 // the high watermark, as the last answer had it
@@ -52,10 +54,11 @@ func (p *Producer) NewReader(topic string, id int) *Reader {
 	return r
 }
 
-// ReaderAt gives a Reader that goes on at the offset, which must be one of a committed record.
-func (p *Producer) ReaderAt(topic string, id int, offset int64) *Reader {
-	r := p.NewReader(topic, id)
-	r.at.offset, r.begun = offset, true
+// Resume gives a Reader that goes on for another one, which EnsureTopics has ended, at the offset of a committed record. It
+// meets ErrSetBack where there is less before that than the other one began with, too.
+func (p *Producer) Resume(old *Reader, offset int64) *Reader {
+	r := p.NewReader(old.at.topic, old.at.id)
+	r.at.offset, r.start, r.resumed = offset, old.start, true
 	return r
 }
 
@@ -90,11 +93,8 @@ func (r *Reader) upTo(ctx context.Context, isolation int8, visit func(Message) e
 	if err != nil {
 		return err
 	}
-	if !r.begun {
-		if r.at.offset, err = r.cluster.offset(ctx, r.at.partition, atStart, readAll); err != nil {
-			return err
-		}
-		r.begun = true
+	if err := r.begin(ctx); err != nil {
+		return err
 	}
 	if end < r.at.offset {
 		return setBack(r.at, end)
@@ -102,8 +102,26 @@ func (r *Reader) upTo(ctx context.Context, isolation int8, visit func(Message) e
 	return r.readUntil(ctx, end, visit)
 }
 
+// begin finds where the partition begins, once.
+func (r *Reader) begin(ctx context.Context) error {
+	if r.begun {
+		return nil
+	}
+	start, err := r.cluster.offset(ctx, r.at.partition, atStart, readAll)
+	switch {
+	case err != nil:
+		return err
+	case !r.resumed:
+		r.at.offset, r.start = start, start
+	case start > r.start:
+		return setBack(position{r.at.partition, r.start}, start)
+	}
+	r.begun = true
+	return nil
+}
+
 // end is where the partition ends, as its leader knows it; of all that there is, no less than what the Barrier proves. An open
-// transaction may lie before the record that a ReaderAt begins with: then nothing is stable there yet.
+// transaction may lie before the record that Resume begins with: then nothing is stable there yet.
 func (r *Reader) end(ctx context.Context, isolation int8) (int64, error) {
 	end, err := r.cluster.offset(ctx, r.at.partition, atEnd, isolation)
 	switch {

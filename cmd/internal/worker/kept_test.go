@@ -166,6 +166,10 @@ func TestMemoryThatCannotBeKept(t *testing.T) {
 			w.produce(records...)
 		}, "not where it was", ""},
 		"last commit gone": {func(w *world) { w.must(w.cluster.DeleteRecords(topicNames.State(), 0, -1)) }, "set back", "state is lost"},
+		"beginning gone": {func(w *world) {
+			records := w.consume(topicNames.State())
+			w.must(w.cluster.DeleteRecords(topicNames.State(), 0, records[len(records)/3].Offset))
+		}, "set back", "part of it was deleted"},
 		"a newer version's record": {func(w *world) {
 			w.produce(&kgo.Record{Topic: topicNames.State(), Key: []byte(account + "/new"), Value: []byte("x")})
 		}, "unknown to this version", "unknown to this version"},

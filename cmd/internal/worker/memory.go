@@ -36,7 +36,7 @@ type memory struct {
 
 	ledger poller.Record // as the last commit that is known wrote it; the zero value where there is none
 	at     int64         // the offset of that record
-	known  time.Time     // when it was last known to be the newest
+	known  time.Time     // when nothing came after that, as far as one could read; until then, when the reading began
 	kept   bool          // it was not read by this session
 	begins bool          // the record that it was kept from comes next
 	spoilt bool          // it must not outlive the session
@@ -53,7 +53,7 @@ func (w *Worker) recall() *memory {
 		w.memory = empty
 		return empty
 	}
-	m.reader = w.producer.ReaderAt(m.topic, m.partition, m.at)
+	m.reader = w.producer.Resume(m.reader, m.at)
 	m.records, m.moved = 0, time.Now()
 	m.kept, m.begins, m.followed = true, true, false
 	return m
@@ -64,7 +64,7 @@ func (w *Worker) newMemory() *memory {
 	partition := w.producer.PartitionOf(topic, []byte(w.cfg.AccountID))
 	return &memory{
 		heart: &w.heart, topic: topic, partition: partition, reader: w.producer.NewReader(topic, partition),
-		state: &poller.State{Account: w.cfg.AccountID}, moved: time.Now(),
+		state: &poller.State{Account: w.cfg.AccountID}, moved: time.Now(), known: time.Now(),
 	}
 }
 
@@ -81,7 +81,11 @@ func (m *memory) status() *admin.Memory {
 // warmUp reads what is committed, without waiting for the transaction that the active worker may have open. It takes as long as
 // there are records: the reader gives up where none come.
 func (m *memory) warmUp(ctx context.Context) error {
-	return m.read(m.reader.CatchUpStable(ctx, m.visit))
+	if err := m.read(m.reader.CatchUpStable(ctx, m.visit)); err != nil {
+		return err
+	}
+	m.known = time.Now()
+	return nil
 }
 
 // catchUp reads to the end, as warmUp does.
@@ -138,7 +142,10 @@ func (m *memory) visit(r producer.Message) error {
 		return &StateError{err}
 	}
 	if ledger {
-		m.ledger, m.at, m.known = record, r.Offset, time.Now()
+		m.ledger, m.at = record, r.Offset
+	}
+	if m.followed {
+		m.known = time.Now()
 	}
 	if m.state.Sequence != before {
 		m.moved = time.Now()
