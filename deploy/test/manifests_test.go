@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -53,9 +54,11 @@ func TestRestrictedNamespaceAdmitsThePod(t *testing.T) {
 }
 
 func TestNamespaceIsRestricted(t *testing.T) {
-	namespace := only[*corev1.Namespace](t, render(t, manifests+"/example"))
-	if got := namespace.Labels[api.EnforceLevelLabel]; got != string(api.LevelRestricted) {
-		t.Errorf("%s is %q", api.EnforceLevelLabel, got)
+	for _, root := range []string{one, many} {
+		namespace := only[*corev1.Namespace](t, render(t, root))
+		if got := namespace.Labels[api.EnforceLevelLabel]; got != string(api.LevelRestricted) {
+			t.Errorf("%s: %s is %q", root, api.EnforceLevelLabel, got)
+		}
 	}
 }
 
@@ -75,7 +78,7 @@ func TestPodHardening(t *testing.T) {
 			"memory is requested":                 !container.Resources.Requests.Memory().IsZero(),
 			"memory is limited":                   !container.Resources.Limits.Memory().IsZero(),
 			"CPU is not limited":                  container.Resources.Limits.Cpu().IsZero(),
-			"GOMEMLIMIT comes from the limit":     fromLimit(container, "GOMEMLIMIT", "limits.memory"),
+			"GOMEMLIMIT comes from the limit":     fromLimit(container, "GOMEMLIMIT", "limits.memory") || nineTenths(t, container),
 			"the command is one there is":         len(container.Command) == 0 && len(container.Args) == 1 && container.Args[0] == "run",
 			"no volume is writable":               allReadOnly(container),
 			"no file is mounted by a subPath":     noSubPath(container),
@@ -93,7 +96,18 @@ func isFalse(b *bool) bool { return b != nil && !*b }
 func fromLimit(c *corev1.Container, name, resource string) bool {
 	for _, e := range c.Env {
 		if e.Name == name {
-			return e.ValueFrom != nil && e.ValueFrom.ResourceFieldRef != nil && e.ValueFrom.ResourceFieldRef.Resource == resource
+			return e.Value == "" && e.ValueFrom != nil && e.ValueFrom.ResourceFieldRef != nil && e.ValueFrom.ResourceFieldRef.Resource == resource
+		}
+	}
+	return false
+}
+
+// nineTenths reports whether GOMEMLIMIT is that of the memory limit, in whole MiB.
+func nineTenths(t *testing.T, c *corev1.Container) bool {
+	t.Helper()
+	for _, e := range c.Env {
+		if e.Name == "GOMEMLIMIT" {
+			return e.ValueFrom == nil && e.Value == fmt.Sprintf("%dMiB", c.Resources.Limits.Memory().Value()*9/10>>20)
 		}
 	}
 	return false
@@ -117,11 +131,16 @@ func noSubPath(c *corev1.Container) bool {
 	return true
 }
 
-// TestOneWorksOneStandsBy: two replicas need the lease, and an update that starts a standby before it ends the active one.
+// TestOneWorksOneStandsBy: two replicas, or three for many accounts, need the lease, and an update that starts a standby before it
+// ends the active one.
 func TestOneWorksOneStandsBy(t *testing.T) {
 	each(t, func(t *testing.T, objects []runtime.Object) {
 		spec := only[*appsv1.Deployment](t, objects).Spec
-		if spec.Replicas == nil || *spec.Replicas != 2 || effective(t, objects, "LEASE") != "on" {
+		replicas := int32(2)
+		if effective(t, objects, "ACCOUNTS_DIR") != "" {
+			replicas = 3
+		}
+		if spec.Replicas == nil || *spec.Replicas != replicas || effective(t, objects, "LEASE") != "on" {
 			t.Errorf("replicas %v, LEASE %s", spec.Replicas, effective(t, objects, "LEASE"))
 		}
 		update := spec.Strategy.RollingUpdate
@@ -155,7 +174,7 @@ func TestDisruptionBudget(t *testing.T) {
 	})
 }
 
-// TestSpread: the two are wanted apart, but one node is enough to run them.
+// TestSpread: the replicas are wanted apart, but one node is enough to run them.
 func TestSpread(t *testing.T) {
 	each(t, func(t *testing.T, objects []runtime.Object) {
 		template := only[*appsv1.Deployment](t, objects).Spec.Template

@@ -26,7 +26,13 @@ const (
 )
 
 // roots are the folders that kustomize can build.
-var roots = []string{manifests + "/base", manifests + "/example"}
+var roots = []string{manifests + "/base", one, many}
+
+// one and many are the overlays to copy, for one account and for many.
+const (
+	one  = manifests + "/example"
+	many = manifests + "/many"
+)
 
 // decode reads one manifest as an API server does with strict field validation.
 func decode(t *testing.T, text []byte) runtime.Object {
@@ -72,7 +78,7 @@ func only[T runtime.Object](t *testing.T, objects []runtime.Object) T {
 	return found[0]
 }
 
-// each runs a check on both the base and the example.
+// each runs a check on the base and the overlays.
 func each(t *testing.T, check func(*testing.T, []runtime.Object)) {
 	for _, root := range roots {
 		t.Run(filepath.Base(root), func(t *testing.T) { check(t, render(t, root)) })
@@ -120,7 +126,11 @@ func TestNoSourceIsForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, e := range entries {
-			if e.Name() != "kustomization.yaml" && !strings.Contains(string(text), "- "+e.Name()+"\n") {
+			use := "- " + e.Name() + "\n"
+			if e.IsDir() {
+				use = "--from-file=" + e.Name() + "/\n"
+			}
+			if e.Name() != "kustomization.yaml" && !strings.Contains(string(text), use) {
 				t.Errorf("%s/%s is in no list of kustomization.yaml", root, e.Name())
 			}
 		}

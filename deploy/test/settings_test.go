@@ -105,11 +105,30 @@ func TestEveryVariableExists(t *testing.T) {
 }
 
 func TestExampleSetsWhatIsRequired(t *testing.T) {
-	env := environment(t, render(t, manifests+"/example"))
+	env := environment(t, render(t, one))
 	for name, def := range knownSettings(t) {
 		if def == "required" && env[name] == "" {
 			t.Errorf("%s is required and not set", name)
 		}
+	}
+}
+
+// TestTheWorkerTakesManyAccounts hands the settings and the accounts' files of the overlay to the worker, which must find fault with
+// neither.
+func TestTheWorkerTakesManyAccounts(t *testing.T) {
+	command := exec.Command("go", "run", "./cmd/convstream", "config")
+	command.Dir = repository
+	command.Env = command.Environ()
+	env := environment(t, render(t, many))
+	env["ACCOUNTS_DIR"] = "deploy/kubernetes/many/accounts"
+	for name, value := range env {
+		if value != "" {
+			command.Env = append(command.Env, name+"="+value)
+		}
+	}
+	output, err := command.CombinedOutput()
+	if text := string(output); err != nil || !strings.Contains(text, "eu.env: account") || !strings.Contains(text, "us.env: account") {
+		t.Errorf("%v\n%s", err, text)
 	}
 }
 
@@ -119,7 +138,7 @@ func TestTheWorkerTakesTheExample(t *testing.T) {
 	command := exec.Command("go", "run", "./cmd/convstream", "run")
 	command.Dir = repository
 	command.Env = command.Environ()
-	for name, value := range environment(t, render(t, manifests+"/example")) {
+	for name, value := range environment(t, render(t, one)) {
 		if value != "" {
 			command.Env = append(command.Env, name+"="+value)
 		}
@@ -142,8 +161,8 @@ func TestSettingsRollThePod(t *testing.T) {
 	})
 }
 
-// TestSecretsAreFiles: secrets come through *_FILE variables that point into a mounted Secret the worker's group can
-// read, and through nothing else.
+// TestSecretsAreFiles: secrets come through one *_FILE variable, or ACCOUNTS_DIR, that points into a mounted Secret which the worker's
+// group can read, and through nothing else.
 func TestSecretsAreFiles(t *testing.T) {
 	settings := knownSettings(t)
 	each(t, func(t *testing.T, objects []runtime.Object) {
@@ -157,8 +176,14 @@ func TestSecretsAreFiles(t *testing.T) {
 				continue
 			}
 			files++
-			if !inSecret(pod, container, value) {
+			if !inSecret(pod, container, path.Dir(value)) {
 				t.Errorf("%s=%s lies in no mounted Secret of mode 0440", name, value)
+			}
+		}
+		if folder := effective(t, objects, "ACCOUNTS_DIR"); folder != "" {
+			files++
+			if !inSecret(pod, container, folder) {
+				t.Errorf("ACCOUNTS_DIR=%s is no mounted Secret of mode 0440", folder)
 			}
 		}
 		if files != 1 {
@@ -170,11 +195,14 @@ func TestSecretsAreFiles(t *testing.T) {
 	})
 }
 
-func inSecret(pod *corev1.PodSpec, c *corev1.Container, file string) bool {
+// inSecret reports whether a folder is a mounted Secret, which the worker's group can read, and whose files stay where the Secret is
+// deleted.
+func inSecret(pod *corev1.PodSpec, c *corev1.Container, folder string) bool {
 	for _, mount := range c.VolumeMounts {
 		for _, volume := range pod.Volumes {
-			if volume.Name == mount.Name && path.Dir(file) == mount.MountPath && volume.Secret != nil {
-				return volume.Secret.DefaultMode != nil && *volume.Secret.DefaultMode == 0o440
+			if volume.Name == mount.Name && folder == mount.MountPath && volume.Secret != nil {
+				optional := volume.Secret.Optional != nil && *volume.Secret.Optional
+				return volume.Secret.DefaultMode != nil && *volume.Secret.DefaultMode == 0o440 && !optional
 			}
 		}
 	}
