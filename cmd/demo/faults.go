@@ -44,7 +44,8 @@ func (l *lifeline) cut() {
 	}
 }
 
-// victim waits until a replica is to be torn down, every five to ten seconds, and returns which; false when ctx has ended.
+// victim waits until a replica is to be torn down, every five to ten seconds, and returns which; false when ctx has ended. With many
+// accounts it waits longer: a replica has to have begun with them.
 func (s *stage) victim(ctx context.Context) (*replica, bool) {
 	if !s.faults {
 		<-ctx.Done()
@@ -52,6 +53,7 @@ func (s *stage) victim(ctx context.Context) (*replica, bool) {
 	}
 	dice := rand.New(rand.NewPCG(s.seed, uint64(s.restarts)))
 	after := 5*time.Second + time.Duration(dice.Int64N(int64(5*time.Second)))
+	after *= time.Duration(1 + (s.accounts-1)/mostLines)
 	return s.processes[dice.IntN(len(s.processes))], pause(ctx, after)
 }
 

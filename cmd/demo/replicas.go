@@ -43,6 +43,9 @@ func (s *stage) environment(kafka, adminAddr net.Addr) func(name string) (string
 		"POLL_INTERVAL": interval.String(), "SETTLE": settle.String(), "REREAD": "1m:10s,10m:30s,24h:2m", "SHUTDOWN_TIMEOUT": "10s",
 		"LEASE_TIMEOUT": leaseTimeout.String(),
 	}
+	if s.accounts > mostLines {
+		env["LEASE_TIMEOUT"] = leaseTimeoutMany.String()
+	}
 	if s.folder != "" {
 		env["ACCOUNTS_DIR"] = s.folder
 	} else {

@@ -25,8 +25,10 @@ const (
 	settle   = 4 * time.Second
 	interval = 4 * time.Second
 
-	// A worker that was torn down is to be replaced within seconds.
-	leaseTimeout = time.Second
+	// A worker that was torn down is to be replaced within seconds. The workers of many accounts, all of them in this one process,
+	// keep it from its heartbeats for longer than a second while they begin.
+	leaseTimeout     = time.Second
+	leaseTimeoutMany = 4 * time.Second
 )
 
 // stage is everything that runs: the services, the broker, the schema registry, and the replicas.

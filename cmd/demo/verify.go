@@ -88,7 +88,7 @@ func (s *stage) of(o outcome) string {
 	return " of account " + o.id
 }
 
-const mostLines = 10 // about accounts: of more there is a total, and the worst
+const mostLines = 10 // about accounts: more are many, of which there is a total, and the worst
 
 func (s *stage) report(out io.Writer, outcomes []outcome) {
 	total := total(outcomes)
@@ -110,7 +110,11 @@ func (s *stage) report(out io.Writer, outcomes []outcome) {
 	for _, topic := range append(s.topics.Conversations(), s.topics.DeadLetters()) {
 		fmt.Fprintf(out, "  %-28s %6d records\n", topic, total.ByTopic[topic])
 	}
-	fmt.Fprintf(out, "  complete from %s to %s UTC\n", total.CompleteFrom.UTC().Format(time.DateTime), total.CompleteThrough.UTC().Format(time.TimeOnly))
+	if total.CompleteThrough.Before(total.CompleteFrom) {
+		fmt.Fprintln(out, "  complete in all accounts at the same time: nothing yet")
+	} else {
+		fmt.Fprintf(out, "  complete from %s to %s UTC\n", total.CompleteFrom.UTC().Format(time.DateTime), total.CompleteThrough.UTC().Format(time.TimeOnly))
+	}
 	fmt.Fprintf(out, "  %d requests to the service, at most %d in any minute%s; %d rows served\n", stats.Requests, stats.MaxPerMinute,
 		map[bool]string{true: " for an account"}[s.accounts > 1], stats.Rows)
 	if s.faults {
@@ -145,7 +149,7 @@ func (s *stage) moved() string {
 	return fmt.Sprintf(", accounts moved %d times", s.moves)
 }
 
-// total is the sum over the accounts; it is complete where all of them are.
+// total is the sum over the accounts; it is complete where all of them are, which may be nowhere: then it ends before it begins.
 func total(outcomes []outcome) verify.Report {
 	sum := verify.Report{ByTopic: map[string]int64{}, CompleteFrom: outcomes[0].CompleteFrom, CompleteThrough: outcomes[0].CompleteThrough}
 	for _, o := range outcomes {
