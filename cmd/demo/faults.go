@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -45,27 +44,17 @@ func (l *lifeline) cut() {
 	}
 }
 
-// outages are what is done to the worker and the brokers.
-type outages struct{ brokerFaults atomic.Int32 }
-
-// tearDown tells when the worker is to be torn down: every five to ten seconds, or when ctx ends.
-func (o *outages) tearDown(ctx context.Context, faults bool, seed uint64, life int) <-chan time.Time {
-	ended := make(chan time.Time, 1)
-	dice := rand.New(rand.NewPCG(seed, uint64(life)))
+// victim waits until a replica is to be torn down, every five to ten seconds, and returns which; false when ctx has ended. With many
+// accounts it waits longer: a replica has to have begun with them.
+func (s *stage) victim(ctx context.Context) (*replica, bool) {
+	if !s.faults {
+		<-ctx.Done()
+		return nil, false
+	}
+	dice := rand.New(rand.NewPCG(s.seed, uint64(s.restarts)))
 	after := 5*time.Second + time.Duration(dice.Int64N(int64(5*time.Second)))
-	go func() {
-		timer := time.NewTimer(after)
-		defer timer.Stop()
-		if !faults {
-			timer.Stop()
-		}
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		ended <- time.Now()
-	}()
-	return ended
+	after *= time.Duration(1 + (s.accounts-1)/mostLines)
+	return s.processes[dice.IntN(len(s.processes))], pause(ctx, after)
 }
 
 // disturb makes one broker request in twelve fail, before or after it took effect, until the returned function is called.
@@ -85,7 +74,7 @@ func (s *stage) disturb(ctx context.Context) (stop func()) {
 			if ctx.Err() != nil || roll > 1 {
 				return nil, nil, false
 			}
-			s.outages.brokerFaults.Add(1)
+			s.brokerFaults.Add(1)
 			if end, ok := req.(*kmsg.EndTxnRequest); ok && roll == 1 {
 				res := end.ResponseKind().(*kmsg.EndTxnResponse)
 				res.ErrorCode = kerr.CoordinatorLoadInProgress.Code

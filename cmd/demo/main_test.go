@@ -12,15 +12,20 @@ import (
 
 func TestParse(t *testing.T) {
 	t.Parallel()
-	o, err := parse([]string{"--for", "30s", "--conversations-per-minute=6000", "--history", "0", "--faults", "--seed", "7", "--kafka-addr", "127.0.0.1:0"})
+	o, err := parse([]string{"--for", "30s", "--conversations-per-minute=60", "--history", "0", "--faults", "--seed", "7", "--accounts", "100", "--replicas", "10", "--kafka-addr", "127.0.0.1:0"})
 	want := options{
-		duration: 30 * time.Second, perMinute: 6000, faults: true, seed: 7,
+		duration: 30 * time.Second, perMinute: 60, faults: true, seed: 7, accounts: 100, replicas: 10,
 		kafkaAddr: "127.0.0.1:0", registryAddr: "127.0.0.1:18081", adminAddr: "127.0.0.1:18080", serviceAddr: "127.0.0.1:18181",
 	}
 	if err != nil || o != want {
 		t.Errorf("%+v, %v, want %+v", o, err, want)
 	}
+	if o, err := parse([]string{"--conversations-per-minute", "6000"}); err != nil || o.accounts != 1 || o.replicas != 1 {
+		t.Errorf("%+v, %v, want one account and one replica", o, err)
+	}
 	for _, args := range [][]string{
+		{"--accounts", "0"}, {"--accounts", "-1"}, {"--accounts", "101"}, {"--accounts", "2.5"}, {"--accounts", "2", "--conversations-per-minute", "3001"},
+		{"--replicas", "0"}, {"--replicas", "-3"}, {"--replicas", "11"}, {"--replicas", "two"},
 		{"run"}, {"--for", "-1s"}, {"--for", "30"}, {"--history", "-1m"}, {"--conversations-per-minute", "0"},
 		{"--conversations-per-minute", "6001"}, {"--conversations-per-minute", "NaN"}, {"--seed", "-1"}, {"--fault"},
 	} {
@@ -59,7 +64,7 @@ func TestDemo(t *testing.T) {
 			t.Parallel()
 			var out screen
 			err := demo(t.Context(), options{
-				duration: 8 * time.Second, perMinute: 120, history: 2 * time.Minute, faults: faults, seed: 11,
+				duration: 8 * time.Second, perMinute: 120, history: 2 * time.Minute, faults: faults, seed: 11, accounts: 1, replicas: 1,
 				kafkaAddr: "127.0.0.1:0", registryAddr: "127.0.0.1:0", adminAddr: "127.0.0.1:0", serviceAddr: "127.0.0.1:0",
 			}, &out)
 			if err != nil || !strings.HasSuffix(out.String(), "verified: nothing lost, nothing twice\n") {
@@ -84,7 +89,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out screen
-	err := demo(ctx, options{perMinute: 60, seed: 1, kafkaAddr: "127.0.0.1:0", registryAddr: "127.0.0.1:0", adminAddr: "127.0.0.1:0", serviceAddr: "127.0.0.1:0"}, &out)
+	err := demo(ctx, options{perMinute: 60, seed: 1, accounts: 1, replicas: 1, kafkaAddr: "127.0.0.1:0", registryAddr: "127.0.0.1:0", adminAddr: "127.0.0.1:0", serviceAddr: "127.0.0.1:0"}, &out)
 	if err == nil {
 		t.Errorf("nothing was published and nothing complained:\n%s", &out)
 	}

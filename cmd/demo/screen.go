@@ -6,26 +6,25 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
 
-	"github.com/convstream/convstream/cmd/internal/proof/verify"
 	"github.com/convstream/convstream/cmd/internal/show"
 	"github.com/convstream/convstream/producer"
 )
 
 func (s *stage) whereToLook() string {
 	brokers := strings.Join(s.cfg.Kafka.Brokers, ",")
-	return fmt.Sprintf(`convstream demo, seed %d: %g conversations a minute, the last %v to begin with%s
+	return fmt.Sprintf(`convstream demo, seed %d: %s, the last %v to begin with%s
 %s
-  service  %s  (simulated SmartAssist)
+  service  %s  (simulated SmartAssist%s)
   Kafka    %s  (embedded, topics %s*)
   registry %s  (embedded, subjects %s*-value)
-  worker   http://%s/  /status  /metrics  /readyz
-
+%s
 look closer:
   export KAFKA_BROKERS=%s SCHEMA_REGISTRY_URL=%s
   go run ./cmd/convstream tail --from beginning
@@ -33,9 +32,41 @@ look closer:
   curl %s/subjects
   kcat -b %s -C -t %svoice -X isolation.level=read_committed -f '%%k %%h\n'
 
-`, s.seed, s.perMinute, s.history, map[bool]string{true: ", with faults"}[s.faults], s.elsewhere(),
-		s.cfg.URL, brokers, s.cfg.TopicPrefix, s.cfg.Registry.URL, s.cfg.TopicPrefix, s.admin,
+`, s.seed, s.load(), s.history, map[bool]string{true: ", with faults"}[s.faults], s.elsewhere(),
+		s.cfg.URL, map[bool]string{true: ", one for each account"}[s.accounts > 1], brokers, s.cfg.TopicPrefix, s.cfg.Registry.URL, s.cfg.TopicPrefix, s.whoWorks(),
 		brokers, s.cfg.Registry.URL, s.cfg.Registry.URL, brokers, s.cfg.TopicPrefix)
+}
+
+// load is how much there is to do.
+func (s *stage) load() string {
+	each := fmt.Sprintf("%g conversations a minute", s.perMinute)
+	if !s.several() {
+		return each
+	}
+	return fmt.Sprintf("%s on %s, %s each", count(s.accounts, "account"), count(s.replicas, "replica"), each)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// whoWorks is a line for each replica, and one for the accounts' files.
+func (s *stage) whoWorks() string {
+	var lines strings.Builder
+	for _, r := range s.processes {
+		fmt.Fprintf(&lines, "  worker   http://%s/  /status  /metrics  /readyz", r.admin)
+		if s.replicas > 1 {
+			fmt.Fprintf(&lines, "  (replica %d)", r.number)
+		}
+		lines.WriteByte('\n')
+	}
+	if s.folder != "" {
+		fmt.Fprintf(&lines, "  accounts %s  (ACCOUNTS_DIR, removed at the end)\n", s.folder)
+	}
+	return lines.String()
 }
 
 // elsewhere is a line for each default port that was taken: what the documents say does not reach this demonstration.
@@ -43,7 +74,7 @@ func (s *stage) elsewhere() string {
 	var lines strings.Builder
 	for _, where := range [][2]string{
 		{s.kafkaAddr, s.cfg.Kafka.Brokers[0]}, {s.registryAddr, s.registry.String()},
-		{s.adminAddr, s.admin.String()}, {s.serviceAddr, strings.TrimPrefix(s.cfg.URL, "http://")},
+		{s.adminAddr, s.processes[0].admin.String()}, {s.serviceAddr, strings.TrimPrefix(s.cfg.URL, "http://")},
 	} {
 		_, asked, _ := net.SplitHostPort(where[0])
 		if _, got, _ := net.SplitHostPort(where[1]); asked != "0" && asked != got {
@@ -101,16 +132,20 @@ func (s *stage) live(ctx context.Context, out io.Writer) {
 	}
 }
 
+// summary is one line about what is going on.
 func (s *stage) summary() string {
-	w := s.current.Load()
-	if w == nil {
+	text := fmt.Sprintf("%3.0fs ", time.Since(s.started).Seconds())
+	if s.several() {
+		return text + s.summaryOfSeveral()
+	}
+	l := s.processes[0].current.Load()
+	if l == nil {
 		return "starting"
 	}
-	status := w.Status()
-	text := fmt.Sprintf("%3.0fs %s", time.Since(s.started).Seconds(), status.Role)
+	status := l.Worker(s.tenants[0].id).Status()
+	text += string(status.Role)
 	if p := status.Poller; p != nil {
-		text += fmt.Sprintf(", commit %d, %d remembered, complete through %s (%s ago)", p.Sequence, p.Remembered,
-			p.CompleteThrough.Format(time.TimeOnly), time.Since(p.CompleteThrough).Round(time.Second))
+		text += fmt.Sprintf(", commit %d, %d remembered, complete through %s", p.Sequence, p.Remembered, ago(p.CompleteThrough))
 		if p.Trouble != nil {
 			text += ", service trouble: " + p.Trouble.Category
 		}
@@ -118,7 +153,52 @@ func (s *stage) summary() string {
 	if status.Kafka != nil {
 		text += ", Kafka trouble: " + status.Kafka.Category
 	}
-	return text + fmt.Sprintf(", %d requests", s.service.Stats().Requests)
+	return text + fmt.Sprintf(", %d requests", s.served().Requests)
+}
+
+func ago(t time.Time) string {
+	return fmt.Sprintf("%s (%s ago)", t.Format(time.TimeOnly), time.Since(t).Round(time.Second))
+}
+
+// summaryOfSeveral says how many accounts each replica works on, and how far behind the slowest is.
+func (s *stage) summaryOfSeveral() string {
+	works := map[*replica]int{}
+	troubled := 0
+	for _, t := range s.tenants {
+		r, status := s.worksOn(t)
+		if r == nil {
+			continue
+		}
+		works[r]++
+		if p := status.Poller; p != nil {
+			t.through = p.CompleteThrough
+		}
+		if status.Kafka != nil || status.Poller != nil && status.Poller.Trouble != nil {
+			troubled++
+		}
+	}
+	var parts []string
+	for _, r := range s.processes {
+		text := count(works[r], "account")
+		if l := r.current.Load(); l == nil || l.torn.Load() {
+			text = "down"
+		}
+		parts = append(parts, fmt.Sprintf("replica %d: %s", r.number, text))
+	}
+	text := strings.Join(parts, ", ") + "; " + s.slowest()
+	if troubled > 0 {
+		text += fmt.Sprintf("; trouble with %s", count(troubled, "account"))
+	}
+	return text + fmt.Sprintf("; %d requests", s.served().Requests)
+}
+
+// slowest is how far the slowest account was complete when it was last known.
+func (s *stage) slowest() string {
+	last := slices.MinFunc(s.tenants, func(a, b *tenant) int { return a.through.Compare(b.through) })
+	if last.through.IsZero() {
+		return fmt.Sprintf("account %s has not begun", last.id)
+	}
+	return "the slowest complete through " + ago(last.through)
 }
 
 // pause waits; false when ctx ended.
@@ -130,44 +210,5 @@ func pause(ctx context.Context, d time.Duration) bool {
 		return false
 	case <-timer.C:
 		return true
-	}
-}
-
-// verify reads everything back with another Kafka client and holds it against what the service served.
-func (s *stage) verify(out io.Writer) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	records, err := verify.Consume(ctx, s.cfg.Kafka.Brokers, nil, s.topics.Published())
-	if err != nil {
-		return fmt.Errorf("read the topics back: %w", err)
-	}
-	r := verify.Check(records, s.topics, &s.journal)
-	r.CheckClaims(settle)
-	r.CheckComplete(s.service, settle)
-	s.report(out, r)
-	if len(r.Problems) > 0 {
-		return fmt.Errorf("NOT verified: %d problems (seed %d)", len(r.Problems)+r.More, s.seed)
-	}
-	if r.Revisions == 0 {
-		return fmt.Errorf("NOT verified: nothing was published, so there is nothing to prove; let it run for longer (seed %d)", s.seed)
-	}
-	fmt.Fprintln(out, "verified: nothing lost, nothing twice")
-	return nil
-}
-
-func (s *stage) report(out io.Writer, r *verify.Report) {
-	stats := s.service.Stats()
-	fmt.Fprintf(out, "  %d conversations in %d revisions, %d dead letters, %d commits, %d late rows\n",
-		r.Conversations, r.Revisions, r.DeadLetters, r.Commits, r.Late)
-	for _, topic := range append(s.topics.Conversations(), s.topics.DeadLetters()) {
-		fmt.Fprintf(out, "  %-28s %6d records\n", topic, r.ByTopic[topic])
-	}
-	fmt.Fprintf(out, "  complete from %s to %s UTC\n", r.CompleteFrom.UTC().Format(time.DateTime), r.CompleteThrough.UTC().Format(time.TimeOnly))
-	fmt.Fprintf(out, "  %d requests to the service, at most %d in any minute; %d rows served\n", stats.Requests, stats.MaxPerMinute, stats.Rows)
-	if s.faults {
-		fmt.Fprintf(out, "  faults: service %v, broker %d, worker torn down %d times\n", stats.Faults, s.outages.brokerFaults.Load(), s.restarts.Load())
-	}
-	for _, p := range r.Problems {
-		fmt.Fprintf(out, "  PROBLEM %s\n", p)
 	}
 }

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -17,75 +16,97 @@ import (
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
 	"github.com/convstream/convstream/cmd/internal/config"
-	"github.com/convstream/convstream/cmd/internal/fleet"
 	"github.com/convstream/convstream/cmd/internal/proof/verify"
 	"github.com/convstream/convstream/cmd/internal/worker"
-	"github.com/convstream/convstream/poller/simulator"
 )
 
 const (
-	account  = "65269fe0dd9c622245c10000"
-	clientID = "cs-0a6f3f4e-demo"
-	secret   = "demo-secret"
-
 	// A demonstration cannot wait for two minutes: the simulated service shows its rows within settle less a second.
 	settle   = 4 * time.Second
 	interval = 4 * time.Second
 
-	// A worker that was torn down is to be replaced within seconds.
-	leaseTimeout = time.Second
+	// A worker that was torn down is to be replaced within seconds. The workers of many accounts, all of them in this one process,
+	// keep it from its heartbeats for longer than a second while they begin.
+	leaseTimeout     = time.Second
+	leaseTimeoutMany = 4 * time.Second
 )
 
-// stage is everything that runs: the service, the broker, the schema registry, and one worker after the other.
+// stage is everything that runs: the services, the broker, the schema registry, and the replicas.
 type stage struct {
 	options
-	service  *simulator.Service
-	journal  verify.Journal
-	servers  []*http.Server
-	registry net.Addr
-	cluster  *kfake.Cluster
-	admin    net.Addr
-	cfg      *config.Config
-	topics   verify.Topics
-	log      zerolog.Logger
-	started  time.Time
-	restarts atomic.Int32
-	current  atomic.Pointer[worker.Worker]
-	outages  outages
+	tenants   []*tenant
+	folder    string // ACCOUNTS_DIR; "" for one account, which the environment tells
+	servers   []*http.Server
+	service   net.Addr
+	registry  net.Addr
+	cluster   *kfake.Cluster
+	processes []*replica
+	cfg       *config.Config // the first account's, as the first replica has it
+	topics    verify.Topics
+	log       zerolog.Logger
+	started   time.Time
+
+	brokerFaults atomic.Int32
+	restarts     int // of replicas that were torn down; to be read when none is any more, as moves
+	moves        int // of accounts to another replica
 }
 
 func start(o options) (*stage, error) {
 	s := &stage{options: o, started: time.Now(), log: zerolog.Nop()}
+	if err := s.open(); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *stage) open() error {
+	for i := range s.accounts {
+		t, err := s.openTenant(i)
+		if err != nil {
+			return err
+		}
+		s.tenants = append(s.tenants, t)
+	}
+	if s.accounts > 1 {
+		if err := s.fill(); err != nil {
+			return err
+		}
+	}
 	var err error
-	if s.service, err = simulator.New(s.world()); err != nil {
-		return nil, err
+	if s.service, err = s.serve("--service-addr", s.serviceAddr, services(s.tenants)); err != nil {
+		return err
 	}
-	service, err := s.serve("--service-addr", o.serviceAddr, s.service)
+	if s.registry, err = s.serve("--registry-addr", s.registryAddr, srfake.NewRegistry().Handler()); err != nil {
+		return err
+	}
+	kafka, err := listen("--kafka-addr", s.kafkaAddr)
 	if err != nil {
-		return nil, err
-	}
-	if s.registry, err = s.serve("--registry-addr", o.registryAddr, srfake.NewRegistry().Handler()); err != nil {
-		return nil, err
-	}
-	kafka, err := listen("--kafka-addr", o.kafkaAddr)
-	if err != nil {
-		return nil, err
+		return err
 	}
 	if s.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(leaseTimeout), kfake.MaxVersions(readable()), kfake.ListenFn(func(string, string) (net.Listener, error) { return kafka, nil })); err != nil {
-		return nil, err
+		return err
 	}
-	admin, err := listen("--admin-addr", o.adminAddr)
+	ports, err := adminPorts(s.adminAddr, s.replicas)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.admin = admin.Addr()
-	admin.Close() // every worker opens it again
-	if s.cfg, err = s.settings(service, kafka.Addr()); err != nil {
-		return nil, err
+	for i, admin := range ports {
+		s.processes = append(s.processes, &replica{number: i + 1, admin: admin, lookup: s.environment(kafka.Addr(), admin)})
 	}
+	return s.readSettings()
+}
+
+// readSettings reads them as the first replica will, for what is printed and read back.
+func (s *stage) readSettings() error {
+	_, accounts, err := config.LoadAll(s.processes[0].lookup, nil)
+	if err != nil {
+		return err
+	}
+	s.cfg = accounts[0].Config
 	s.topics.Topics = s.cfg.Topics()
 	_, s.topics.Decoder, err = worker.OpenRegistry(s.cfg, worker.Network{}, s.log)
-	return s, err
+	return err
 }
 
 // serve serves until the stage is closed, and tells where.
@@ -98,35 +119,6 @@ func (s *stage) serve(flag, address string, h http.Handler) (net.Addr, error) {
 	s.servers = append(s.servers, server)
 	go func() { _ = server.Serve(l) }()
 	return l.Addr(), nil
-}
-
-// world is the simulated service: a busy one, whose rows appear and change within seconds rather than hours.
-func (s *stage) world() simulator.Config {
-	c := simulator.Config{
-		Seed: s.seed, AccountID: account, ClientID: clientID, ClientSecret: secret, History: s.history, PerMinute: s.perMinute,
-		LateBy: settle - 2*time.Second, SurveyBy: 2 * time.Minute, RateLimit: 60, Observe: s.journal.Observe,
-		Switches: simulator.Switches{TwinSessions: 0.01, VeryLate: 0.002},
-	}
-	c.Faults.Poison = 0.002
-	if s.faults {
-		c.Faults = simulator.Mixed(0.15)
-		c.Faults.RetryAfter = time.Second
-		delete(c.Faults.Rate, simulator.Hang)         // a minute of waiting shows nothing here
-		delete(c.Faults.Rate, simulator.Unauthorized) // and neither does the minute's pause after it
-	}
-	return c
-}
-
-// settings are the worker's, as they would come from the environment.
-func (s *stage) settings(service, kafka net.Addr) (*config.Config, error) {
-	env := map[string]string{
-		"SMARTASSIST_URL": "http://" + service.String(), "SMARTASSIST_ACCOUNT_ID": account,
-		"SMARTASSIST_CLIENT_ID": clientID, "SMARTASSIST_CLIENT_SECRET": secret, "SMARTASSIST_REQUESTS_PER_MINUTE": "60",
-		"KAFKA_BROKERS": kafka.String(), "SCHEMA_REGISTRY_URL": "http://" + s.registry.String(), "ADMIN_ADDR": s.admin.String(), "START_FROM": max(s.history, time.Second).String(),
-		"POLL_INTERVAL": interval.String(), "SETTLE": settle.String(), "REREAD": "1m:10s,10m:30s,24h:2m", "SHUTDOWN_TIMEOUT": "10s",
-		"LEASE_TIMEOUT": leaseTimeout.String(),
-	}
-	return config.Load(func(name string) (string, bool) { v, ok := env[name]; return v, ok }, nil)
 }
 
 // listen takes the address; where a default port is taken, any other: two demonstrations may run beside each other.
@@ -142,61 +134,49 @@ func listen(flag, address string) (net.Listener, error) {
 	return nil, fmt.Errorf("%s %s: %w", flag, address, err)
 }
 
+// adminPorts are so many addresses: the one that was asked for, and the next ones that are free. Every replica opens its own again
+// and again.
+func adminPorts(address string, replicas int) ([]net.Addr, error) {
+	first, err := listen("--admin-addr", address)
+	if err != nil {
+		return nil, err
+	}
+	defer first.Close()
+	ports := []net.Addr{first.Addr()}
+	_, asked, _ := net.SplitHostPort(address)
+	for len(ports) < replicas {
+		l, err := listenBeyond(ports[len(ports)-1].(*net.TCPAddr), asked == "0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		ports = append(ports, l.Addr())
+	}
+	return ports, nil
+}
+
+// listenBeyond takes the next free port.
+func listenBeyond(address *net.TCPAddr, anyPort bool) (net.Listener, error) {
+	next := *address
+	for next.Port++; !anyPort && next.Port < min(address.Port+100, 1<<16); next.Port++ {
+		if l, err := net.ListenTCP("tcp", &next); err == nil {
+			return l, nil
+		}
+	}
+	next.Port = 0
+	return net.ListenTCP("tcp", &next)
+}
+
 func (s *stage) close() {
 	for _, server := range s.servers {
 		_ = server.Close()
 	}
-	s.cluster.Close()
-}
-
-// work runs the worker for the duration, or until interrupted, and drains it. With faults it is torn down in between.
-func (s *stage) work(ctx context.Context, duration time.Duration) error {
-	if duration > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, duration)
-		defer cancel()
+	if s.cluster != nil {
+		s.cluster.Close()
 	}
-	stop := s.disturb(ctx)
-	defer stop()
-	for ctx.Err() == nil {
-		if err := s.life(ctx); err != nil {
-			return err
-		}
+	if s.folder != "" {
+		_ = os.RemoveAll(s.folder)
 	}
-	stop() // the last worker drains in peace
-	return nil
-}
-
-// life is one worker from start to end: drained when ctx ends, or torn down in the middle of what it does.
-func (s *stage) life(ctx context.Context) error {
-	line := &lifeline{}
-	f, err := fleet.New(fleet.Config{
-		Process: &s.cfg.Process, Accounts: []config.AccountFile{{Config: s.cfg}}, Log: s.log,
-		Name: fmt.Sprint("worker ", s.restarts.Load()+1), Network: worker.Network{Dial: line.dial},
-	})
-	if err != nil {
-		return err
-	}
-	s.current.Store(f.Worker(account))
-	ended := make(chan error, 1)
-	alive, kill := context.WithCancel(ctx)
-	defer kill()
-	go func() { ended <- f.Run(alive) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-s.outages.tearDown(ctx, s.faults, s.seed, int(s.restarts.Load())):
-	}
-	if s.faults && ctx.Err() == nil {
-		line.cut() // as if the process had died: nothing it still wants to say gets out
-		s.restarts.Add(1)
-		kill()
-	}
-	err = <-ended
-	if errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
 }
 
 // readable are the requests that the embedded broker answers, and how new: not those whose answers other clients cannot
