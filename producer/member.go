@@ -231,7 +231,7 @@ func (m *Member) heardWhileJoining(err error, sent time.Time) {
 		m.confirm(sent)
 	case errors.Is(err, kafka.RebalanceInProgress):
 		m.prolong(sent)
-	case errors.Is(err, kafka.UnknownMemberId), errors.Is(err, kafka.IllegalGeneration):
+	case errors.Is(err, kafka.UnknownMemberId):
 		m.lose() // the join, which may hang, will hear it too
 	}
 }

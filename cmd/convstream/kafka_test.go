@@ -85,18 +85,11 @@ var realWorlds atomic.Int64
 func newRealWorld(t *testing.T, name string, seed uint64) *realWorld {
 	t.Helper()
 	w := &realWorld{
-		kafka: startKafka(t), proxy: proxy.New(), seen: newTransactions(),
+		kafka: startKafka(t), seen: newTransactions(),
 		prefix: fmt.Sprintf("%s-%d.", name, realWorlds.Add(1)), dice: rand.New(rand.NewPCG(seed, 40)),
 	}
-	door := <-kafka.doors
-	t.Cleanup(func() { w.proxy.Close(); kafka.doors <- door })
 	var through []string
-	for _, way := range w.kafka.Door(door) {
-		if err := w.proxy.Stand(way.Listen, way.Target); err != nil {
-			t.Fatal(err)
-		}
-		through = append(through, way.Listen)
-	}
+	w.proxy, through = throughDoor(t, w.kafka)
 	w.world = newWorldOn(t, through, w.prefix, simulator.Config{
 		Seed: seed, History: time.Minute, PerMinute: 90, LateBy: time.Second, SurveyBy: 10 * time.Second,
 		Faults: simulator.Faults{Poison: 0.01},
@@ -104,6 +97,22 @@ func newRealWorld(t *testing.T, name string, seed uint64) *realWorld {
 	w.brokers = w.kafka.Brokers() // the judge has a way of its own
 	w.proxy.Watch(w.seen.see)
 	return w
+}
+
+// throughDoor returns a proxy to the cluster and the addresses at which it stands, until the test ends. It waits for a door where all
+// are taken.
+func throughDoor(t *testing.T, cluster *kraft.Cluster) (p *proxy.Proxy, through []string) {
+	t.Helper()
+	p = proxy.New()
+	door := <-kafka.doors
+	t.Cleanup(func() { p.Close(); kafka.doors <- door })
+	for _, way := range cluster.Door(door) {
+		if err := p.Stand(way.Listen, way.Target); err != nil {
+			t.Fatal(err)
+		}
+		through = append(through, way.Listen)
+	}
+	return p, through
 }
 
 // context bounds what is done to the cluster.
@@ -175,23 +184,30 @@ type realWorker struct {
 
 // accountStatus is a part of what /status tells of an account.
 type accountStatus struct {
-	Role   scenario.Role
-	Ready  bool
-	Budget struct{ Requests int }
+	Account string
+	Role    scenario.Role
+	Ready   bool
+	Budget  struct{ Requests int }
 }
 
 // status is nothing while nobody answers.
 func (p *realWorker) status() accountStatus {
+	accounts := accountsAt(p.admin)
+	if len(accounts) != 1 {
+		return accountStatus{}
+	}
+	return accounts[0]
+}
+
+// accountsAt returns what /status tells of the accounts; nothing where nobody answers.
+func accountsAt(admin string) []accountStatus {
 	var s struct{ Accounts []accountStatus }
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
-	if res, err := client.Get("http://" + p.admin + "/status"); err == nil {
+	if res, err := client.Get("http://" + admin + "/status"); err == nil {
 		defer res.Body.Close()
 		_ = json.NewDecoder(res.Body).Decode(&s)
 	}
-	if len(s.Accounts) != 1 {
-		return accountStatus{}
-	}
-	return s.Accounts[0]
+	return s.Accounts
 }
 
 // Role implements scenario.Worker.
