@@ -44,8 +44,8 @@ func (l *lifeline) cut() {
 	}
 }
 
-// victim waits until a replica is to be torn down, every five to ten seconds, and returns which; false when ctx has ended. With many
-// accounts it waits longer: a replica has to have begun with them.
+// victim waits until a replica is to be torn down, every five to ten seconds, and returns which: each in turn, so there are accounts to move; false
+// when ctx has ended. With many accounts it waits longer: a replica has to have begun with them.
 func (s *stage) victim(ctx context.Context) (*replica, bool) {
 	if !s.faults {
 		<-ctx.Done()
@@ -54,7 +54,7 @@ func (s *stage) victim(ctx context.Context) (*replica, bool) {
 	dice := rand.New(rand.NewPCG(s.seed, uint64(s.restarts)))
 	after := 5*time.Second + time.Duration(dice.Int64N(int64(5*time.Second)))
 	after *= time.Duration(1 + (s.accounts-1)/mostLines)
-	return s.processes[dice.IntN(len(s.processes))], pause(ctx, after)
+	return s.processes[s.restarts%len(s.processes)], pause(ctx, after)
 }
 
 // disturb makes one broker request in twelve fail, before or after it took effect, until the returned function is called.
