@@ -17,10 +17,12 @@ func drainingWorld(t *testing.T, env map[string]string) (w *world, held, release
 	w = newWorld(t, simulator.Config{Seed: 8, History: time.Minute, PerMinute: 60, LateBy: time.Second}, env)
 	held, release = make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	w.cluster.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
-		once.Do(func() {
-			w.cluster.SleepControl(func() { close(held); <-release })
-		})
+	w.cluster.ControlKey(int16(kmsg.EndTxn), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		if r.(*kmsg.EndTxnRequest).Commit { // and not the barrier, which is aborted
+			once.Do(func() {
+				w.cluster.SleepControl(func() { close(held); <-release })
+			})
+		}
 		return nil, nil, false
 	})
 	return w, held, release
