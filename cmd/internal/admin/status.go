@@ -14,8 +14,16 @@ type Status struct {
 	Started  time.Time `json:"started"`
 	Ready    bool      `json:"ready"`
 	NotReady string    `json:"notReady,omitempty"`
-	Group    *Group    `json:"group"`    // null with LEASE=off
-	Accounts []Account `json:"accounts"` // in order of their ids
+	Group    *Group    `json:"group"` // null with LEASE=off
+	// Wrong are the files of accounts that are not used as they are; left out where there are none.
+	Wrong    []WrongFile `json:"wrongFiles,omitempty"`
+	Accounts []Account   `json:"accounts"` // in order of their ids
+}
+
+// WrongFile is a file of ACCOUNTS_DIR that is not used as it is, and why; without a name, the folder itself.
+type WrongFile struct {
+	File  string `json:"file,omitempty"`
+	Error string `json:"error"`
 }
 
 // Group is this process's membership in the consumer group that spreads the accounts over the replicas.

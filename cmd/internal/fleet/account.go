@@ -40,10 +40,14 @@ func (f *Fleet) renew(a *account) error {
 		a.lease = f.member.Lease(a.id)
 	}
 	w, err := worker.New(a.file.Config, f.Log.With().Str("account", a.id).Logger(), f.Network, a.lease)
-	if err == nil {
-		a.worker.Store(w)
+	if err != nil {
+		return err
 	}
-	return err
+	if !f.alone() {
+		w.GroupIsTold()
+	}
+	a.worker.Store(w)
+	return nil
 }
 
 // start has the account worked on until stop. fail ends the process: it is called where there is no other account.

@@ -50,7 +50,11 @@ type Fleet struct {
 	mu       sync.Mutex
 	accounts map[string]*account // by id
 	draining bool
-	folder   string // why the accounts could not be read again; "" where they could
+	folder   string            // why the accounts could not be read again; "" where they could
+	refused  map[string]string // name of a file that is wrong, and whose account is not known -> why
+
+	outOfGroup time.Time // since when this process could not take part in the group; used by watch alone
+	groupTold  bool      // the log has said so
 }
 
 // clientID is the process's name in the brokers' logs, where it has no other.
@@ -58,7 +62,7 @@ const clientID = "convstream"
 
 // New builds a Fleet. It checks what can be checked without reaching for anything.
 func New(c Config) (*Fleet, error) {
-	f := &Fleet{Config: c, started: time.Now(), accounts: map[string]*account{}}
+	f := &Fleet{Config: c, started: time.Now(), accounts: map[string]*account{}, refused: map[string]string{}}
 	if c.Process.Lease {
 		var err error
 		to := c.Process.Kafka.Cluster(cmp.Or(c.Name, clientID), c.Network.Dial, zerolog.Nop()) // so the brokers' tools tell which replica it is
@@ -249,7 +253,7 @@ func (f *Fleet) Readiness(ctx context.Context) error {
 
 // Status implements admin.Process.
 func (f *Fleet) Status(ctx context.Context) admin.Status {
-	s := admin.Status{Name: f.Name, Started: f.started, Accounts: []admin.Account{}}
+	s := admin.Status{Name: f.Name, Started: f.started, Wrong: f.wrong(), Accounts: []admin.Account{}}
 	if err := f.Readiness(ctx); err != nil {
 		s.NotReady = err.Error()
 	}

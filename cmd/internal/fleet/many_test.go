@@ -17,6 +17,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -418,4 +419,27 @@ func (c *company) disturb(dice *rand.Rand, members []*member) []*member {
 		return append(members, c.start())
 	}
 	return members
+}
+
+// TestAGroupThatCannotBeJoined is told of once, and not once for each account.
+func TestAGroupThatCannotBeJoined(t *testing.T) {
+	t.Parallel()
+	inCompany(t, 5, simulator.Config{Seed: 1, History: 30 * time.Minute, PerMinute: 1}, func(c *company) {
+		denied := c.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.GroupAuthorizationFailed, Count: -1})
+		m := c.start()
+		time.Sleep(10 * time.Minute)
+		if err := m.Readiness(context.Background()); err == nil || !strings.Contains(err.Error(), "READ on the group") {
+			t.Errorf("ready: %v", err)
+		}
+		denied.Remove()
+		c.spread(2*time.Minute, m)
+		time.Sleep(time.Minute)
+		for text, want := range map[string]int{"no part in the": 1, "takes part in the group again": 1} {
+			if n := c.log.count(text); n != want {
+				t.Errorf("%d lines say %q, want %d\n%s", n, text, want, c.log.tail())
+			}
+		}
+		c.stopAll(m)
+		c.verify()
+	})
 }

@@ -1,8 +1,6 @@
 package fleet
 
 import (
-	"sync"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	dto "github.com/prometheus/client_model/go"
@@ -11,13 +9,10 @@ import (
 // metrics are those of the process; each account's worker has its own.
 type metrics struct {
 	registry *prometheus.Registry
-
-	mu      sync.Mutex
-	refused map[string]string // name of a file that is wrong, and whose account is not known -> why
 }
 
 func newMetrics(f *Fleet) *metrics {
-	m := &metrics{registry: prometheus.NewRegistry(), refused: map[string]string{}}
+	m := &metrics{registry: prometheus.NewRegistry()}
 	gauge := func(name, help string, value func() float64) {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "convstream", Name: name, Help: help}, value))
 	}
@@ -25,11 +20,8 @@ func newMetrics(f *Fleet) *metrics {
 	gauge("accounts_ended", "Accounts that this process does not work on any more, though it is to: somebody has to mend something.", func() float64 {
 		return float64(count(f.list(), func(a *account) bool { return a.ended() != nil }))
 	})
-	gauge("account_files_wrong", "Files of accounts that are not used as they are, since something in them is wrong.", func() float64 {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		return float64(len(m.refused) + count(f.list(), func(a *account) bool { return a.settingsTrouble() != nil }))
-	})
+	gauge("account_files_wrong", "Files of accounts that are not used as they are, since something in them is wrong, or the folder cannot be read.",
+		func() float64 { return float64(len(f.wrong())) })
 	gauge("group_joined", "1 while this process is a member of the consumer group that spreads the accounts; 1 with LEASE=off.", func() float64 {
 		if f.member == nil || f.member.Status().Joined {
 			return 1
@@ -47,19 +39,6 @@ func count(accounts []*account, is func(*account) bool) (n int) {
 		}
 	}
 	return n
-}
-
-// refuse notes why a file's account is not worked on, nil where it is, and reports whether that is news.
-func (m *metrics) refuse(file string, err error) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err == nil {
-		delete(m.refused, file)
-		return false
-	}
-	news := m.refused[file] != err.Error()
-	m.refused[file] = err.Error()
-	return news
 }
 
 // gather returns the metrics of the process and of all accounts.

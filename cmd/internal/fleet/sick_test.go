@@ -3,7 +3,9 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -177,5 +179,41 @@ func TestStatusOfMany(t *testing.T) {
 			}
 		}
 		c.stopAll(m)
+	})
+}
+
+// TestAWrongFile is told of in /status, the metric and one line of the log, until it is right or gone; an account whose file became wrong
+// goes on.
+func TestAWrongFile(t *testing.T) {
+	t.Parallel()
+	sickCompany(t, func(c *company, m *member) {
+		broken := &tenant{id: "broken", wrong: errWrongFile}
+		known := c.tenants[1]
+		told := func(want ...string) {
+			t.Helper()
+			time.Sleep(10 * time.Second)
+			var files []string
+			for _, w := range m.Status(context.Background()).Wrong {
+				files = append(files, w.File)
+			}
+			metric := ask(m.Port().Handler(), http.MethodGet, "/metrics", "")
+			if !slices.Equal(files, want) || !strings.Contains(metric, fmt.Sprintf("\nconvstream_account_files_wrong %d\n", len(want))) {
+				t.Errorf("/status says %v, want %v", files, want)
+			}
+		}
+		told()
+		c.change(func() { c.files = append(c.files, broken); known.wrong = errWrongFile })
+		told("broken", known.id)
+		time.Sleep(time.Minute)
+		c.takenOver(m, known.id, 0)
+		for _, text := range []string{"the file is wrong", "the file has become wrong"} {
+			if n := c.log.count(text); n != 1 {
+				t.Errorf("%d lines say %q", n, text)
+			}
+		}
+		c.change(func() { c.files = slices.Clone(c.tenants); known.wrong = nil })
+		told()
+		c.stopAll(m)
+		c.verify()
 	})
 }

@@ -2,8 +2,11 @@ package fleet
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/convstream/convstream/cmd/internal/admin"
 	"github.com/convstream/convstream/cmd/internal/config"
 )
 
@@ -21,10 +24,32 @@ func (f *Fleet) watch(ctx context.Context) {
 		if wait(ctx, readsAfter); ctx.Err() != nil {
 			return
 		}
+		f.noteGroup()
 		files, err := f.Reload()
 		if f.noteFolder(err); err == nil {
 			f.apply(ctx, files)
 		}
+	}
+}
+
+// noteGroup logs when it changes whether this process can take part in the group.
+func (f *Fleet) noteGroup() {
+	if f.member == nil {
+		return
+	}
+	trouble := f.member.Status().Trouble
+	switch {
+	case trouble == nil && f.outOfGroup.IsZero():
+	case trouble == nil:
+		if time.Since(f.outOfGroup) > f.Process.LeaseTimeout {
+			f.Log.Info().Dur("after", time.Since(f.outOfGroup)).Msg("this process takes part in the group again")
+		}
+		f.outOfGroup, f.groupTold = time.Time{}, false
+	case f.outOfGroup.IsZero():
+		f.outOfGroup = time.Now()
+	case !f.groupTold && time.Since(f.outOfGroup) > f.Process.LeaseTimeout:
+		f.groupTold = true
+		f.Log.Warn().Str("group", f.member.Group).Err(trouble).Msg("no part in the group that spreads the accounts; trying again until it can")
 	}
 }
 
@@ -75,6 +100,47 @@ func (f *Fleet) apply(ctx context.Context, files []config.AccountFile) {
 			f.remove(a)
 		}
 	}
+	f.forgetRefused(files)
+}
+
+// noteRefused notes why a file's account is not worked on, nil where it is, and reports whether that is news.
+func (f *Fleet) noteRefused(file string, err error) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil {
+		delete(f.refused, file)
+		return false
+	}
+	news := f.refused[file] != err.Error()
+	f.refused[file] = err.Error()
+	return news
+}
+
+// forgetRefused forgets what was wrong with files that are gone.
+func (f *Fleet) forgetRefused(files []config.AccountFile) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(f.refused, func(name, _ string) bool {
+		return !slices.ContainsFunc(files, func(file config.AccountFile) bool { return file.Name == name && file.Err != nil })
+	})
+}
+
+// wrong returns the files that are not used as they are.
+func (f *Fleet) wrong() (list []admin.WrongFile) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.folder != "" {
+		list = append(list, admin.WrongFile{Error: f.folder})
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.refused)) {
+		list = append(list, admin.WrongFile{File: name, Error: f.refused[name]})
+	}
+	for _, a := range f.sorted() {
+		if err := a.settingsTrouble(); err != nil {
+			list = append(list, admin.WrongFile{File: a.file.Name, Error: err.Error()})
+		}
+	}
+	return list
 }
 
 // of returns the account that a file is about; nil for one that is not known yet. What is wrong in it may be the id.
@@ -90,7 +156,7 @@ func (f *Fleet) of(file config.AccountFile) *account {
 // refuse leaves an account with its last good settings.
 func (f *Fleet) refuse(a *account, file config.AccountFile) {
 	if a == nil {
-		if f.metrics.refuse(file.Name, file.Err) {
+		if f.noteRefused(file.Name, file.Err) {
 			f.Log.Error().Str("file", file.Name).Err(file.Err).Msg("the file is wrong; its account is not worked on")
 		}
 		return
@@ -108,11 +174,11 @@ func (f *Fleet) accept(a *account) {
 }
 
 func (f *Fleet) add(ctx context.Context, file config.AccountFile) {
-	f.metrics.refuse(file.Name, nil)
+	f.noteRefused(file.Name, nil)
 	a, err := f.newAccount(file)
 	if err != nil {
 		f.withdraw(a)
-		if f.metrics.refuse(file.Name, err) {
+		if f.noteRefused(file.Name, err) {
 			f.Log.Error().Str("file", file.Name).Err(err).Msg("the account cannot be worked on")
 		}
 		return

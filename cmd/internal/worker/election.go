@@ -16,6 +16,8 @@ type election struct {
 	holderKnown time.Time
 	// outsider: a worker that takes no part in the election is at work, and the log says so.
 	outsider bool
+	// told: who made the lease logs what is wrong with the group, for all its accounts.
+	told bool
 }
 
 func (e *election) off() bool { return e.lease == nil }
@@ -38,6 +40,14 @@ func (e *election) well() {
 	if e.lease != nil {
 		e.lease.Well()
 	}
+}
+
+// noPart is what the log says of a worker that cannot take part; "" where another says it.
+func (e *election) noPart() string {
+	if e.told {
+		return ""
+	}
+	return "no part in the election of the active worker; trying again until it can"
 }
 
 // status is what others are shown of it; nil where there is none.

@@ -23,8 +23,8 @@ type outages struct {
 	present atomic.Pointer[outage]
 }
 
-// note notes a failure. It is the first of an outage that began then, or one more of the present one; it is logged unless that
-// one was last seen with a failure of the same kind.
+// note notes a failure. It is the first of an outage that began then, or one more of the present one; it is logged, if there is a
+// text, unless that one was last seen with a failure of the same kind.
 func (o *outages) note(since time.Time, err error, text string) *outage {
 	next := &outage{Since: since, Category: categorize(err), Error: err.Error(), Attempts: 1}
 	old := o.present.Load()
@@ -32,7 +32,7 @@ func (o *outages) note(since time.Time, err error, text string) *outage {
 		next.Since, next.Attempts = old.Since, old.Attempts+1
 	}
 	o.present.Store(next)
-	if old == nil || old.Category != next.Category {
+	if text != "" && (old == nil || old.Category != next.Category) {
 		o.log.Warn().Err(err).Str("category", next.Category).Msg(text)
 	}
 	return next

@@ -152,7 +152,7 @@ func (s *session) showWaiting(role admin.Role) {
 	if l.Holder == "" {
 		w.shown.role.Store(admin.Starting)
 		if since := e.holderKnown; l.Trouble != nil && time.Since(since) > e.lease.Timeout() {
-			w.outages.note(since, l.Trouble, "no part in the election of the active worker; trying again until it can")
+			w.outages.note(since, l.Trouble, e.noPart())
 		}
 		return
 	}

@@ -100,6 +100,9 @@ func New(cfg *config.Config, log zerolog.Logger, network Network, lease *produce
 	return w, nil
 }
 
+// GroupIsTold has the worker leave it to who made its lease to log what is wrong with the group.
+func (w *Worker) GroupIsTold() { w.election.told = true }
+
 // Metrics returns the account's metrics, with its id as the label account.
 func (w *Worker) Metrics() prometheus.Gatherer { return w.metrics.registry }
 
