@@ -51,7 +51,7 @@ type packer struct {
 	partition  partition
 	records    []Record // all that the caller gave
 	codec      kafka.Compression
-	compressor *compressor
+	compressor *Compressor
 	limit      int // max.message.bytes of the topic
 	now        time.Time
 	out        []*batch

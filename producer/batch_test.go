@@ -18,9 +18,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-func testCompressor(t *testing.T) *compressor {
+func testCompressor(t *testing.T) *Compressor {
 	t.Helper()
-	c, err := newCompressor()
+	c, err := NewCompressor()
 	if err != nil {
 		t.Fatal(err)
 	}

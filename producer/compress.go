@@ -3,16 +3,21 @@ package producer
 import (
 	"bytes"
 	"encoding/binary"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// compressor builds batches with kafka-go and compresses their records. kafka-go could do that too, but its zstd is not made
-// for a small worker: each of its encoders has room for 16 MiB of history, though hardly a batch is longer than one, and the
-// garbage collector takes them away again and again. It also compresses in pieces of a few bytes.
-type compressor struct {
+// Compressor builds batches with kafka-go and compresses their records. Producers may share one: what it needs room for is several
+// MiB, and it is hardly ever busy.
+//
+// It compresses itself, though kafka-go could do that too: its zstd is not made for a small worker. Each of its encoders has room
+// for 16 MiB of history, though hardly a batch is longer than one, and the garbage collector takes them away again and again. It
+// also compresses in pieces of a few bytes.
+type Compressor struct {
+	mu    sync.Mutex
 	zstd  *zstd.Encoder
 	plain bytes.Buffer // a batch as kafka-go built it
 }
@@ -20,14 +25,17 @@ type compressor struct {
 // usualBatch is what a topic takes unless it is told otherwise.
 const usualBatch = 1 << 20
 
-func newCompressor() (*compressor, error) {
+// NewCompressor returns one that is as small as the usual batch allows.
+func NewCompressor() (*Compressor, error) {
 	// No checksum: Kafka has its own over the batch.
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(usualBatch), zstd.WithEncoderCRC(false))
-	return &compressor{zstd: encoder}, err
+	return &Compressor{zstd: encoder}, err
 }
 
 // batch builds one, with its length before it. Its checksum is left to stamp.
-func (c *compressor) batch(records []protocol.Record, codec kafka.Compression) ([]byte, error) {
+func (c *Compressor) batch(records []protocol.Record, codec kafka.Compression) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	set := protocol.RecordSet{Version: 2, Records: protocol.NewRecordReader(records...)}
 	if c.plain.Reset(); c.plain.Cap() > 4*usualBatch {
 		c.plain = bytes.Buffer{}
@@ -48,7 +56,7 @@ func (c *compressor) batch(records []protocol.Record, codec kafka.Compression) (
 }
 
 // compress appends.
-func (c *compressor) compress(out, body []byte, codec kafka.Compression) ([]byte, error) {
+func (c *Compressor) compress(out, body []byte, codec kafka.Compression) ([]byte, error) {
 	switch codec {
 	case 0:
 		return append(out, body...), nil

@@ -33,6 +33,8 @@ type Config struct {
 	TransactionalID string
 	// Compression of the batches: none, gzip, snappy, lz4 or zstd; "" is none.
 	Compression string
+	// Compressor is shared with others; nil is one of its own.
+	Compressor *Compressor
 	// TransactionTimeout is after how long the broker aborts a transaction whose producer is gone, and so how long a crash
 	// may hold up read_committed consumers. 0 is 30 s. Commit gives up after three quarters of it.
 	TransactionTimeout time.Duration
@@ -113,7 +115,7 @@ type Message struct {
 type Producer struct {
 	cfg        Config
 	codec      kafka.Compression
-	compressor *compressor
+	compressor *Compressor
 	cluster    atomic.Pointer[cluster]
 	topics     map[string]topicLimits
 	session    *session // nil: Acquire first
@@ -128,7 +130,10 @@ func Open(cfg Config) (*Producer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("open producer: %w", err)
 	}
-	compressor, err := newCompressor()
+	compressor, err := cfg.Compressor, error(nil)
+	if compressor == nil {
+		compressor, err = NewCompressor()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open producer: %w", err)
 	}

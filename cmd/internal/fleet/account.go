@@ -39,12 +39,9 @@ func (f *Fleet) renew(a *account) error {
 	if f.member != nil {
 		a.lease = f.member.Lease(a.id)
 	}
-	w, err := worker.New(a.file.Config, f.Log.With().Str("account", a.id).Logger(), f.Network, a.lease)
+	w, err := worker.New(a.file.Config, f.Log.With().Str("account", a.id).Logger(), f.host, a.lease)
 	if err != nil {
 		return err
-	}
-	if !f.alone() {
-		w.GroupIsTold()
 	}
 	a.worker.Store(w)
 	return nil

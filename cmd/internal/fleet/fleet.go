@@ -43,6 +43,7 @@ type Config struct {
 type Fleet struct {
 	Config
 	started time.Time
+	host    worker.Host
 	member  *producer.Member // nil with LEASE=off
 	port    *admin.Port
 	metrics *metrics
@@ -62,9 +63,12 @@ const clientID = "convstream"
 
 // New builds a Fleet. It checks what can be checked without reaching for anything.
 func New(c Config) (*Fleet, error) {
-	f := &Fleet{Config: c, started: time.Now(), accounts: map[string]*account{}, refused: map[string]string{}}
+	compressor, err := producer.NewCompressor()
+	if err != nil {
+		return nil, err
+	}
+	f := &Fleet{Config: c, host: worker.Host{Network: c.Network, Compressor: compressor, TellsOfGroup: c.Reload != nil}, started: time.Now(), accounts: map[string]*account{}, refused: map[string]string{}}
 	if c.Process.Lease {
-		var err error
 		to := c.Process.Kafka.Cluster(cmp.Or(c.Name, clientID), c.Network.Dial, zerolog.Nop()) // so the brokers' tools tell which replica it is
 		f.member, err = producer.OpenMember(to, producer.MemberConfig{
 			Group: c.Process.TopicPrefix + "convstream-lease", Topic: c.Process.Topics().State(), Name: c.Name, Timeout: c.Process.LeaseTimeout,

@@ -31,7 +31,7 @@ func BenchmarkRecovery(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	w, err := New(cfg, zerolog.Nop(), Network{}, nil)
+	w, err := New(cfg, zerolog.Nop(), Host{}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -61,9 +61,9 @@ func serviceClient(cfg *config.Config, network Network, permit func(context.Cont
 // clientID is the worker's name in the brokers' logs.
 const clientID = "convstream"
 
-func producerConfig(cfg *config.Config, network Network, log zerolog.Logger) producer.Config {
+func producerConfig(cfg *config.Config, host Host, log zerolog.Logger) producer.Config {
 	return producer.Config{
-		Cluster:         cfg.Kafka.Cluster(clientID, network.Dial, log),
+		Cluster: cfg.Kafka.Cluster(clientID, host.Dial, log), Compressor: host.Compressor,
 		TransactionalID: cfg.TopicPrefix + "convstream." + cfg.AccountID, Compression: cfg.Kafka.Compression,
 	}
 }

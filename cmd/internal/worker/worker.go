@@ -39,6 +39,14 @@ type Network struct {
 	Now    func() time.Time                                                     // the clock that the service's times are compared with; nil: time.Now
 }
 
+// Host is what the accounts of a process share.
+type Host struct {
+	Network
+	Compressor *producer.Compressor // nil: each has its own
+	// TellsOfGroup: who made the lease logs what is wrong with the group, for all accounts.
+	TellsOfGroup bool
+}
+
 // Worker is one account: what outlives a session. Its sessions come one after the other, in the goroutine of Run; the admin
 // port and the metrics ask it from others.
 type Worker struct {
@@ -67,11 +75,12 @@ type Worker struct {
 
 // New builds a Worker. It checks what can be checked without reaching for anything. lease is its part in the election, nil with
 // LEASE=off: it is withdrawn by who made it, after Run has returned.
-func New(cfg *config.Config, log zerolog.Logger, network Network, lease *producer.Lease) (*Worker, error) {
+func New(cfg *config.Config, log zerolog.Logger, host Host, lease *producer.Lease) (*Worker, error) {
+	network := host.Network
 	w := &Worker{
 		cfg: cfg, log: log, network: network, started: time.Now(),
 		refused: newRefusals(), errands: make(chan poller.Errand), warned: map[string]bool{},
-		election: election{lease: lease, holderKnown: time.Now()},
+		election: election{lease: lease, holderKnown: time.Now(), told: host.TellsOfGroup},
 	}
 	w.shown.role.Store(admin.Starting)
 	w.outages.log = log
@@ -91,7 +100,7 @@ func New(cfg *config.Config, log zerolog.Logger, network Network, lease *produce
 	if w.client, w.budget, err = serviceClient(cfg, network, w.election.permit); err != nil {
 		return nil, err
 	}
-	if w.producer, err = producer.Open(producerConfig(cfg, network, log.Hook(unlessKnown{&w.outages}))); err != nil {
+	if w.producer, err = producer.Open(producerConfig(cfg, host, log.Hook(unlessKnown{&w.outages}))); err != nil {
 		return nil, err
 	}
 	rows := append(cfg.Topics().Conversations(), cfg.Topics().DeadLetters())
@@ -99,9 +108,6 @@ func New(cfg *config.Config, log zerolog.Logger, network Network, lease *produce
 	w.metrics = newMetrics(cfg.AccountID, rows, cfg.RequestsPerMinute, w)
 	return w, nil
 }
-
-// GroupIsTold has the worker leave it to who made its lease to log what is wrong with the group.
-func (w *Worker) GroupIsTold() { w.election.told = true }
 
 // Metrics returns the account's metrics, with its id as the label account.
 func (w *Worker) Metrics() prometheus.Gatherer { return w.metrics.registry }

@@ -92,7 +92,7 @@ func (w *world) worker() (*Worker, *lan.Wire) {
 	cfg, err := config.Load(func(name string) (string, bool) { v, ok := w.env[name]; return v, ok }, nil)
 	w.must(err)
 	wire := lan.NewWire(w.network.DialContext, serviceAddr)
-	made, err := New(cfg, zerolog.New(logLines{w.t}).Level(zerolog.InfoLevel), Network{Dial: wire.DialContext, Listen: w.network.Listen}, nil)
+	made, err := New(cfg, zerolog.New(logLines{w.t}).Level(zerolog.InfoLevel), Host{Network: Network{Dial: wire.DialContext, Listen: w.network.Listen}}, nil)
 	w.must(err)
 	w.closes = append(w.closes, func() {
 		wire.Cut("")
