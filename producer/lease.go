@@ -113,6 +113,8 @@ func (l *Lease) assign(a assigned, upToDate bool) {
 		}
 		l.part, l.holder, l.standby, l.yields, l.report = a.Part, a.Holder, a.Standby, a.Stranger, a.Report
 		switch {
+		case a.Part == ReleasePart && l.tenure == nil && !l.busy:
+			l.say(0) // it has expired since this process said that it holds it, and nobody else will tell
 		case a.Part == ReleasePart:
 			l.giveUp(ErrLeaseMoved)
 		case a.Part != HolderPart:
@@ -179,8 +181,8 @@ func (l *Lease) Yield() {
 }
 
 // Resign gives the lease up where the work cannot be done here, and stands behind those of the others who have not done so as
-// often. It returns how often it has resigned since it was last [Lease.Well].
-func (l *Lease) Resign() int {
+// often, until it is [Lease.Well].
+func (l *Lease) Resign() {
 	l.change(func() {
 		l.resigned++
 		if l.tenure == nil {
@@ -188,7 +190,6 @@ func (l *Lease) Resign() int {
 		}
 		l.giveUp(ErrResigned)
 	})
-	return l.resigned
 }
 
 // Well says that the work can be done here.

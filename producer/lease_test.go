@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -381,4 +382,29 @@ func TestReleaseIsWaitedFor(t *testing.T) {
 			t.Error("released and busy")
 		}
 	}
+}
+
+// TestReleaseAfterExpiry: a lease that expires while its process joins, and is then to move, is said to be free: nobody else would.
+func TestReleaseAfterExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, l := joining(t)
+		_, said := m.candidate()
+		hear(m, said, assigned{Part: HolderPart})
+		held, _ := l.Tenure()
+		l.Take(held)
+		_, said = m.candidate() // the join goes out: "I hold it"
+		time.Sleep(m.silence() + time.Second)
+		if held.Err() == nil {
+			t.Fatal("the lease has not expired")
+		}
+		l.Release()
+		again := m.rejoining()
+		hear(m, said, assigned{Part: ReleasePart})
+		time.Sleep(time.Second)
+		select {
+		case <-again:
+		default:
+			t.Error("it does not join again to say that the lease is free")
+		}
+	})
 }

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,19 +42,20 @@ func (f *Fleet) renew(a *account) error {
 	}
 	w, err := worker.New(a.file.Config, f.Log.With().Str("account", a.id).Logger(), f.host, a.lease)
 	if err != nil {
+		f.withdraw(a) // or it might be given to this replica, where nobody works on it
 		return err
 	}
 	a.worker.Store(w)
 	return nil
 }
 
-// start has the account worked on until stop. fail ends the process: it is called where there is no other account.
-func (f *Fleet) start(ctx context.Context, a *account, fail context.CancelCauseFunc) {
+// start has the account worked on until stop.
+func (f *Fleet) start(ctx context.Context, a *account) {
 	ctx, a.cancel = context.WithCancel(ctx)
 	a.done = make(chan struct{})
 	go func() {
 		defer close(a.done)
-		a.failed = f.work(ctx, a, fail)
+		a.failed = f.work(ctx, a)
 	}()
 }
 
@@ -61,28 +63,29 @@ func (f *Fleet) start(ctx context.Context, a *account, fail context.CancelCauseF
 const tryAgainAfter = 5 * time.Minute
 
 // work is one worker after the other. The error is that of a drain that was cut off.
-func (f *Fleet) work(ctx context.Context, a *account, fail context.CancelCauseFunc) error {
+func (f *Fleet) work(ctx context.Context, a *account) error {
 	for {
 		err := a.worker.Load().Run(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return err
-		case f.alone():
-			fail(err)
+		case f.alone(), f.member == nil && errors.Is(err, producer.ErrFenced): // trying again would fence the other in return
+			f.fail(err)
 			return nil
 		}
-		a.setEnded(err)
-		f.Log.Error().Str("account", a.id).Dur("again_after", tryAgainAfter).Msg("the account is not worked on here any more: " + worker.Explain(err))
+		if a.setEnded(err) {
+			f.Log.Error().Str("account", a.id).Dur("again_after", tryAgainAfter).Msg("the account is not worked on here any more: " + worker.Explain(err))
+		}
 		f.withdraw(a)
-		for a.ended() != nil {
+		for {
 			if wait(ctx, tryAgainAfter); ctx.Err() != nil {
 				return nil
 			}
-			if err := f.renew(a); err != nil {
-				f.Log.Error().Str("account", a.id).Err(err).Msg("the account cannot be worked on")
-				continue
+			err := f.renew(a)
+			if err == nil {
+				break
 			}
-			a.setEnded(nil)
+			f.Log.Error().Str("account", a.id).Err(err).Msg("the account cannot be worked on")
 		}
 	}
 }
@@ -110,16 +113,37 @@ func (a *account) wait() error {
 	return a.failed
 }
 
+// ended returns why no worker works on the account though one is to; nil where one does, or stands by.
 func (a *account) ended() error {
+	if a.worker.Load().Role() != admin.Starting {
+		a.setEnded(nil)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.end
 }
 
-func (a *account) setEnded(err error) {
+// setEnded reports whether that is news.
+func (a *account) setEnded(err error) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	news := (err == nil) != (a.end == nil) || err != nil && err.Error() != a.end.Error()
 	a.end = err
+	return news
+}
+
+// named is the name of the account's file.
+func (a *account) named() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.file.Name
+}
+
+// rename notes that the same settings are in another file now.
+func (a *account) rename(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.file.Name = name
 }
 
 // setSettings notes why the account's file is not used as it is now, and reports whether that is news.
@@ -139,7 +163,7 @@ func (a *account) settingsTrouble() error {
 
 func (a *account) status() admin.Account {
 	s := a.worker.Load().Status()
-	s.File = a.file.Name
+	s.File = a.named()
 	if err := a.ended(); err != nil {
 		s.Ended = worker.Explain(err)
 	}

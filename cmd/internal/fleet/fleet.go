@@ -47,6 +47,7 @@ type Fleet struct {
 	member  *producer.Member // nil with LEASE=off
 	port    *admin.Port
 	metrics *metrics
+	fail    context.CancelCauseFunc // ends the process; set by Run
 
 	mu       sync.Mutex
 	accounts map[string]*account // by id
@@ -122,10 +123,11 @@ func (f *Fleet) Run(ctx context.Context) error {
 	defer stopAdmin()
 	work, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	leave := f.join(ctx, fail)
+	f.fail = fail
+	leave := f.join(ctx)
 	f.mu.Lock()
 	for _, a := range f.accounts {
-		f.start(work, a, fail)
+		f.start(work, a)
 	}
 	f.mu.Unlock()
 	f.watch(work)
@@ -140,8 +142,8 @@ func (f *Fleet) Run(ctx context.Context) error {
 // retryAfter is how long to wait until what failed is tried again.
 const retryAfter = 15 * time.Second
 
-// join takes part in the group until leave is called. fail is called where somebody has to mend something.
-func (f *Fleet) join(ctx context.Context, fail context.CancelCauseFunc) (leave func()) {
+// join takes part in the group until leave is called.
+func (f *Fleet) join(ctx context.Context) (leave func()) {
 	if f.member == nil {
 		return func() {}
 	}
@@ -152,7 +154,7 @@ func (f *Fleet) join(ctx context.Context, fail context.CancelCauseFunc) (leave f
 		for ctx.Err() == nil {
 			err := f.member.Run(ctx)
 			if e, ok := errors.AsType[*producer.Error](err); ok && e.Category == producer.Settings && ctx.Err() == nil {
-				fail(err)
+				f.fail(err)
 				return
 			}
 			wait(ctx, retryAfter) // workers log the outage

@@ -52,9 +52,10 @@ type company struct {
 	log      lockedBuffer
 	started  int
 
-	mu    sync.Mutex
-	files []*tenant                 // that ACCOUNTS_DIR holds a file of
-	reads func(*config.AccountFile) // changes what replicas that are started from now on read; nil: as it is
+	mu     sync.Mutex
+	files  []*tenant                                       // that ACCOUNTS_DIR holds a file of
+	folder func([]config.AccountFile) []config.AccountFile // changes what all read; nil: as it is
+	reads  func(*config.AccountFile)                       // changes what replicas that are started from now on read; nil: as it is
 }
 
 // member is a process that works on accounts of a company.
@@ -111,6 +112,9 @@ func (c *company) read() ([]config.AccountFile, error) {
 	var out []config.AccountFile
 	for _, n := range c.files {
 		out = append(out, c.file(n))
+	}
+	if c.folder != nil {
+		out = c.folder(out)
 	}
 	return out, nil
 }

@@ -124,7 +124,7 @@ var theMatrix = []asked{
 }
 
 const (
-	leaseGroup      = "conversations.convstream-lease." + accountID
+	leaseGroup      = "conversations.convstream-lease"
 	transactionalID = "conversations.convstream." + accountID
 )
 

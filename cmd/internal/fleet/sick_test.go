@@ -14,6 +14,7 @@ import (
 
 	"github.com/convstream/convstream/cmd/internal/config"
 	"github.com/convstream/convstream/poller/simulator"
+	"github.com/convstream/convstream/producer"
 )
 
 // sickCompany is two replicas and two accounts; the first replica works on both before the second comes.
@@ -215,5 +216,72 @@ func TestAWrongFile(t *testing.T) {
 		told()
 		c.stopAll(m)
 		c.verify()
+	})
+}
+
+// TestFilesThatAreRenamedAndCopied: an account stays with its last good settings whatever its file is called, and a copy of its file, even
+// one that comes first by name, does not take it over.
+func TestFilesThatAreRenamedAndCopied(t *testing.T) {
+	t.Parallel()
+	sickCompany(t, func(c *company, m *member) {
+		one := c.tenants[0]
+		files := func(change func(files []config.AccountFile) []config.AccountFile) {
+			c.change(func() { c.folder = change })
+			time.Sleep(10 * time.Second)
+		}
+		files(func(files []config.AccountFile) []config.AccountFile { files[0].Name = "renamed"; return files })
+		files(func(files []config.AccountFile) []config.AccountFile {
+			files[0] = config.AccountFile{Name: "renamed", Err: errWrongFile, Digest: "wrong"}
+			return files
+		})
+		time.Sleep(time.Minute)
+		c.takenOver(m, one.id, 0)
+		if wrong := m.Status(context.Background()).Wrong; len(wrong) != 1 || wrong[0].File != "renamed" {
+			t.Errorf("/status says %v", wrong)
+		}
+		files(func(files []config.AccountFile) []config.AccountFile {
+			files[0].Name = "renamed"
+			first := files[0]
+			first.Name, first.Digest = "aaa", "another"
+			second := config.AccountFile{Name: "renamed", Err: errors.New("the id is in aaa.env, too"), Digest: "twice"}
+			return append([]config.AccountFile{first, second}, files[1:]...)
+		})
+		if wrong := m.Status(context.Background()).Wrong; len(wrong) != 2 {
+			t.Errorf("/status says %v", wrong)
+		}
+		if n := c.log.count("has new settings"); n > 0 {
+			t.Error("a copy of its file took the account over")
+		}
+		time.Sleep(time.Minute)
+		files(nil)
+		if wrong := m.Status(context.Background()).Wrong; len(wrong) != 0 {
+			t.Errorf("/status says %v", wrong)
+		}
+		for _, text := range []string{"the file is wrong", "the file has become wrong"} {
+			if n := c.log.count(text); n < 1 || n > 2 {
+				t.Errorf("%d lines say %q", n, text)
+			}
+		}
+		c.stopAll(m)
+		c.verify()
+	})
+}
+
+// TestWithoutALease two processes cannot work on the same accounts: the one that is fenced ends, and does not fence the other in return.
+func TestWithoutALease(t *testing.T) {
+	t.Parallel()
+	inCompany(t, 2, simulator.Config{Seed: 1, History: 30 * time.Minute, PerMinute: 1}, func(c *company) {
+		c.settings["LEASE"] = "off"
+		first := c.start()
+		time.Sleep(5 * time.Minute)
+		second := c.start()
+		time.Sleep(20 * time.Minute)
+		if err := first.stop(); !errors.Is(err, producer.ErrFenced) {
+			t.Errorf("the first ended with %v", err)
+		}
+		if n := len(second.works()); n != 2 {
+			t.Errorf("the second works on %d accounts", n)
+		}
+		c.stopAll(second)
 	})
 }

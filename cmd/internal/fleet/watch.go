@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -74,24 +75,33 @@ func (f *Fleet) noteFolder(err error) {
 
 // apply makes the accounts what the files say.
 func (f *Fleet) apply(ctx context.Context, files []config.AccountFile) {
-	said := map[string]bool{} // ids that a file speaks of
+	said := map[string]bool{}  // ids that a file speaks of
+	wrong := map[string]bool{} // names of files that are refused, and whose account is not theirs
 	for _, file := range files {
 		a := f.of(file)
+		if a != nil {
+			said[a.id] = true
+		}
 		switch {
-		case a != nil && said[a.id]: // a file that was used before now names an account that another has
-			continue
+		case file.Err != nil && a == nil:
+			wrong[file.Name] = true
+			f.refuse(file.Name, file.Err)
 		case file.Err != nil:
-			f.refuse(a, file)
+			f.keep(a, file)
 		case a == nil:
-			f.add(ctx, file)
+			if err := f.add(ctx, file); err != nil {
+				wrong[file.Name] = true
+				f.refuse(file.Name, err)
+			}
+		case a.named() != file.Name && slices.ContainsFunc(files, func(other config.AccountFile) bool { return other.Name == a.named() }):
+			wrong[file.Name] = true
+			f.refuse(file.Name, fmt.Errorf("SMARTASSIST_ACCOUNT_ID: %s is in %s.env, too, which is in use; expected one file for an account", a.id, a.named()))
 		case a.file.Digest != file.Digest:
 			f.restart(ctx, a, file)
 		default:
-			f.accept(a)
+			f.accept(a, file)
 		}
-		if a != nil {
-			said[a.id] = true
-		} else if file.Config != nil {
+		if file.Config != nil {
 			said[file.Config.AccountID] = true
 		}
 	}
@@ -100,29 +110,18 @@ func (f *Fleet) apply(ctx context.Context, files []config.AccountFile) {
 			f.remove(a)
 		}
 	}
-	f.forgetRefused(files)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(f.refused, func(name, _ string) bool { return !wrong[name] })
 }
 
-// noteRefused notes why a file's account is not worked on, nil where it is, and reports whether that is news.
+// noteRefused notes why a file's account is not worked on, and reports whether that is news.
 func (f *Fleet) noteRefused(file string, err error) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err == nil {
-		delete(f.refused, file)
-		return false
-	}
 	news := f.refused[file] != err.Error()
 	f.refused[file] = err.Error()
 	return news
-}
-
-// forgetRefused forgets what was wrong with files that are gone.
-func (f *Fleet) forgetRefused(files []config.AccountFile) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	maps.DeleteFunc(f.refused, func(name, _ string) bool {
-		return !slices.ContainsFunc(files, func(file config.AccountFile) bool { return file.Name == name && file.Err != nil })
-	})
 }
 
 // wrong returns the files that are not used as they are.
@@ -137,57 +136,55 @@ func (f *Fleet) wrong() (list []admin.WrongFile) {
 	}
 	for _, a := range f.sorted() {
 		if err := a.settingsTrouble(); err != nil {
-			list = append(list, admin.WrongFile{File: a.file.Name, Error: err.Error()})
+			list = append(list, admin.WrongFile{File: a.named(), Error: err.Error()})
 		}
 	}
 	return list
 }
 
-// of returns the account that a file is about; nil for one that is not known yet. What is wrong in it may be the id.
+// of returns the account that a file is about; nil for one that is not known yet. Of a file that is wrong only the name tells.
 func (f *Fleet) of(file config.AccountFile) *account {
 	for _, a := range f.list() {
-		if file.Config != nil && a.id == file.Config.AccountID || file.Config == nil && a.file.Name == file.Name {
+		if file.Config != nil && a.id == file.Config.AccountID || file.Config == nil && a.named() == file.Name {
 			return a
 		}
 	}
 	return nil
 }
 
-// refuse leaves an account with its last good settings.
-func (f *Fleet) refuse(a *account, file config.AccountFile) {
-	if a == nil {
-		if f.noteRefused(file.Name, file.Err) {
-			f.Log.Error().Str("file", file.Name).Err(file.Err).Msg("the file is wrong; its account is not worked on")
-		}
-		return
+// refuse leaves a file aside.
+func (f *Fleet) refuse(name string, err error) {
+	if f.noteRefused(name, err) {
+		f.Log.Error().Str("file", name).Err(err).Msg("the file is wrong; its account is not worked on")
 	}
+}
+
+// keep leaves an account with its last good settings.
+func (f *Fleet) keep(a *account, file config.AccountFile) {
 	if a.setSettings(file.Err) {
 		f.Log.Error().Str("account", a.id).Str("file", file.Name).Err(file.Err).Msg("the file has become wrong; the account keeps its last good settings")
 	}
 }
 
 // accept notes that the account's file is as it is used.
-func (f *Fleet) accept(a *account) {
+func (f *Fleet) accept(a *account, file config.AccountFile) {
+	a.rename(file.Name)
 	if a.setSettings(nil) {
-		f.Log.Info().Str("account", a.id).Str("file", a.file.Name).Msg("the file is right again")
+		f.Log.Info().Str("account", a.id).Str("file", file.Name).Msg("the file is right again")
 	}
 }
 
-func (f *Fleet) add(ctx context.Context, file config.AccountFile) {
-	f.noteRefused(file.Name, nil)
+func (f *Fleet) add(ctx context.Context, file config.AccountFile) error {
 	a, err := f.newAccount(file)
 	if err != nil {
-		f.withdraw(a)
-		if f.noteRefused(file.Name, err) {
-			f.Log.Error().Str("file", file.Name).Err(err).Msg("the account cannot be worked on")
-		}
-		return
+		return err
 	}
 	f.mu.Lock()
 	f.accounts[a.id] = a
 	f.mu.Unlock()
-	f.start(ctx, a, nil)
+	f.start(ctx, a)
 	f.Log.Info().Str("account", a.id).Str("file", file.Name).Msg("a new account")
+	return nil
 }
 
 // restart has the account worked on with new settings. It keeps its lease: this replica goes on with it.
@@ -199,13 +196,13 @@ func (f *Fleet) restart(ctx context.Context, a *account, file config.AccountFile
 	next, err := f.newAccount(file)
 	if err != nil { // what can be wrong was looked for when the file was read
 		f.Log.Error().Str("account", a.id).Err(err).Msg("the account cannot be worked on with its new settings")
-		f.withdraw(a)
+		a.setEnded(err)
 		return
 	}
 	f.mu.Lock()
 	f.accounts[a.id] = next
 	f.mu.Unlock()
-	f.start(ctx, next, nil)
+	f.start(ctx, next)
 	f.Log.Info().Str("account", a.id).Str("file", file.Name).Msg("the account has new settings")
 }
 
