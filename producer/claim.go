@@ -15,6 +15,7 @@ type candidate struct {
 // claim is how a member stands to one account.
 type claim struct {
 	Since    int64 `json:"since,omitempty"`    // holds the lease since; Unix milliseconds, 0 = does not
+	Held     int64 `json:"held,omitempty"`     // began to hold it the last time, whether it still does or not; 0 = never did
 	Busy     bool  `json:"busy,omitempty"`     // has given the lease up, and is finishing its last commit
 	Warm     bool  `json:"warm,omitempty"`     // knows the account's state
 	Yields   bool  `json:"yields,omitempty"`   // was fenced: only if there is no other member

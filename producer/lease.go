@@ -95,8 +95,11 @@ func (l *Lease) tell(f func()) {
 // claim is what is said of the lease when the group is joined.
 func (l *Lease) claim() claim {
 	c := claim{Busy: l.busy, Warm: l.warm, Yields: l.yields, Resigned: l.resigned}
+	if !l.since.IsZero() {
+		c.Held = l.since.UnixMilli()
+	}
 	if l.tenure != nil || l.busy {
-		c.Since = l.since.UnixMilli()
+		c.Since = c.Held
 	}
 	return c
 }

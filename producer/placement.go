@@ -254,17 +254,19 @@ func (p *placement) relieves(account string) bool {
 	})
 }
 
-// stranger reports whether a member was fenced, and by none of the members: whoever did it takes no part in the group.
+// stranger reports whether a member was fenced, and by none of the members: whoever did it takes no part in the group. A member that
+// began to hold the lease after the fenced one may have done it, also where it has lost the lease since, to the brokers' silence.
 func (p *placement) stranger(account string) bool {
-	fenced := false
+	fenced, held := false, int64(0)
 	for _, id := range p.ids {
-		c := p.claim(id, account)
-		if c.Since > 0 && !c.Yields {
-			return false
+		if c := p.claim(id, account); c.Yields {
+			fenced, held = true, max(held, c.Held)
 		}
-		fenced = fenced || c.Yields
 	}
-	return fenced
+	return fenced && !slices.ContainsFunc(p.ids, func(id string) bool {
+		c := p.claim(id, account)
+		return !c.Yields && (c.Since > 0 || c.Held > held)
+	})
 }
 
 func boolean(b bool) int {

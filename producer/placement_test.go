@@ -62,11 +62,13 @@ func TestStranger(t *testing.T) {
 		members map[string]candidate
 		want    bool
 	}{
-		"nobody was fenced":          {map[string]candidate{"a": of(1, claim{}), "b": of(1, claim{Since: 1})}, false},
-		"fenced by the holder":       {map[string]candidate{"a": of(1, claim{Yields: true}), "b": of(1, claim{Since: 1})}, false},
-		"fenced by none of them":     {map[string]candidate{"a": of(1, claim{Yields: true}), "b": of(1, claim{})}, true},
-		"fenced, and alone":          {map[string]candidate{"a": of(1, claim{Yields: true})}, true},
-		"the holder was fenced, too": {map[string]candidate{"a": of(1, claim{Yields: true, Since: 1}), "b": of(1, claim{})}, true},
+		"nobody was fenced":                  {map[string]candidate{"a": of(1, claim{}), "b": of(1, claim{Since: 1})}, false},
+		"fenced by the holder":               {map[string]candidate{"a": of(1, claim{Yields: true}), "b": of(1, claim{Since: 1})}, false},
+		"fenced by none of them":             {map[string]candidate{"a": of(1, claim{Yields: true}), "b": of(1, claim{})}, true},
+		"fenced, and alone":                  {map[string]candidate{"a": of(1, claim{Yields: true})}, true},
+		"fenced by who has lost it since":    {map[string]candidate{"a": of(1, claim{Yields: true, Held: 1}), "b": of(1, claim{Held: 2})}, false},
+		"fenced later than the other had it": {map[string]candidate{"a": of(1, claim{Yields: true, Held: 2}), "b": of(1, claim{Held: 1})}, true},
+		"the holder was fenced, too":         {map[string]candidate{"a": of(1, claim{Yields: true, Since: 1}), "b": of(1, claim{})}, true},
 	} {
 		for id, a := range place(c.members) {
 			if got := a.Accounts["x"].Stranger; got != c.want {

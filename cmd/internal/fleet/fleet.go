@@ -236,10 +236,8 @@ func (f *Fleet) Readiness(ctx context.Context) error {
 	defer cancel()
 	accounts := f.list()
 	var errs []error
-	if i := slices.IndexFunc(accounts, func(a *account) bool { return a.ended() == nil }); i >= 0 {
-		if err := accounts[i].worker.Load().Ping(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("brokers: %w", err))
-		}
+	if err := ping(ctx, accounts); err != nil {
+		errs = append(errs, fmt.Errorf("brokers: %w", err))
 	}
 	if f.member != nil && !f.alone() {
 		if s := f.member.Status(); !s.Joined {
@@ -255,6 +253,16 @@ func (f *Fleet) Readiness(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// ping returns nil if a broker answers one of the accounts. An account that has ended, or is being restarted, asks none.
+func ping(ctx context.Context, accounts []*account) (err error) {
+	for _, a := range accounts {
+		if err = a.worker.Load().Ping(ctx); err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // Status implements admin.Process.

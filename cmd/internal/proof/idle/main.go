@@ -3,7 +3,7 @@
 //
 //	this process                          convstream run, measured
 //	a simulated service for each account <-- with so many of the accounts in its ACCOUNTS_DIR
-//	kfake                                <--
+//	Apache Kafka, one node               <--
 //
 // The week is published once, with a large budget of requests; then convstream is started with each number of accounts, recovers, and
 // is measured when all accounts are up to date. What is measured is a process after a restart, with the defaults.

@@ -70,6 +70,7 @@ func (p *process) drain() error {
 // accountStatus is a part of what /status tells of an account.
 type accountStatus struct {
 	Role   string
+	Ended  string
 	Poller *struct {
 		Sequence        int64
 		CompleteThrough time.Time
@@ -100,6 +101,9 @@ func (p *process) awaitUpToDate(ctx context.Context, n int, longest time.Duratio
 		list, err := p.accounts(ctx)
 		ready := 0
 		for _, a := range list {
+			if a.Ended != "" {
+				return nil, fmt.Errorf("an account is not worked on any more: %s", a.Ended)
+			}
 			if a.Role == "active" && a.Poller != nil && time.Since(a.Poller.CompleteThrough) < fresh {
 				ready++
 			}

@@ -10,8 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kfake"
-
+	"github.com/convstream/convstream/cmd/internal/proof/kraft"
 	"github.com/convstream/convstream/poller/simulator"
 )
 
@@ -22,7 +21,7 @@ const week = 7 * 24 * time.Hour
 type stage struct {
 	binary   string
 	dir      string
-	cluster  *kfake.Cluster
+	kafka    *kraft.Cluster
 	perDay   int
 	accounts []account
 	closers  []func()
@@ -42,10 +41,10 @@ func newStage(ctx context.Context, dir string, perDay int) (*stage, error) {
 		return nil, fmt.Errorf("%w\n%s", err, out)
 	}
 	var err error
-	if s.cluster, err = kfake.NewCluster(kfake.NumBrokers(1)); err != nil {
+	if s.kafka, err = kraft.Start(ctx, filepath.Join(dir, "kafka"), kraft.Config{Nodes: 1, Tied: true}); err != nil {
 		return nil, err
 	}
-	s.closers = append(s.closers, s.cluster.Close)
+	s.closers = append(s.closers, func() { _ = s.kafka.Stop(context.WithoutCancel(ctx)) })
 	return s, nil
 }
 
@@ -86,7 +85,7 @@ func (s *stage) start(ctx context.Context, n int, env map[string]string) (*proce
 		}
 	}
 	all := map[string]string{
-		"ACCOUNTS_DIR": folder, "KAFKA_BROKERS": strings.Join(s.cluster.ListenAddrs(), ","), "START_FROM": "168h", "LOG_LEVEL": "warn",
+		"ACCOUNTS_DIR": folder, "KAFKA_BROKERS": strings.Join(s.kafka.Brokers(), ","), "START_FROM": "168h", "LOG_LEVEL": "warn",
 	}
 	for name, value := range env {
 		all[name] = value
