@@ -78,6 +78,12 @@ func batchesOf(set protocol.RecordSet) []protocol.RecordReader {
 // batch gives each record of b, and whether a read_committed consumer sees it; it returns the offset after the last.
 func (a *aborted) batch(b protocol.RecordReader, each func(*protocol.Record, bool) error) (int64, error) {
 	switch b := b.(type) {
+	case *rawBatch:
+		plain, err := b.decode()
+		if err != nil {
+			return 0, err
+		}
+		return a.batch(plain, each)
 	case *protocol.ControlBatch:
 		a.reach(b.BaseOffset)
 		after, err := eachRecord(b.Records, func(r *protocol.Record) error { return a.marker(b.ProducerID, r) })

@@ -104,7 +104,7 @@ func (c *cluster) fetch(ctx context.Context, from []position, wait time.Duration
 	if err != nil {
 		return nil, err
 	}
-	answer := res.(*fetch.Response)
+	answer := res.(*fetchResponse).plain()
 	if err := answered(answer.ErrorCode); err != nil {
 		return nil, err
 	}

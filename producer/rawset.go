@@ -1,0 +1,130 @@
+package producer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/fetch"
+)
+
+// fetchResponse stands in for kafka-go's own, in all of the process: that decodes all batches of an answer at once, into a page of
+// 64 KiB for each (v0.4.51). An answer with the commits of many small transactions, as in the state and progress topics, takes 600
+// times the memory that it is long.
+type fetchResponse struct {
+	ThrottleTimeMs int32          `kafka:"min=v1,max=v11"`
+	ErrorCode      int16          `kafka:"min=v7,max=v11"`
+	SessionID      int32          `kafka:"min=v7,max=v11"`
+	Topics         []fetchedTopic `kafka:"min=v0,max=v11"`
+}
+
+type fetchedTopic struct {
+	Topic      string             `kafka:"min=v0,max=v11"`
+	Partitions []fetchedPartition `kafka:"min=v0,max=v11"`
+}
+
+type fetchedPartition struct {
+	Partition            int32                       `kafka:"min=v0,max=v11"`
+	ErrorCode            int16                       `kafka:"min=v0,max=v11"`
+	HighWatermark        int64                       `kafka:"min=v0,max=v11"`
+	LastStableOffset     int64                       `kafka:"min=v4,max=v11"`
+	LogStartOffset       int64                       `kafka:"min=v5,max=v11"`
+	AbortedTransactions  []fetch.ResponseTransaction `kafka:"min=v4,max=v11"`
+	PreferredReadReplica int32                       `kafka:"min=v11,max=v11"`
+	RecordSet            rawSet                      `kafka:"min=v0,max=v11"`
+}
+
+// ApiKey implements protocol.Message.
+func (*fetchResponse) ApiKey() protocol.ApiKey { return protocol.Fetch }
+
+func init() { protocol.Register(&fetch.Request{}, &fetchResponse{}) }
+
+// plain returns what kafka-go would have, with batches that are decoded when they are read.
+func (r *fetchResponse) plain() *fetch.Response {
+	out := &fetch.Response{ThrottleTimeMs: r.ThrottleTimeMs, ErrorCode: r.ErrorCode, SessionID: r.SessionID}
+	for _, t := range r.Topics {
+		topic := fetch.ResponseTopic{Topic: t.Topic}
+		for _, p := range t.Partitions {
+			topic.Partitions = append(topic.Partitions, fetch.ResponsePartition{
+				Partition: p.Partition, ErrorCode: p.ErrorCode, HighWatermark: p.HighWatermark, LastStableOffset: p.LastStableOffset,
+				LogStartOffset: p.LogStartOffset, AbortedTransactions: p.AbortedTransactions, PreferredReadReplica: p.PreferredReadReplica,
+				RecordSet: protocol.RecordSet{Records: &protocol.RecordStream{Records: p.RecordSet.batches()}},
+			})
+		}
+		out.Topics = append(out.Topics, topic)
+	}
+	return out
+}
+
+// rawSet is the batches of a partition, as they came.
+type rawSet struct{ data []byte }
+
+// ReadFrom implements io.ReaderFrom, by which kafka-go decodes it.
+func (s *rawSet) ReadFrom(r io.Reader) (int64, error) {
+	var length [lengthPrefix]byte
+	if _, err := io.ReadFull(r, length[:]); err != nil {
+		return 0, err
+	}
+	n := int32(binary.BigEndian.Uint32(length[:]))
+	if n <= 0 {
+		return lengthPrefix, nil
+	}
+	read, err := io.CopyN((*appender)(&s.data), r, int64(n))
+	return lengthPrefix + read, err
+}
+
+// appender keeps what is written to it: what a broken answer says of its length is not believed.
+type appender []byte
+
+// Write implements io.Writer.
+func (a *appender) Write(b []byte) (int, error) {
+	*a = append(*a, b...)
+	return len(b), nil
+}
+
+// batches cuts the set; a broker may have cut off the last batch.
+func (s rawSet) batches() (list []protocol.RecordReader) {
+	const head = offsetLength + 4 // the base offset, and the length of the rest
+	for data := s.data; len(data) >= head; {
+		n := head + int(int32(binary.BigEndian.Uint32(data[offsetLength:])))
+		if n <= head || n > len(data) {
+			break
+		}
+		list = append(list, &rawBatch{data: data[:n:n]})
+		data = data[n:]
+	}
+	return list
+}
+
+// rawBatch is one batch, as it came.
+type rawBatch struct {
+	data    []byte
+	records protocol.RecordReader // once it is read
+}
+
+// decode returns the batch as kafka-go has it.
+func (b *rawBatch) decode() (protocol.RecordReader, error) {
+	var set protocol.RecordSet
+	length := binary.BigEndian.AppendUint32(nil, uint32(len(b.data)))
+	if _, err := set.ReadFrom(io.MultiReader(bytes.NewReader(length), bytes.NewReader(b.data))); err != nil {
+		return nil, err
+	}
+	list := batchesOf(set)
+	if len(list) != 1 {
+		return nil, fmt.Errorf("%d batches where there is one", len(list))
+	}
+	return list[0], nil
+}
+
+// ReadRecord implements protocol.RecordReader.
+func (b *rawBatch) ReadRecord() (*protocol.Record, error) {
+	if b.records == nil {
+		var err error
+		if b.records, err = b.decode(); err != nil {
+			return nil, err
+		}
+	}
+	return b.records.ReadRecord()
+}
