@@ -21,11 +21,11 @@ func TestAnAccountThatEnded(t *testing.T) {
 		if err := m.stop(); err != nil {
 			t.Fatal(err)
 		}
-		client, err := kgo.NewClient(kgo.SeedBrokers(kafkaAddr), kgo.Dialer(c.network.DialContext))
+		client, err := kgo.NewClient(kgo.SeedBrokers(kafkaAddr), kgo.Dialer(c.network.DialContext), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		newer := &kgo.Record{Topic: "conversations.state", Key: []byte("account-00/of a newer version"), Value: []byte("?")}
+		newer := &kgo.Record{Topic: "conversations.state", Partition: int32(partitionOf("account-00")), Key: []byte("account-00/of a newer version"), Value: []byte("?")}
 		if err := client.ProduceSync(context.Background(), newer).FirstErr(); err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -97,8 +98,8 @@ func (c *cell) setUp() {
 	}
 	fault := kfake.Fault{
 		Keys: []kmsg.Key{c.key}, Err: c.code, Count: 1, TopLevel: strings.HasPrefix(c.what, "FETCH_SESSION"),
-		When: func(kmsg.Request) bool {
-			if !c.armed.Load() {
+		When: func(r kmsg.Request) bool {
+			if m, ok := r.(*kmsg.MetadataRequest); !c.armed.Load() || ok && !asksOf(m, workersTopic) {
 				return false
 			}
 			c.meet()
@@ -112,6 +113,10 @@ func (c *cell) setUp() {
 		fault.TxnID = transactionalID
 	}
 	c.cluster.Fault(fault)
+}
+
+func asksOf(r *kmsg.MetadataRequest, topic string) bool {
+	return slices.ContainsFunc(r.Topics, func(t kmsg.MetadataRequestTopic) bool { return t.Topic != nil && *t.Topic == topic })
 }
 
 // lived is what became of the worker, as far as one sees from outside.

@@ -86,7 +86,7 @@ var (
 // theMatrix are all its rows: a request that is not here must not be made, see everyRequestIsARow.
 var theMatrix = []asked{
 	{row: "ApiVersions", key: kmsg.ApiVersions, in: again, codes: with(anywhere, kerr.ClusterAuthorizationFailed)},
-	{row: "Metadata", key: kmsg.Metadata, in: again, codes: with(anywhere, kerr.UnknownTopicOrPartition, kerr.LeaderNotAvailable,
+	{row: "Metadata", key: kmsg.Metadata, about: workersTopic, in: again, codes: with(anywhere, kerr.UnknownTopicOrPartition, kerr.LeaderNotAvailable,
 		kerr.ReplicaNotAvailable, kerr.ListenerNotFound, kerr.TopicAuthorizationFailed, kerr.InvalidTopicException,
 		kerr.BrokerNotAvailable, kerr.RequestTimedOut)},
 	{row: "CreateTopics", key: kmsg.CreateTopics, in: first, codes: with(anywhere, kerr.TopicAlreadyExists, kerr.InvalidTopicException,
@@ -125,6 +125,7 @@ var theMatrix = []asked{
 
 const (
 	leaseGroup      = "conversations.convstream-lease"
+	workersTopic    = "conversations.voice" // of which the member of the group asks nothing
 	transactionalID = "conversations.convstream." + accountID
 )
 
