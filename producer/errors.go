@@ -27,6 +27,7 @@ const (
 	Coordinator Category = "coordinator" // the transaction coordinator is busy, loading or moving
 	Leader      Category = "leader"      // a partition has no leader, or it is moving, or too few replicas
 	Connection  Category = "connection"  // no broker reachable, or the connection was lost
+	Protocol    Category = "protocol"    // what answers is not a broker
 	Timeout     Category = "timeout"     // no answer in time
 	Canceled    Category = "canceled"    // the caller's context ended, or Close was called
 	Refused     Category = "refused"     // a record the broker will never take, see RefusedError
@@ -191,6 +192,9 @@ func failure(op string, err error) *Error {
 }
 
 func judge(err error) verdict {
+	if peer, ok := errors.AsType[*peerError](err); ok {
+		return verdict{peer.category, true, peer.hint}
+	}
 	if code, ok := errors.AsType[kafka.Error](err); ok {
 		if v, ok := verdicts[code]; ok {
 			return v

@@ -31,7 +31,7 @@ func (s *sockets) DialContext(ctx context.Context, network, address string) (net
 		_ = conn.Close()
 		return nil, errClosed
 	}
-	c := &socket{Conn: conn, owner: s}
+	c := &socket{frames: frames{Conn: conn, address: address}, owner: s}
 	s.open[c] = struct{}{}
 	return c, nil
 }
@@ -48,7 +48,7 @@ func (s *sockets) close() {
 }
 
 type socket struct {
-	net.Conn
+	frames
 	owner *sockets
 }
 
