@@ -79,7 +79,7 @@ func connect(to Cluster, topics []string) *cluster {
 		dial = (&net.Dialer{Timeout: 3 * time.Second}).DialContext
 	}
 	life, end := context.WithCancelCause(context.Background())
-	s := &sockets{dial: dial, open: map[net.Conn]struct{}{}}
+	s := &sockets{to: to, dial: dial, open: map[net.Conn]struct{}{}}
 	t := &kafka.Transport{
 		Dial:           s.DialContext,
 		ClientID:       to.ClientID,
@@ -89,7 +89,7 @@ func connect(to Cluster, topics []string) *cluster {
 		MetadataTopics: topics,
 		Context:        life, // or a request that comes late would set its goroutines going again
 	}
-	return &cluster{
+	c := &cluster{
 		client:    &kafka.Client{Addr: kafka.TCP(to.Brokers...), Timeout: to.Timeout, Transport: t},
 		transport: t,
 		sockets:   s,
@@ -98,6 +98,10 @@ func connect(to Cluster, topics []string) *cluster {
 		timeout:   to.Timeout,
 		trouble:   trouble{log: to.Log},
 	}
+	if to.TLS != nil || to.SASL != nil {
+		go c.renew()
+	}
+	return c
 }
 
 // close ends every connection at once, those with a request under way too.

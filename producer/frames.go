@@ -25,6 +25,8 @@ const (
 type frames struct {
 	net.Conn
 	address string
+	answers int
+	hints   []string // what the end of the connection may mean, by the number of answers before it; "" and beyond: nothing
 
 	requestLeft int64  // of the request that is being written
 	request     uint32 // number of the last request
@@ -68,8 +70,9 @@ func (f *frames) begin() error {
 		return wrong
 	}
 	if err != nil {
-		return err
+		return f.silent(n, err)
 	}
+	f.answers++
 	f.head, f.answerLeft = head[:], int64(binary.BigEndian.Uint32(head[:]))-(answerHeader-lengthBytes)
 	return nil
 }
@@ -93,6 +96,15 @@ func (f *frames) suspect(head []byte) error {
 		return f.foreign("answers what was not asked, not as Kafka does", "check the port in KAFKA_BROKERS")
 	}
 	return nil
+}
+
+// silent gives the end of a connection a meaning where it may have one: a broker ends it at what it does not expect.
+func (f *frames) silent(n int, err error) error {
+	if n > 0 || !ended(err) || f.answers >= len(f.hints) || f.hints[f.answers] == "" {
+		return err
+	}
+	// It does not wrap err: of EOF kafka-go makes an error of its own.
+	return &peerError{address: f.address, category: Connection, text: "ended the connection", hint: hintBrokers + "; " + f.hints[f.answers]}
 }
 
 func printable(b []byte) bool {
