@@ -2,7 +2,6 @@ package producer
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -80,7 +79,7 @@ func connect(to Cluster, topics []string) *cluster {
 		dial = (&net.Dialer{Timeout: 3 * time.Second}).DialContext
 	}
 	life, end := context.WithCancelCause(context.Background())
-	s := &sockets{dial: dial, open: map[net.Conn]struct{}{}}
+	s := &sockets{to: to, dial: dial, open: map[net.Conn]struct{}{}}
 	t := &kafka.Transport{
 		Dial:           s.DialContext,
 		ClientID:       to.ClientID,
@@ -90,7 +89,7 @@ func connect(to Cluster, topics []string) *cluster {
 		MetadataTopics: topics,
 		Context:        life, // or a request that comes late would set its goroutines going again
 	}
-	return &cluster{
+	c := &cluster{
 		client:    &kafka.Client{Addr: kafka.TCP(to.Brokers...), Timeout: to.Timeout, Transport: t},
 		transport: t,
 		sockets:   s,
@@ -99,6 +98,10 @@ func connect(to Cluster, topics []string) *cluster {
 		timeout:   to.Timeout,
 		trouble:   trouble{log: to.Log},
 	}
+	if to.TLS != nil || to.SASL != nil {
+		go c.renew()
+	}
+	return c
 }
 
 // close ends every connection at once, those with a request under way too.
@@ -170,57 +173,4 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// sockets remembers the open connections. kafka-go closes idle ones only: a request whose caller has gone would keep its
-// connection, and a goroutine, until its deadline.
-type sockets struct {
-	dial func(ctx context.Context, network, address string) (net.Conn, error)
-
-	mu     sync.Mutex
-	closed bool
-	open   map[net.Conn]struct{}
-}
-
-var errClosed = errors.New("producer is closed")
-
-// DialContext opens a connection and remembers it.
-func (s *sockets) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := s.dial(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		_ = conn.Close()
-		return nil, errClosed
-	}
-	c := &socket{Conn: conn, owner: s}
-	s.open[c] = struct{}{}
-	return c, nil
-}
-
-func (s *sockets) close() {
-	s.mu.Lock()
-	s.closed = true
-	open := s.open
-	s.open = map[net.Conn]struct{}{}
-	s.mu.Unlock()
-	for c := range open {
-		_ = c.Close()
-	}
-}
-
-type socket struct {
-	net.Conn
-	owner *sockets
-}
-
-// Close closes the connection and forgets it.
-func (s *socket) Close() error {
-	s.owner.mu.Lock()
-	delete(s.owner.open, s)
-	s.owner.mu.Unlock()
-	return s.Conn.Close()
 }

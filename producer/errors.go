@@ -27,6 +27,9 @@ const (
 	Coordinator Category = "coordinator" // the transaction coordinator is busy, loading or moving
 	Leader      Category = "leader"      // a partition has no leader, or it is moving, or too few replicas
 	Connection  Category = "connection"  // no broker reachable, or the connection was lost
+	Protocol    Category = "protocol"    // what answers is not a broker
+	Encryption  Category = "tls"         // TLS with a broker does not come about
+	Login       Category = "login"       // a broker refuses the login
 	Timeout     Category = "timeout"     // no answer in time
 	Canceled    Category = "canceled"    // the caller's context ended, or Close was called
 	Refused     Category = "refused"     // a record the broker will never take, see RefusedError
@@ -143,6 +146,7 @@ var verdicts = map[kafka.Error]verdict{
 	kafka.UnknownLeaderEpoch:           {Leader, true, hintLeader},
 	kafka.OffsetNotAvailable:           {Leader, true, hintLeader},
 	kafka.NotController:                {Leader, true, hintLeader},
+	kafka.SASLAuthenticationFailed:     {Login, true, hintLogin},
 	kafka.BrokerNotAvailable:           {Connection, true, hintBrokers},
 	kafka.NetworkException:             {Connection, true, hintBrokers},
 	kafka.RequestTimedOut:              {Timeout, true, hintLeader},
@@ -156,7 +160,6 @@ var verdicts = map[kafka.Error]verdict{
 	kafka.TopicAuthorizationFailed:           {Denied, false, "the principal needs DESCRIBE, READ and WRITE on the topic"},
 	kafka.ClusterAuthorizationFailed:         {Denied, false, "the principal needs CREATE on the topics, or create them by hand and set TOPIC_CREATE=false"},
 	kafka.TransactionalIDAuthorizationFailed: {Denied, false, "the principal needs WRITE and DESCRIBE on the transactional id"},
-	kafka.SASLAuthenticationFailed:           {Denied, false, "check the SASL user and password"},
 
 	kafka.InvalidTransactionTimeout:  {Settings, false, "the transaction timeout exceeds the brokers' transaction.max.timeout.ms"},
 	kafka.UnsupportedCompressionType: {Settings, false, "set KAFKA_COMPRESSION to what the brokers take"},
@@ -191,6 +194,9 @@ func failure(op string, err error) *Error {
 }
 
 func judge(err error) verdict {
+	if peer, ok := errors.AsType[*peerError](err); ok {
+		return verdict{peer.category, true, peer.hint}
+	}
 	if code, ok := errors.AsType[kafka.Error](err); ok {
 		if v, ok := verdicts[code]; ok {
 			return v

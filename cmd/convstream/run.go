@@ -27,6 +27,9 @@ func run(ctx context.Context, _ []string, t terminal) error {
 	log := logging.New(process, t.err)
 	log.Info().Str("version", version).Str("commit", commit).Int("accounts", len(accounts)).
 		Strs("brokers", process.Kafka.Brokers).Str("prefix", process.TopicPrefix).Msg("convstream starts")
+	for _, text := range process.Kafka.Warnings() {
+		log.Warn().Msg(text)
+	}
 	for _, a := range accounts {
 		log.Info().Str("account", a.Config.AccountID).Str("file", a.Name).Str("service", a.Config.URL).Msg("account")
 		for _, text := range a.Config.Warnings() {

@@ -106,7 +106,7 @@ func TestWrongSettings(t *testing.T) {
 	expected := map[string]string{
 		"SMARTASSIST_URL": "user or password in it", "SMARTASSIST_ACCOUNT_ID": "expected up to 100 letters",
 		"SMARTASSIST_JWT": "expected one of them", "SMARTASSIST_CLIENT_SECRET_FILE": "empty", "SMARTASSIST_JWT_FILE": "expected the path",
-		"SMARTASSIST_REQUESTS_PER_MINUTE": "expected 1 to 100000", "KAFKA_BROKERS": "host:port", "KAFKA_SASL_PASSWORD": "not yet supported",
+		"SMARTASSIST_REQUESTS_PER_MINUTE": "expected 1 to 100000", "KAFKA_BROKERS": "host:port", "KAFKA_SASL_MECHANISM": "required with KAFKA_SASL_USERNAME",
 		"POLL_INTERVAL": "expected one like 30s", "REREAD": "like 1h:5m", "TOPIC_PARTITION": "did you mean TOPIC_PARTITIONS?",
 		"ADMIN_ADDR": "expected one like :8080", "LOG_LEVEL": "expected trace, debug, info",
 	}

@@ -109,8 +109,8 @@ var known, groups = func() (names []string, groups map[string]group) {
 	for _, s := range (&Config{}).settings() {
 		add(s.name, s.group)
 	}
-	for _, s := range notYet {
-		add(s.name, ofTopics)
+	for _, name := range notYet {
+		add(name, ofTopics)
 	}
 	return names, groups
 }()
@@ -138,5 +138,12 @@ func (p *Process) Topics() encoder.Topics { return p.names() }
 // Cluster is how the brokers are reached, by everything that reaches them: the worker and each command, under its own
 // clientID. dial is nil for the real network.
 func (k Kafka) Cluster(clientID string, dial func(ctx context.Context, network, address string) (net.Conn, error), log zerolog.Logger) producer.Cluster {
-	return producer.Cluster{Brokers: k.Brokers, ClientID: clientID, Dial: dial, Log: log}
+	to := producer.Cluster{Brokers: k.Brokers, ClientID: clientID, Dial: dial, Log: log}
+	if k.TLS {
+		to.TLS = &producer.TLS{CAFile: k.CAFile, CertFile: k.CertFile, KeyFile: k.KeyFile, ServerName: k.ServerName}
+	}
+	if k.Mechanism != "" {
+		to.SASL = &producer.SASL{Mechanism: k.Mechanism, Username: k.Username, Password: k.Password}
+	}
+	return to
 }

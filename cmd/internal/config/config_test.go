@@ -97,6 +97,10 @@ func everyVariable(t *testing.T) []variable {
 	file, empty, pem := write(t, "s3cret\n"), write(t, " \n"), write(t, certificate)
 	missing, folder := filepath.Join(t.TempDir(), "missing"), t.TempDir()
 	var none []string
+	login := []string{"KAFKA_SASL_MECHANISM", "SCRAM-SHA-256", "KAFKA_SASL_USERNAME", "me", "KAFKA_SASL_PASSWORD", "s3cret"}
+	ours, expired := pairOf(t, time.Hour), pairOf(t, -time.Hour)
+	cert, key := write(t, string(ours.Cert)), write(t, string(ours.Key))
+	tls := []string{"KAFKA_TLS", "on", "KAFKA_TLS_CERT_FILE", cert, "KAFKA_TLS_KEY_FILE", key}
 	return []variable{
 		{name: "SMARTASSIST_URL", get: func(c *Config) any { return c.URL }, unset: "required", good: "https://h:8443/base/", want: "https://h:8443/base",
 			bad: []string{"h", "ftp://h", "https://", "https://h:99999", "https://h:0", "http://h", "http://127.0.0.1.example", "https://u:p@h", "https://h?q=1", "https://h#f", "https://h\x7f"}},
@@ -121,6 +125,18 @@ func everyVariable(t *testing.T) []variable {
 		{name: "KAFKA_BROKERS", get: func(c *Config) any { return c.Kafka.Brokers }, unset: "required", good: "a:1, [::1]:65535", want: []string{"a:1", "[::1]:65535"},
 			bad: []string{"a", ":9092", "a:", "a:0", "a:65536", "a:http", "kafka://a:9092", "::1:9092", "a:1,b", "a:1,"}},
 		{name: "KAFKA_COMPRESSION", get: func(c *Config) any { return c.Kafka.Compression }, unset: "zstd", good: "LZ4", want: "lz4", bad: []string{"brotli"}},
+		{name: "KAFKA_TLS", get: func(c *Config) any { return c.Kafka.TLS }, unset: false, good: "ON", want: true, bad: []string{"true", "tls"}},
+		{name: "KAFKA_TLS_CA_FILE", get: func(c *Config) any { return c.Kafka.CAFile }, unset: "", good: pem, want: pem, bad: []string{missing, empty, file, folder}, with: tls},
+		{name: "KAFKA_TLS_CERT_FILE", get: func(c *Config) any { return c.Kafka.CertFile }, unset: "", good: cert, want: cert,
+			bad: []string{missing, empty, file, folder, key, write(t, string(expired.Cert))}, with: tls},
+		{name: "KAFKA_TLS_KEY_FILE", get: func(c *Config) any { return c.Kafka.KeyFile }, unset: "", good: key, want: key,
+			bad: []string{missing, empty, file, folder, cert, write(t, string(expired.Key))}, with: tls},
+		{name: "KAFKA_TLS_SERVER_NAME", get: func(c *Config) any { return c.Kafka.ServerName }, unset: "", good: "kafka.example", want: "kafka.example", with: tls},
+		{name: "KAFKA_SASL_MECHANISM", get: func(c *Config) any { return c.Kafka.Mechanism }, unset: "", good: "scram-sha-512", want: "SCRAM-SHA-512", bad: []string{"GSSAPI", "OAUTHBEARER", "SCRAM", "PLAIN"}, with: login},
+		{name: "KAFKA_SASL_USERNAME", get: func(c *Config) any { return c.Kafka.Username }, unset: "", good: "you", want: "you", with: login},
+		{name: "KAFKA_SASL_PASSWORD", get: func(c *Config) any { return given(c.Kafka.Password, "KAFKA_SASL_PASSWORD") }, unset: "", good: "x y", want: "x y", with: login},
+		{name: "KAFKA_SASL_PASSWORD_FILE", get: func(c *Config) any { return given(c.Kafka.Password, "KAFKA_SASL_PASSWORD_FILE") }, unset: "", good: file, want: "s3cret",
+			bad: []string{missing, empty, folder}, with: append(slices.Clone(login), "KAFKA_SASL_PASSWORD", "")},
 		{name: "SCHEMA_REGISTRY_URL", get: func(c *Config) any { return c.Registry.URL }, unset: "", good: "http://registry:8080/apis/ccompat/v7/", want: "http://registry:8080/apis/ccompat/v7",
 			bad: []string{"registry:8081", "ftp://h", "http://", "https://u:p@h", "https://u@h", "http://a:1,http://b:1", "http://h?q=1", "http://h#f", "http://h:0"}},
 		{name: "SCHEMA_REGISTRY_USERNAME", get: func(c *Config) any { return c.Registry.Username }, unset: "", good: "me", want: "me", bad: []string{"a:b", "a\x01b"}, with: registry},
@@ -223,7 +239,7 @@ func TestEmptyCountsAsUnset(t *testing.T) {
 }
 
 func TestEveryWrongSettingAtOnce(t *testing.T) {
-	env := map[string]string{"SMARTASSIST_JWT": "", "KAFKA_BROKER": "a:1", "KAFKA_SASL_PASSWORD": "hush"}
+	env := map[string]string{"SMARTASSIST_JWT": "", "KAFKA_BROKER": "a:1", "KAFKA_SASL_OAUTH_CLIENT_SECRET": "hush"}
 	var want []string
 	for _, v := range everyVariable(t) {
 		if len(v.bad) > 0 && v.name != "SMARTASSIST_JWT" {
@@ -231,7 +247,7 @@ func TestEveryWrongSettingAtOnce(t *testing.T) {
 			want = append(want, v.name)
 		}
 	}
-	want = append(want, "SMARTASSIST_JWT", "KAFKA_SASL_PASSWORD", "KAFKA_BROKER")
+	want = append(want, "SMARTASSIST_JWT", "KAFKA_SASL_OAUTH_CLIENT_SECRET", "KAFKA_BROKER")
 	problems := wrong(t, env)
 	got := names(problems)
 	slices.Sort(got)

@@ -3,20 +3,50 @@ package config
 import (
 	"net"
 	"strings"
+
+	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
 // Kafka tells how to reach the cluster.
 type Kafka struct {
 	Brokers     []string // host:port
 	Compression string   // none, gzip, snappy, lz4 or zstd
+
+	TLS        bool
+	CAFile     string // path of PEM certificates trusted besides the system's; "" for none
+	CertFile   string // paths of a PEM certificate and its key that are shown to brokers; "" for none
+	KeyFile    string
+	ServerName string        // in the brokers' certificates; "" is the host of each broker
+	Mechanism  string        // one of producer.Mechanisms; "" for no login
+	Username   string        // with a mechanism
+	Password   secret.Secret // with a mechanism
 }
 
 func (k *Kafka) settings() []*setting {
+	password := passwordOf("KAFKA_SASL_PASSWORD", &k.Password)
 	return []*setting{
 		{name: "KAFKA_BROKERS", unset: "required", value: of(&k.Brokers, list), check: k.checkBrokers,
 			doc: "`host:port,...` of one or more brokers to begin with"},
 		{name: "KAFKA_COMPRESSION", preset: "zstd", value: choice(&k.Compression, "none", "gzip", "snappy", "lz4", "zstd"),
 			doc: "`none`, `gzip`, `snappy`, `lz4` or `zstd`"},
+		{name: "KAFKA_TLS", preset: "off", value: of(&k.TLS, onOff), check: k.checkTLS,
+			doc: "`on`: connections are secured with TLS 1.2 or later. The files below are read again for each connection; when one changes, connections are made anew within a minute"},
+		{name: "KAFKA_TLS_CA_FILE", value: certificates(&k.CAFile),
+			doc: "PEM certificates to trust for the brokers besides the system's"},
+		{name: "KAFKA_TLS_CERT_FILE", value: plain(&k.CertFile), check: k.checkPair,
+			doc: "PEM certificate to show to brokers that ask for one, with those between it and its authority"},
+		{name: "KAFKA_TLS_KEY_FILE", value: keyFile(&k.KeyFile),
+			doc: "PEM key that belongs to the certificate, not encrypted"},
+		{name: "KAFKA_TLS_SERVER_NAME", unset: "each broker's host", value: plain(&k.ServerName),
+			doc: "the name that the brokers' certificates have, where it is not the host of their addresses"},
+		{name: "KAFKA_SASL_MECHANISM", unset: "no login", value: of(&k.Mechanism, func(s string) (string, error) { return strings.ToUpper(s), nil }), check: k.checkLogin,
+			doc: "login to the brokers: `PLAIN` (beyond loopback only with TLS), `SCRAM-SHA-256` or `SCRAM-SHA-512`. `OAUTHBEARER` and `AWS_MSK_IAM` are not yet supported"},
+		{name: "KAFKA_SASL_USERNAME", value: plain(&k.Username),
+			doc: "the user that logs in"},
+		{name: "KAFKA_SASL_PASSWORD", value: password.direct(),
+			doc: "the password that belongs to the user"},
+		{name: "KAFKA_SASL_PASSWORD_FILE", value: password.path(),
+			doc: "a file that holds the password instead; read again for each connection; when it changes, connections are made anew within a minute"},
 	}
 }
 

@@ -98,17 +98,7 @@ func Table() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.name, def, strings.ReplaceAll(s.doc, "|", `\|`))
 	}
-	b.WriteString("\nNot yet supported by this release, and refused rather than ignored:")
-	for i, n := range notYet {
-		separator := ","
-		if i == 0 {
-			separator = ""
-		}
-		fmt.Fprintf(&b, "%s `%s`", separator, n.name)
-		if n.allowed != "" {
-			fmt.Fprintf(&b, " (other than `%s`)", n.allowed)
-		}
-	}
+	b.WriteString("\nNot yet supported by this release, and refused rather than ignored: `" + strings.Join(notYet, "`, `") + "`")
 	b.WriteString(".\n")
 	return b.String()
 }

@@ -86,7 +86,7 @@ func TestTable(t *testing.T) {
 	if want := len((&Config{}).settings()); rows != want {
 		t.Errorf("%d rows, want %d", rows, want)
 	}
-	for _, want := range []string{"| `SMARTASSIST_PAGE_LIMIT` | `100` |", "| `SMARTASSIST_STREAM_ID` |  |", "| `SMARTASSIST_QUEUES` | all |", "`KAFKA_TLS` (other than `off`), `KAFKA_TLS_CA_FILE`"} {
+	for _, want := range []string{"| `SMARTASSIST_PAGE_LIMIT` | `100` |", "| `SMARTASSIST_STREAM_ID` |  |", "| `SMARTASSIST_QUEUES` | all |", "`KAFKA_SASL_OAUTH_TOKEN_FILE`, `KAFKA_SASL_OAUTH_TOKEN_URL`"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}

@@ -74,7 +74,7 @@ func TestNoSecretInErrorsOrListings(t *testing.T) {
 			env[v.name] = rapid.SampledFrom(values).Draw(t, v.name)
 		}
 		places := []string{"SMARTASSIST_JWT", "SMARTASSIST_JWT_FILE", "SMARTASSIST_CLIENT_SECRET", "SMARTASSIST_CLIENT_SECRET_FILE", "ADMIN_TOKEN", "ADMIN_TOKEN_FILE", "SMARTASSIST_CLIENT_SECRT",
-			"KAFKA_SASL_PASSWORD", "SCHEMA_REGISTRY_PASSWORD", "SCHEMA_REGISTRY_PASSWORD_FILE", "ADMIN_TOKEN"}
+			"KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_TLS_KEY_FILE", "KAFKA_SASL_OAUTH_CLIENT_SECRET", "SCHEMA_REGISTRY_PASSWORD", "SCHEMA_REGISTRY_PASSWORD_FILE", "ADMIN_TOKEN"}
 		for _, place := range rapid.SliceOfNDistinct(rapid.SampledFrom(places), 1, 4, rapid.ID).Draw(t, "places") {
 			env[place] = secret
 		}

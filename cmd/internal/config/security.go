@@ -1,0 +1,121 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/convstream/convstream/producer"
+)
+
+// expiresSoon is how much of a certificate's life must be left to say nothing of it.
+const expiresSoon = 30 * 24 * time.Hour
+
+// keyFile is the path of a key. Somebody will put the key itself there, so it is quoted only where such a file exists.
+func keyFile(into *string) value {
+	v := plain(into)
+	v.show = func(text string) string {
+		if _, err := os.Stat(text); text != "" && err != nil {
+			return "[no such file]"
+		}
+		return text
+	}
+	return v
+}
+
+func (k *Kafka) checkTLS(p *problems) {
+	p.require(k.TLS || k.CAFile == "" && k.CertFile == "" && k.KeyFile == "" && k.ServerName == "", "KAFKA_TLS", "required to be on with the other settings of TLS")
+}
+
+// checkPair names the file to look at. Its errors do not contain the key's path.
+func (k *Kafka) checkPair(p *problems) {
+	const certName, keyName = "KAFKA_TLS_CERT_FILE", "KAFKA_TLS_KEY_FILE"
+	if k.CertFile == "" && k.KeyFile == "" {
+		return
+	}
+	p.require(k.CertFile != "", certName, "required with KAFKA_TLS_KEY_FILE")
+	p.require(k.KeyFile != "", keyName, "required with KAFKA_TLS_CERT_FILE")
+	if !p.ok(certName, keyName) {
+		return
+	}
+	chain, leaf, err := certificateIn(k.CertFile)
+	if err == nil && time.Now().After(leaf.NotAfter) {
+		err = fmt.Errorf("expired on %s", leaf.NotAfter.UTC().Format(time.RFC3339))
+	}
+	if err != nil {
+		p.add(certName, "%s: %v; expected a file with a PEM certificate that is valid", quote(k.CertFile), err)
+	}
+	key, err := readable(k.KeyFile, largestFile)
+	if err == nil && p.ok(certName) {
+		_, err = tls.X509KeyPair(chain, key)
+	}
+	if err != nil {
+		p.add(keyName, "%v; expected the path of a file with the PEM key of KAFKA_TLS_CERT_FILE", err)
+	}
+}
+
+// certificateIn returns the content of a file and the first certificate in it.
+func certificateIn(path string) (content []byte, leaf *x509.Certificate, err error) {
+	if content, err = readable(path, largestFile); err != nil {
+		return nil, nil, err
+	}
+	for rest := content; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return nil, nil, errors.New("no certificate in it")
+		}
+		if block.Type == "CERTIFICATE" {
+			leaf, err = x509.ParseCertificate(block.Bytes)
+			return content, leaf, err
+		}
+	}
+}
+
+func (k *Kafka) checkLogin(p *problems) {
+	const name = "KAFKA_SASL_MECHANISM"
+	known := strings.Join(producer.Mechanisms, ", ")
+	switch {
+	case k.Mechanism == "":
+		p.require(k.Username == "" && !k.Password.IsSet(), name, "required with KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD; expected %s", known)
+		return
+	case k.Mechanism == "OAUTHBEARER", k.Mechanism == "AWS_MSK_IAM":
+		p.add(name, "%s is not yet supported by this release; expected %s", k.Mechanism, known)
+		return
+	case !slices.Contains(producer.Mechanisms, k.Mechanism):
+		p.add(name, "%s is not known; expected %s", quote(k.Mechanism), known)
+		return
+	}
+	p.require(k.Username != "", "KAFKA_SASL_USERNAME", "required with KAFKA_SASL_MECHANISM")
+	p.require(k.Password.IsSet(), "KAFKA_SASL_PASSWORD", "required with KAFKA_SASL_MECHANISM (or KAFKA_SASL_PASSWORD_FILE)")
+	p.require(k.Mechanism != "PLAIN" || !k.shown(), name,
+		"PLAIN without TLS shows the password to everybody on the way; expected KAFKA_TLS=on, or SCRAM-SHA-256 or SCRAM-SHA-512")
+}
+
+// shown reports whether what is sent to the brokers can be read by others.
+func (k *Kafka) shown() bool {
+	return !k.TLS && slices.ContainsFunc(k.Brokers, func(b string) bool {
+		host, _, err := net.SplitHostPort(b)
+		return err == nil && !loopback(host)
+	})
+}
+
+// Warnings returns what is allowed but may not be meant, a line for each, naming the setting. A process logs them once, when it starts.
+func (k *Kafka) Warnings() []string {
+	var warnings []string
+	if k.Mechanism != "" && k.shown() {
+		warnings = append(warnings, "KAFKA_TLS is off: others on the way to the brokers can read what is published, guess at the password and take the connection over")
+	}
+	if k.CertFile != "" {
+		if _, leaf, err := certificateIn(k.CertFile); err == nil && time.Until(leaf.NotAfter) < expiresSoon {
+			warnings = append(warnings, "KAFKA_TLS_CERT_FILE: the certificate expires on "+leaf.NotAfter.UTC().Format(time.RFC3339))
+		}
+	}
+	return warnings
+}
