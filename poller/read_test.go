@@ -21,6 +21,7 @@ type paged struct {
 	thinned  bool              // every seventh row is taken out of a page after paging
 	cap      int               // offsets beyond it are answered as beyond says; 0: there is no cap
 	beyond   string            // "empty", "repeat" (page 0 again), "refuse" or "fail"
+	hidden   int               // of the last rows it counts, shows none and has no page of
 	daysOnly bool              // it looks at the dates of a window only
 	asked    int
 }
@@ -32,6 +33,7 @@ func (s *paged) Page(_ context.Context, q smartassist.Query) (smartassist.Page, 
 	if s.counts {
 		page.NumResults = len(all)
 	}
+	all = all[:len(all)-min(len(all), s.hidden)]
 	limit := q.Limit
 	if s.largest > 0 {
 		limit = min(limit, s.largest)

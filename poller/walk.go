@@ -112,7 +112,7 @@ func (p *pass) run(page smartassist.Page) (ending, error) {
 		switch {
 		case err != nil:
 			return unsteady, err
-		case absent && p.mayBeLast(page):
+		case absent && (p.mayBeLast(page) || p.standsAlone(page, at.offset)):
 			return ended, nil
 		case absent:
 			return p.upToTheCap(at.offset)
@@ -161,6 +161,12 @@ func (p *pass) last(page smartassist.Page) bool {
 // as the service counts were met.
 func (p *pass) mayBeLast(page smartassist.Page) bool {
 	return len(page.Rows) < p.limit && !p.reader.Paging.ShortUnsafe && page.NumResults <= max(len(page.Rows), len(p.met))
+}
+
+// standsAlone reports whether a page of at most one row is the whole window, where short pages prove nothing and the service has no row
+// behind its first: there is none with which another page could overlap. To halve the window would only make more of such pages.
+func (p *pass) standsAlone(page smartassist.Page, offset int) bool {
+	return p.reader.Paging.Unit == UnitRows && offset == 1 && len(page.Rows) <= 1 && len(p.met) <= 1 && page.NumResults <= 1
 }
 
 // upToTheCap asks for what the service still returns where it refuses an offset: where offsets count rows, the page at the

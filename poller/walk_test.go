@@ -56,6 +56,29 @@ func TestAWalkOfPagesThatAreCut(t *testing.T) {
 	}
 }
 
+// TestAWindowOfOneRow: where short pages prove nothing and the service fails for a page that is not there, a window of at most one row is whole:
+// there is no row that another page could begin with. Random world 5348 halved such windows down to every second of them.
+func TestAWindowOfOneRow(t *testing.T) {
+	for rows := range 4 {
+		for _, counts := range []bool{false, true} {
+			s := &paged{rows: rowsEvery(rows, 1000, 0), beyond: "fail", counts: counts}
+			r := newReader(at(100_000))
+			r.Paging = Paging{Unit: UnitRows, ShortUnsafe: true}
+			read := readAll(t, r, s, Task{Window: window(990, 1020)})
+			if read.Err != nil || !read.Proven || identities(read) != rows {
+				t.Errorf("%d of %d rows, proven %t, %v", identities(read), rows, read.Proven, read.Err)
+			}
+		}
+	}
+	// One row is shown of those that the service counts: that is not the whole window.
+	s := &paged{rows: rowsEvery(2, 1000, 0), beyond: "fail", counts: true, hidden: 1}
+	r := newReader(at(100_000))
+	r.Paging = Paging{Unit: UnitRows, ShortUnsafe: true}
+	if read := readAll(t, r, s, Task{Window: window(990, 1020)}); read.Proven {
+		t.Errorf("%d rows of two are taken for all", identities(read))
+	}
+}
+
 // readAll reads a window in one go.
 func readAll(t *testing.T, r *Reader, s Source, task Task) Read {
 	t.Helper()
