@@ -93,7 +93,7 @@ func (r *Reader) upTo(ctx context.Context, isolation int8, visit func(Message) e
 	if err != nil {
 		return err
 	}
-	if err := r.begin(ctx); err != nil {
+	if err := r.begin(ctx, isolation == readAll); err != nil {
 		return err
 	}
 	if end < r.at.offset {
@@ -102,16 +102,17 @@ func (r *Reader) upTo(ctx context.Context, isolation int8, visit func(Message) e
 	return r.readUntil(ctx, end, visit)
 }
 
-// begin finds where the partition begins, once.
-func (r *Reader) begin(ctx context.Context) error {
-	if r.begun {
+// begin finds where the partition begins: at first, and again before somebody relies on what was read, since it may have been deleted
+// there meanwhile.
+func (r *Reader) begin(ctx context.Context, again bool) error {
+	if r.begun && !again {
 		return nil
 	}
 	start, err := r.cluster.offset(ctx, r.at.partition, atStart, readAll)
 	switch {
 	case err != nil:
 		return err
-	case !r.resumed:
+	case !r.begun && !r.resumed:
 		r.at.offset, r.start = start, start
 	case start > r.start:
 		return setBack(position{r.at.partition, r.start}, start)

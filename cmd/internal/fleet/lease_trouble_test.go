@@ -165,3 +165,25 @@ func TestStateMadeAnewBehindAStandby(t *testing.T) {
 		w.verify(w.complete)
 	})
 }
+
+// TestStateDeletedUnderAStandby: a standby whose memory is whole does not go on with a topic that has lost its beginning: who starts next
+// would find the state lost.
+func TestStateDeletedUnderAStandby(t *testing.T) {
+	t.Parallel()
+	inWorld(t, simulator.Config{History: time.Hour, PerMinute: 1}, hourOfWork, func(w *world) {
+		active := w.replica()
+		w.awaitActive(5*time.Second, active)
+		standby := w.replica()
+		time.Sleep(10 * time.Minute)
+		w.must(w.cluster.DeleteRecords(stateName, 0, w.cluster.PartitionInfo(stateName, 0).LastStableOffset/2))
+		w.must(active.stop())
+		select {
+		case <-w.ended:
+		case <-time.After(time.Minute):
+			t.Errorf("it goes on as %s\n%s", standby.Role(), w.log.tail())
+		}
+		if err := standby.stop(); err == nil || !strings.Contains(err.Error(), "state is lost") {
+			t.Errorf("it ended with %v", err)
+		}
+	})
+}
