@@ -33,6 +33,8 @@ type Process interface {
 // Letters are the dead letters of an account, and whether this process may try them again.
 type Letters interface {
 	replay.Account
+	// AccountID says whose they are.
+	AccountID() string
 	// MayReplay returns http.StatusOK, or another status and why not now, or not here.
 	MayReplay() (code int, why string)
 }

@@ -31,8 +31,7 @@ func (h *replays) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, err.Error(), http.StatusBadRequest)
 		return
 	}
-	account := r.URL.Query().Get("account")
-	letters, err := h.letters(account)
+	letters, err := h.letters(r.URL.Query().Get("account"))
 	if err != nil {
 		http.Error(rw, err.Error(), http.StatusNotFound)
 		return
@@ -41,7 +40,7 @@ func (h *replays) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, why, code)
 		return
 	}
-	lock, _ := h.underWay.LoadOrStore(account, &sync.Mutex{})
+	lock, _ := h.underWay.LoadOrStore(letters.AccountID(), &sync.Mutex{})
 	underWay := lock.(*sync.Mutex)
 	if !underWay.TryLock() {
 		http.Error(rw, "another replay is under way: ask again when it is done", http.StatusTooManyRequests)

@@ -18,6 +18,9 @@ import (
 // poller's goroutine, which does what is to be done with the memory as an errand.
 type letters struct{ worker *Worker }
 
+// AccountID implements admin.Letters.
+func (l letters) AccountID() string { return l.worker.cfg.AccountID }
+
 // Letters returns the account's dead letters.
 func (w *Worker) Letters() admin.Letters { return letters{w} }
 
