@@ -295,7 +295,7 @@ func (c *company) verify() {
 // comes twice.
 func TestManyAccounts(t *testing.T) {
 	t.Parallel()
-	const accounts = 12
+	const accounts = 8
 	inCompany(t, accounts, simulator.Config{Seed: 1, History: 30 * time.Minute, PerMinute: 1}, func(c *company) {
 		a, b, d := c.start(), c.start(), c.start()
 		t.Logf("three replicas are even after %v", c.spread(time.Minute, a, b, d))
