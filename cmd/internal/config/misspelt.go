@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // ours are the prefixes under which a variable is probably meant for us. Others also put variables under some of them
 // (Kubernetes sets KAFKA_SERVICE_HOST for a Service named kafka), so only a near miss counts.
@@ -12,7 +15,7 @@ const nearMiss = 2
 // refuseMisspelt finds the variables that are one slip away from a known name which matters: each would silently mean the
 // default.
 func refuseMisspelt(p *problems, environ []string, matters func(group) bool) {
-	for _, entry := range environ {
+	for _, entry := range slices.Sorted(slices.Values(environ)) {
 		name, value, _ := strings.Cut(entry, "=")
 		if groups[name] != 0 || strings.TrimSpace(value) == "" || !hasOurPrefix(name) {
 			continue
