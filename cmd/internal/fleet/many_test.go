@@ -336,6 +336,7 @@ func TestManyAccounts(t *testing.T) {
 
 // TestManyAccountsAtRandom kills, drains, starts and freezes replicas, cuts them off, and changes files.
 func TestManyAccountsAtRandom(t *testing.T) {
+	long(t)
 	forSeeds(t, func(t *testing.T, seed uint64) {
 		dice := rand.New(rand.NewPCG(seed, 10))
 		inCompany(t, 4+dice.IntN(5), simulator.Config{Seed: seed, History: 30 * time.Minute, PerMinute: 1}, func(c *company) {

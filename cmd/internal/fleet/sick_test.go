@@ -55,6 +55,7 @@ func (c *company) misreads(account string) {
 // TestALoginThatFailsHere: a replica whose login the service refuses gives the account up to one whose login is good, within
 // minutes, and keeps the others.
 func TestALoginThatFailsHere(t *testing.T) {
+	long(t)
 	t.Parallel()
 	inCompany(t, 1, simulator.Config{Seed: 1, History: 30 * time.Minute, PerMinute: 1}, func(c *company) {
 		account := c.tenants[0].id
@@ -77,6 +78,7 @@ func TestALoginThatFailsHere(t *testing.T) {
 
 // TestALoginThatFailsEverywhere: replicas of which none can log in do not pass the account around.
 func TestALoginThatFailsEverywhere(t *testing.T) {
+	long(t)
 	t.Parallel()
 	inCompany(t, 1, simulator.Config{Seed: 1, History: 30 * time.Minute, PerMinute: 1}, func(c *company) {
 		c.misreads(c.tenants[0].id)
@@ -269,6 +271,7 @@ func TestFilesThatAreRenamedAndCopied(t *testing.T) {
 
 // TestWithoutALease two processes cannot work on the same accounts: the one that is fenced ends, and does not fence the other in return.
 func TestWithoutALease(t *testing.T) {
+	long(t)
 	t.Parallel()
 	inCompany(t, 2, simulator.Config{Seed: 1, History: 30 * time.Minute, PerMinute: 1}, func(c *company) {
 		c.settings["LEASE"] = "off"
