@@ -428,6 +428,7 @@ func (c *company) disturb(dice *rand.Rand, members []*member) []*member {
 
 // TestAGroupThatCannotBeJoined is told of once, and not once for each account.
 func TestAGroupThatCannotBeJoined(t *testing.T) {
+	long(t)
 	t.Parallel()
 	inCompany(t, 5, simulator.Config{Seed: 1, History: 30 * time.Minute, PerMinute: 1}, func(c *company) {
 		denied := c.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.GroupAuthorizationFailed, Count: -1})

@@ -96,6 +96,7 @@ func TestALoginThatFailsEverywhere(t *testing.T) {
 
 // TestCommitsThatFailHere: a replica that cannot commit gives the account up to one that can.
 func TestCommitsThatFailHere(t *testing.T) {
+	long(t)
 	t.Parallel()
 	sickCompany(t, func(c *company, sick *member) {
 		well := c.start()
@@ -188,6 +189,7 @@ func TestStatusOfMany(t *testing.T) {
 // TestAWrongFile is told of in /status, the metric and one line of the log, until it is right or gone; an account whose file became wrong
 // goes on.
 func TestAWrongFile(t *testing.T) {
+	long(t)
 	t.Parallel()
 	sickCompany(t, func(c *company, m *member) {
 		broken := &tenant{id: "broken", wrong: errWrongFile}
@@ -224,6 +226,7 @@ func TestAWrongFile(t *testing.T) {
 // TestFilesThatAreRenamedAndCopied: an account stays with its last good settings whatever its file is called, and a copy of its file, even
 // one that comes first by name, does not take it over.
 func TestFilesThatAreRenamedAndCopied(t *testing.T) {
+	long(t)
 	t.Parallel()
 	sickCompany(t, func(c *company, m *member) {
 		one := c.tenants[0]
