@@ -58,6 +58,7 @@ func (s *stage) world(i int, t *tenant) simulator.Config {
 // services answers for every account under one address, as the real service does: the path says whose conversations are asked for.
 type services []*tenant
 
+// ServeHTTP implements http.Handler.
 func (all services) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, t := range all {
 		if r.URL.Path == simulator.Path(t.id) {

@@ -127,9 +127,9 @@ func (a *account) ended() error {
 func (a *account) setEnded(err error) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	news := (err == nil) != (a.end == nil) || err != nil && err.Error() != a.end.Error()
+	old := a.end
 	a.end = err
-	return news
+	return !same(old, err)
 }
 
 // named is the name of the account's file.
@@ -150,9 +150,17 @@ func (a *account) rename(name string) {
 func (a *account) setSettings(err error) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	news := (err == nil) != (a.settings == nil) || err != nil && err.Error() != a.settings.Error()
+	old := a.settings
 	a.settings = err
-	return news
+	return !same(old, err)
+}
+
+// same reports whether two errors say the same.
+func same(a, b error) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Error() == b.Error()
 }
 
 func (a *account) settingsTrouble() error {

@@ -51,9 +51,8 @@ type Fleet struct {
 
 	mu       sync.Mutex
 	accounts map[string]*account // by id
-	draining bool
-	folder   string            // why the accounts could not be read again; "" where they could
-	refused  map[string]string // name of a file that is wrong, and whose account is not known -> why
+	folder   string              // why the accounts could not be read again; "" where they could
+	refused  map[string]string   // name of a file that is wrong, and whose account is not known -> why
 
 	outOfGroup time.Time // since when this process could not take part in the group; used by watch alone
 	groupTold  bool      // the log has said so
@@ -179,7 +178,6 @@ func wait(ctx context.Context, d time.Duration) {
 // drain ends all accounts, and returns why some could not finish.
 func (f *Fleet) drain() error {
 	f.mu.Lock()
-	f.draining = true
 	accounts := f.sorted()
 	f.mu.Unlock()
 	if f.member != nil {

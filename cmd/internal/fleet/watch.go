@@ -187,12 +187,17 @@ func (f *Fleet) add(ctx context.Context, file config.AccountFile) error {
 	return nil
 }
 
-// restart has the account worked on with new settings. It keeps its lease: this replica goes on with it.
-func (f *Fleet) restart(ctx context.Context, a *account, file config.AccountFile) {
+// finish waits until the account has finished what it has begun.
+func (f *Fleet) finish(a *account) {
 	a.stop()
 	if err := a.wait(); err != nil {
 		f.Log.Warn().Str("account", a.id).Err(err).Msg("the account could not finish what it had begun")
 	}
+}
+
+// restart has the account worked on with new settings. It keeps its lease: this replica goes on with it.
+func (f *Fleet) restart(ctx context.Context, a *account, file config.AccountFile) {
+	f.finish(a)
 	next, err := f.newAccount(file)
 	if err != nil { // what can be wrong was looked for when the file was read
 		f.Log.Error().Str("account", a.id).Err(err).Msg("the account cannot be worked on with its new settings")
@@ -207,10 +212,7 @@ func (f *Fleet) restart(ctx context.Context, a *account, file config.AccountFile
 }
 
 func (f *Fleet) remove(a *account) {
-	a.stop()
-	if err := a.wait(); err != nil {
-		f.Log.Warn().Str("account", a.id).Err(err).Msg("the account could not finish what it had begun")
-	}
+	f.finish(a)
 	f.withdraw(a)
 	f.mu.Lock()
 	delete(f.accounts, a.id)

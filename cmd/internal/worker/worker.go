@@ -1,4 +1,4 @@
-// Package worker is the whole of convstream wired together: poller, encoder and producer around one account.
+// Package worker is one account: poller, encoder and producer wired together.
 //
 //	                 +-------------------- session ----------------------+
 //	service --pages--> smartassist.Client -> poller.Poller -> sink ------+--one transaction--> Kafka

@@ -108,12 +108,25 @@ type conn struct {
 	at            addr
 }
 
-func (c *conn) Read(b []byte) (int, error)         { return c.reads.read(b) }
-func (c *conn) Write(b []byte) (int, error)        { return c.writes.write(b) }
-func (c *conn) LocalAddr() net.Addr                { return c.at }
-func (c *conn) RemoteAddr() net.Addr               { return c.at }
-func (c *conn) SetDeadline(t time.Time) error      { return c.reads.until(t) }
-func (c *conn) SetReadDeadline(t time.Time) error  { return c.reads.until(t) }
+// Read implements net.Conn.
+func (c *conn) Read(b []byte) (int, error) { return c.reads.read(b) }
+
+// Write implements net.Conn.
+func (c *conn) Write(b []byte) (int, error) { return c.writes.write(b) }
+
+// LocalAddr implements net.Conn.
+func (c *conn) LocalAddr() net.Addr { return c.at }
+
+// RemoteAddr implements net.Conn.
+func (c *conn) RemoteAddr() net.Addr { return c.at }
+
+// SetDeadline implements net.Conn.
+func (c *conn) SetDeadline(t time.Time) error { return c.reads.until(t) }
+
+// SetReadDeadline implements net.Conn.
+func (c *conn) SetReadDeadline(t time.Time) error { return c.reads.until(t) }
+
+// SetWriteDeadline implements net.Conn.
 func (c *conn) SetWriteDeadline(_ time.Time) error { return nil }
 
 // Close implements net.Conn. The other end still reads what was written.
