@@ -46,7 +46,7 @@ type Fleet struct {
 	host    worker.Host
 	member  *producer.Member // nil with LEASE=off
 	port    *admin.Port
-	metrics *metrics
+	metrics *prometheus.Registry
 	fail    context.CancelCauseFunc // ends the process; set by Run
 
 	mu       sync.Mutex
@@ -67,7 +67,10 @@ func New(c Config) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fleet{Config: c, host: worker.Host{Network: c.Network, Compressor: compressor, TellsOfGroup: c.Reload != nil}, started: time.Now(), accounts: map[string]*account{}, refused: map[string]string{}}
+	f := &Fleet{
+		Config: c, host: worker.Host{Network: c.Network, Compressor: compressor, TellsOfGroup: c.Reload != nil}, started: time.Now(),
+		accounts: map[string]*account{}, refused: map[string]string{},
+	}
 	if c.Process.Lease {
 		to := c.Process.Kafka.Cluster(cmp.Or(c.Name, clientID), c.Network.Dial, zerolog.Nop()) // so the brokers' tools tell which replica it is
 		f.member, err = producer.OpenMember(to, producer.MemberConfig{

@@ -6,15 +6,11 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// metrics are those of the process; each account's worker has its own.
-type metrics struct {
-	registry *prometheus.Registry
-}
-
-func newMetrics(f *Fleet) *metrics {
-	m := &metrics{registry: prometheus.NewRegistry()}
+// newMetrics returns the metrics of the process; each account's worker has its own.
+func newMetrics(f *Fleet) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
 	gauge := func(name, help string, value func() float64) {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "convstream", Name: name, Help: help}, value))
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "convstream", Name: name, Help: help}, value))
 	}
 	gauge("accounts", "Accounts that this process has settings for.", func() float64 { return float64(len(f.list())) })
 	gauge("accounts_ended", "Accounts that this process does not work on any more, though it is to: somebody has to mend something.", func() float64 {
@@ -28,8 +24,8 @@ func newMetrics(f *Fleet) *metrics {
 		}
 		return 0
 	})
-	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return m
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return registry
 }
 
 func count(accounts []*account, is func(*account) bool) (n int) {
@@ -43,7 +39,7 @@ func count(accounts []*account, is func(*account) bool) (n int) {
 
 // gather returns the metrics of the process and of all accounts.
 func (f *Fleet) gather() ([]*dto.MetricFamily, error) {
-	all := prometheus.Gatherers{f.metrics.registry}
+	all := prometheus.Gatherers{f.metrics}
 	for _, a := range f.list() {
 		all = append(all, a.worker.Load().Metrics())
 	}

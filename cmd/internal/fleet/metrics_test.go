@@ -29,7 +29,7 @@ func TestPageListsTheMetrics(t *testing.T) {
 	}
 	defer f.closeUnused()
 	descs := make(chan *prometheus.Desc, 1000)
-	f.metrics.registry.Describe(descs)
+	f.metrics.Describe(descs)
 	f.Worker(accountID).Metrics().(prometheus.Collector).Describe(descs)
 	close(descs)
 	page, err := os.ReadFile("../../../deploy/OPERATIONS.md")
