@@ -165,7 +165,8 @@ func TestErrandsAreDoneBetweenRequests(t *testing.T) {
 		for range 5 {
 			time.Sleep(time.Minute)
 			errands <- func(_ context.Context, p *Poller) error {
-				go func() { done <- p.answered }()
+				answered := p.answered
+				go func() { done <- answered }()
 				return nil
 			}
 			if answered := <-done; answered == 0 {
