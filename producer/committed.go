@@ -54,6 +54,9 @@ func committed(topic string, part *fetch.ResponsePartition, offset int64, visit 
 			return visit(m)
 		})
 		next = max(next, after)
+		if errors.Is(err, errBatch) {
+			err = &Error{Op: "read " + PartitionName(topic, int(part.Partition)), Category: Unexpected, Err: err, Hint: "kafka-dump-log.sh shows what is there"}
+		}
 		if err != nil {
 			return next, err
 		}
@@ -93,7 +96,7 @@ func (a *aborted) batch(b protocol.RecordReader, each func(*protocol.Record, boo
 		visible := !b.Attributes.Transactional() || !a.open[b.ProducerID]
 		after, err := eachRecord(b.Records, func(r *protocol.Record) error { return each(r, visible) })
 		return max(after, b.BaseOffset+1), err
-	default: // message sets of brokers before 0.11 have no transactions
+	default:
 		return eachRecord(b, func(r *protocol.Record) error { return each(r, true) })
 	}
 }

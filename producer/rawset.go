@@ -1,9 +1,7 @@
 package producer
 
 import (
-	"bytes"
 	"encoding/binary"
-	"fmt"
 	"io"
 
 	"github.com/segmentio/kafka-go/protocol"
@@ -71,17 +69,9 @@ func (s *rawSet) ReadFrom(r io.Reader) (int64, error) {
 	if n <= 0 {
 		return lengthPrefix, nil
 	}
-	read, err := io.CopyN((*appender)(&s.data), r, int64(n))
-	return lengthPrefix + read, err
-}
-
-// appender keeps what is written to it: what a broken answer says of its length is not believed.
-type appender []byte
-
-// Write implements io.Writer.
-func (a *appender) Write(b []byte) (int, error) {
-	*a = append(*a, b...)
-	return len(b), nil
+	s.data = make([]byte, n) // frames has seen that so many are there
+	read, err := io.ReadFull(r, s.data)
+	return lengthPrefix + int64(read), err
 }
 
 // batches cuts the set; a broker may have cut off the last batch.
@@ -96,35 +86,4 @@ func (s rawSet) batches() (list []protocol.RecordReader) {
 		data = data[n:]
 	}
 	return list
-}
-
-// rawBatch is one batch, as it came.
-type rawBatch struct {
-	data    []byte
-	records protocol.RecordReader // once it is read
-}
-
-// decode returns the batch as kafka-go has it.
-func (b *rawBatch) decode() (protocol.RecordReader, error) {
-	var set protocol.RecordSet
-	length := binary.BigEndian.AppendUint32(nil, uint32(len(b.data)))
-	if _, err := set.ReadFrom(io.MultiReader(bytes.NewReader(length), bytes.NewReader(b.data))); err != nil {
-		return nil, err
-	}
-	list := batchesOf(set)
-	if len(list) != 1 {
-		return nil, fmt.Errorf("%d batches where there is one", len(list))
-	}
-	return list[0], nil
-}
-
-// ReadRecord implements protocol.RecordReader.
-func (b *rawBatch) ReadRecord() (*protocol.Record, error) {
-	if b.records == nil {
-		var err error
-		if b.records, err = b.decode(); err != nil {
-			return nil, err
-		}
-	}
-	return b.records.ReadRecord()
 }

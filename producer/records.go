@@ -1,0 +1,152 @@
+package producer
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+)
+
+// Where the other fields of a record batch lie, counted as in batch.go.
+const (
+	offsetMagic     = 16
+	offsetFirstTime = 27
+	offsetCount     = 57
+	// smallestRecord is a record without key, value and headers; a header takes no less than smallestHeader.
+	smallestRecord = 7
+	smallestHeader = 2
+)
+
+// rawBatch is one batch, as it came. It is not kafka-go that decodes it: that makes as many records and headers as the batch
+// says that it has, and decompresses however much comes of it.
+type rawBatch struct {
+	data    []byte
+	records protocol.RecordReader // once it is read
+}
+
+// ReadRecord implements protocol.RecordReader.
+func (b *rawBatch) ReadRecord() (*protocol.Record, error) {
+	if b.records == nil {
+		var err error
+		if b.records, err = b.decode(); err != nil {
+			return nil, err
+		}
+	}
+	return b.records.ReadRecord()
+}
+
+// decode returns the batch in kafka-go's form: a *protocol.RecordBatch, or a *protocol.ControlBatch.
+func (b *rawBatch) decode() (protocol.RecordReader, error) {
+	raw := b.data
+	switch {
+	case len(raw) < batchOverhead:
+		return nil, b.broken("it is cut off")
+	case raw[offsetMagic] != 2:
+		return nil, b.broken("its format is %d, from before Kafka 0.11", raw[offsetMagic])
+	case crc32.Checksum(raw[offsetAttributes:], castagnoli) != binary.BigEndian.Uint32(raw[offsetCRC:]):
+		return nil, b.broken("its checksum does not fit")
+	}
+	attributes := protocol.Attributes(binary.BigEndian.Uint16(raw[offsetAttributes:]))
+	body, err := inflate(raw[batchOverhead:], kafka.Compression(attributes.Compression()))
+	if err != nil {
+		return nil, b.broken("%w", err)
+	}
+	count := binary.BigEndian.Uint32(raw[offsetCount:])
+	if int64(count)*smallestRecord > int64(len(body)) {
+		return nil, b.broken("it is to have %d records in %d bytes", count, len(body))
+	}
+	r := &records{batch: b, rest: body, left: count, base: b.base(), first: int64(binary.BigEndian.Uint64(raw[offsetFirstTime:]))}
+	id, epoch := int64(binary.BigEndian.Uint64(raw[offsetProducerID:])), int16(binary.BigEndian.Uint16(raw[offsetEpoch:]))
+	if attributes.Control() {
+		return &protocol.ControlBatch{Attributes: attributes, BaseOffset: r.base, ProducerID: id, ProducerEpoch: epoch, Records: r}, nil
+	}
+	return &protocol.RecordBatch{Attributes: attributes, BaseOffset: r.base, ProducerID: id, ProducerEpoch: epoch, Records: r}, nil
+}
+
+func (b *rawBatch) base() int64 { return int64(binary.BigEndian.Uint64(b.data)) }
+
+// errBatch is a batch that cannot be read, and never will be.
+var errBatch = errors.New("cannot be read")
+
+func (b *rawBatch) broken(format string, args ...any) error {
+	return fmt.Errorf("the batch at offset %d %w: %w", b.base(), errBatch, fmt.Errorf(format, args...))
+}
+
+// records reads the records of a batch from its decompressed bytes.
+type records struct {
+	batch  *rawBatch
+	rest   []byte
+	left   uint32
+	base   int64 // offset of the batch
+	first  int64 // Unix milliseconds, to which the records' times are added
+	broken bool
+}
+
+// ReadRecord implements protocol.RecordReader.
+func (r *records) ReadRecord() (*protocol.Record, error) {
+	if r.left == 0 {
+		return nil, io.EOF
+	}
+	r.left--
+	r.varint() // its length, which its parts say again
+	r.pass(1)  // attributes, which none has
+	at, offset := r.varint(), r.varint()
+	record := &protocol.Record{Time: time.UnixMilli(r.first + at), Offset: r.base + offset}
+	record.Key, record.Value = protocol.NewBytes(r.bytes()), protocol.NewBytes(r.bytes())
+	record.Headers = r.headers()
+	if r.broken {
+		r.left = 0
+		return nil, r.batch.broken("a record of it is cut off")
+	}
+	return record, nil
+}
+
+func (r *records) headers() []protocol.Header {
+	n := r.varint()
+	if n < 0 || n > int64(len(r.rest)/smallestHeader) {
+		r.broken = true
+	}
+	if n == 0 || r.broken {
+		return nil
+	}
+	list := make([]protocol.Header, n)
+	for i := range list {
+		// Copies: they outlive the batch.
+		list[i] = protocol.Header{Key: string(r.bytes()), Value: append([]byte(nil), r.bytes()...)}
+	}
+	return list
+}
+
+// bytes returns the next that have their length before them; nil is null.
+func (r *records) bytes() []byte {
+	n := r.varint()
+	if n < 0 {
+		return nil
+	}
+	return r.pass(n)
+}
+
+func (r *records) pass(n int64) []byte {
+	if n > int64(len(r.rest)) {
+		r.broken = true
+		return nil
+	}
+	b := r.rest[:n:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+func (r *records) varint() int64 {
+	n, length := binary.Varint(r.rest)
+	if length <= 0 {
+		r.broken = true
+		return 0
+	}
+	r.rest = r.rest[length:]
+	return n
+}
