@@ -1,16 +1,21 @@
 package producer
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
+
+	"github.com/segmentio/kafka-go/protocol"
 )
 
 const (
 	// largestFrame is far above any answer that is asked for: fetchBytes, or one batch that is larger, which the largest
 	// max.message.bytes in use bounds; and far below what text read as a length is, 512 MiB and more.
-	largestFrame = 128 << 20
+	largestFrame = 64 << 20
+	// believed is how much memory is taken on the word of a peer, before the bytes have come.
+	believed = 1 << 20
 	// Of each frame, request and answer alike: its length without these four bytes. An answer goes on with the number of the
 	// request that it belongs to, which a request has behind its kind and version.
 	lengthBytes   = 4
@@ -19,20 +24,20 @@ const (
 )
 
 // frames is a connection to what may not be a broker. kafka-go believes every length that it reads, and allocates by it: of
-// a peer that answers with text that is gigabytes. So nothing of an answer reaches kafka-go before its length is plausible
-// and it belongs to the request that was made last. There is one request at a time, and kafka-go writes each from its length
-// on.
+// a peer that answers with text that is gigabytes. So nothing of an answer reaches kafka-go before all of it is there, it
+// belongs to the request that was made last, and is what such a request is answered with. There is one request at a time, and
+// kafka-go writes each from its length on.
 type frames struct {
 	net.Conn
 	address string
 	answers int
 	hints   []string // what the end of the connection may mean, by the number of answers before it; "" and beyond: nothing
 
-	requestLeft int64  // of the request that is being written
-	request     uint32 // number of the last request
+	requestLeft int64        // of the request that is being written
+	request     uint32       // number of the last request
+	asked       kindOfAnswer // by the last request
 
-	head       []byte // of an answer, checked and not yet read
-	answerLeft int64  // of the answer that is being read, behind head
+	answer []byte // checked and not yet read
 }
 
 // Write takes the number of each request on its way.
@@ -40,6 +45,7 @@ func (f *frames) Write(b []byte) (int, error) {
 	if f.requestLeft == 0 && len(b) >= requestHeader {
 		f.requestLeft = lengthBytes + int64(binary.BigEndian.Uint32(b))
 		f.request = binary.BigEndian.Uint32(b[requestHeader-4:])
+		f.asked = kindOfAnswer{protocol.ApiKey(binary.BigEndian.Uint16(b[lengthBytes:])), int16(binary.BigEndian.Uint16(b[lengthBytes+2:]))}
 	}
 	n, err := f.Conn.Write(b)
 	f.requestLeft = max(0, f.requestLeft-int64(n))
@@ -48,22 +54,20 @@ func (f *frames) Write(b []byte) (int, error) {
 
 // Read reads no further than to the end of an answer.
 func (f *frames) Read(b []byte) (int, error) {
-	if len(f.head) == 0 && f.answerLeft == 0 {
-		if err := f.begin(); err != nil {
+	if len(f.answer) == 0 {
+		if err := f.receive(); err != nil {
 			return 0, err
 		}
 	}
-	if len(f.head) > 0 {
-		n := copy(b, f.head)
-		f.head = f.head[n:]
-		return n, nil
+	n := copy(b, f.answer)
+	if f.answer = f.answer[n:]; len(f.answer) == 0 {
+		f.answer = nil
 	}
-	n, err := f.Conn.Read(b[:min(int64(len(b)), f.answerLeft)])
-	f.answerLeft -= int64(n)
-	return n, err
+	return n, nil
 }
 
-func (f *frames) begin() error {
+// receive waits for the next answer and checks it.
+func (f *frames) receive() error {
 	var head [answerHeader]byte
 	n, err := io.ReadFull(f.Conn, head[:])
 	if wrong := f.suspect(head[:n]); wrong != nil {
@@ -73,7 +77,16 @@ func (f *frames) begin() error {
 		return f.silent(n, err)
 	}
 	f.answers++
-	f.head, f.answerLeft = head[:], int64(binary.BigEndian.Uint32(head[:]))-(answerHeader-lengthBytes)
+	length := int64(lengthBytes) + int64(binary.BigEndian.Uint32(head[:]))
+	answer := bytes.NewBuffer(make([]byte, 0, min(length, believed)+bytes.MinRead))
+	answer.Write(head[:])
+	if _, err := io.CopyN(answer, f.Conn, length-answerHeader); err != nil {
+		return err
+	}
+	if err := f.asked.check(answer.Bytes()[answerHeader:]); err != nil {
+		return f.foreign("answers a request not as Kafka does", "check the port in KAFKA_BROKERS, and what stands between")
+	}
+	f.answer = answer.Bytes()
 	return nil
 }
 

@@ -52,7 +52,8 @@ func TestNotABroker(t *testing.T) {
 		"SSH":           {"SSH-2.0-OpenSSH_9.6\r\n", "answers with text", "KAFKA_BROKERS"},
 		"negative":      {"\xff\xff\xff\xff\x00\x00\x00\x01", "an answer of -1 bytes", "KAFKA_BROKERS"},
 		"nothing":       {"\x00\x00\x00\x00\x00\x00\x00\x01", "an answer of 0 bytes", "KAFKA_BROKERS"},
-		"too large":     {"\x08\x00\x00\x01\x00\x00\x00\x01", "an answer of 134217729 bytes", "KAFKA_BROKERS"},
+		"too large":     {"\x04\x00\x00\x01\x00\x00\x00\x01", "an answer of 67108865 bytes", "KAFKA_BROKERS"},
+		"array":         {"\x00\x00\x00\x0c\x00\x00\x00\x01\x00\x00\x08\x00\x00\x00\x00\x12", "answers a request not as Kafka does", "KAFKA_BROKERS"},
 		"another's":     {"\x00\x00\x00\x10\x00\x00\x00\x07\x00\x00\x7f\xff\xff\xff" + strings.Repeat("\x00", 10), "was not asked", "KAFKA_BROKERS"},
 	} {
 		for _, hangUp := range []bool{false, true} {
@@ -94,7 +95,7 @@ func TestFramesPassAsTheyAre(t *testing.T) {
 			for n := range uint32(5) {
 				var request [64]byte
 				_, _ = io.ReadFull(theirs, request[:requestHeader+int(n)])
-				answer := append([]byte{0, 0, 0, byte(4 + 9*n), 0, 0, 0, byte(n)}, request[:9*n]...)
+				answer := append(append([]byte{0, 0, 0, byte(4 + 12 + 9*n), 0, 0, 0, byte(n)}, make([]byte, 12)...), request[:9*n]...)
 				sent = append(sent, answer...)
 				_, _ = theirs.Write(answer)
 			}
@@ -106,7 +107,7 @@ func TestFramesPassAsTheyAre(t *testing.T) {
 			if _, err := f.Write(request); err != nil {
 				t.Fatal(err)
 			}
-			for want := len(got) + answerHeader + 9*int(n); len(got) < want; {
+			for want := len(got) + answerHeader + 12 + 9*int(n); len(got) < want; {
 				b := make([]byte, size)
 				m, err := f.Read(b)
 				if err != nil {
