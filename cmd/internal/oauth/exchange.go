@@ -1,0 +1,182 @@
+package oauth
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"golang.org/x/oauth2"
+)
+
+// exchange carries a question to the endpoint, and remembers what kind of answer came. It has connections of its own:
+// questions are minutes apart, and the certificates may have changed.
+type exchange struct {
+	*http.Transport
+	status int
+	kind   string // media type of the answer
+}
+
+func (c *Client) exchange() (*exchange, error) {
+	authorities, err := c.authorities()
+	if err != nil {
+		return nil, fmt.Errorf("%sCA_FILE: %w", c.Prefix, err)
+	}
+	x := &exchange{Transport: &http.Transport{
+		DialContext: c.Dial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities},
+		MaxResponseHeaderBytes: 64 << 10, DisableKeepAlives: true,
+	}}
+	if c.Dial == nil {
+		x.Proxy = http.ProxyFromEnvironment
+		x.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
+			if res.StatusCode != http.StatusOK {
+				return proxyError(res.StatusCode)
+			}
+			return nil
+		}
+	}
+	return x, nil
+}
+
+// authorities are the system's and those of the file; nil is the system's alone.
+func (c *Client) authorities() (*x509.CertPool, error) {
+	if c.CAFile == "" {
+		return nil, nil
+	}
+	content, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil { // the system has none
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(content) {
+		return nil, errors.New("no certificate in it")
+	}
+	return pool, nil
+}
+
+// in returns a context that has golang.org/x/oauth2 use the exchange. Redirects are not followed: they would carry the
+// secret to another host.
+func (x *exchange) in(ctx context.Context) context.Context {
+	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{
+		Transport: x, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	})
+}
+
+// RoundTrip implements http.RoundTripper.
+func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := x.Transport.RoundTrip(req)
+	if err == nil {
+		kind, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";")
+		x.status, x.kind = res.StatusCode, strings.TrimSpace(kind)
+	}
+	return res, err
+}
+
+// proxyError is the status of a proxy that does not let us through.
+type proxyError int
+
+// Error implements error.
+func (e proxyError) Error() string { return fmt.Sprintf("the proxy answers status %d", int(e)) }
+
+const whichURL = "expected the token_endpoint that the provider's /.well-known/openid-configuration names"
+
+// explain says why there is no token, and what to do. It wraps nothing: errors of the library hold the whole answer, those of
+// the network the URL.
+func (c *Client) explain(err error, x *exchange) error {
+	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		return c.refused(refused.ErrorCode, x)
+	}
+	if x.status == 0 {
+		return c.unheard(err)
+	}
+	switch {
+	case strings.Contains(err.Error(), "missing access_token"):
+		return c.about("TOKEN_URL", "the answer has no access_token; "+whichURL)
+	case strings.Contains(err.Error(), "cannot parse"):
+		return c.about("TOKEN_URL", "answers status %d with %s that is not a token; %s", x.status, mediaType(x.kind), whichURL)
+	}
+	return c.about("TOKEN_URL", "the answer ended early; it is asked again by itself")
+}
+
+// errorCode is what RFC 6749 knows as one; no more of an answer is shown.
+var errorCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
+
+// refused explains an answer that is an error.
+func (c *Client) refused(code string, x *exchange) error {
+	answer := fmt.Sprintf("answers status %d", x.status)
+	if errorCode.MatchString(code) {
+		answer += " " + code
+	}
+	switch {
+	case code == "invalid_client", code == "" && x.status == http.StatusUnauthorized:
+		c.Secret.Reload()
+		return c.about("CLIENT_SECRET", "the endpoint %s; correct it and %sCLIENT_ID: a file is read again", answer, c.Prefix)
+	case code == "invalid_scope":
+		return c.about("SCOPE", "the endpoint %s; expected scopes that the provider grants this client, separated by spaces", answer)
+	case code == "unauthorized_client", code == "unsupported_grant_type", code == "access_denied":
+		return c.about("CLIENT_ID", "the endpoint %s; allow this client the grant client_credentials at the provider", answer)
+	case x.status/100 == 3:
+		return c.about("TOKEN_URL", "%s; redirects are not followed: set it to where it leads", answer)
+	case x.status >= 500, x.status == http.StatusTooManyRequests, x.status == http.StatusRequestTimeout:
+		return c.about("TOKEN_URL", "%s; it is asked again by itself", answer)
+	case x.status == http.StatusProxyAuthRequired:
+		return c.about("TOKEN_URL", "%s; set the proxy's login in HTTP_PROXY, or the host in NO_PROXY", answer)
+	case code != "":
+		return c.about("TOKEN_URL", "%s; the provider's logs say why", answer)
+	}
+	return c.about("TOKEN_URL", "%s with %s, not as a token endpoint does; %s", answer, mediaType(x.kind), whichURL)
+}
+
+// unheard explains why there is no answer.
+func (c *Client) unheard(err error) error {
+	var (
+		proxy   proxyError
+		dns     *net.DNSError
+		verify  *tls.CertificateVerificationError
+		noTLS   tls.RecordHeaderError
+		alert   tls.AlertError
+		errno   syscall.Errno
+		timeout interface{ Timeout() bool }
+	)
+	switch {
+	case errors.As(err, &proxy):
+		return c.about("TOKEN_URL", "%v; correct HTTPS_PROXY, or name the host in NO_PROXY", proxy)
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return c.about("TOKEN_URL", "no whole answer within %v; check it, the proxy and the firewall", timeLimit)
+	case errors.As(err, &dns):
+		return c.about("TOKEN_URL", "its host was not found; check it, the proxy and the name server")
+	case errors.As(err, &verify):
+		return c.about("CA_FILE", "the certificate of the endpoint is not trusted; set it to the certificate of the authority that signed it, and check the host in %sTOKEN_URL", c.Prefix)
+	case errors.As(err, &noTLS), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
+		return c.about("TOKEN_URL", "the endpoint does not speak TLS with us; check scheme and port")
+	case errors.As(err, &errno):
+		return c.about("TOKEN_URL", "no connection: %v; check it, the proxy and the firewall", errno)
+	}
+	return c.about("TOKEN_URL", "the connection ended before an answer that is HTTP; check it, its port and the proxy")
+}
+
+// about is an error that names a setting.
+func (c *Client) about(setting, format string, args ...any) error {
+	return fmt.Errorf("%s%s: %s", c.Prefix, setting, fmt.Sprintf(format, args...))
+}
+
+// mediaType is a type as it may be shown.
+func mediaType(kind string) string {
+	const enough = 40
+	if len(kind) > enough || strings.ContainsFunc(kind, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "an odd Content-Type"
+	}
+	return cmp.Or(kind, "no Content-Type")
+}
