@@ -146,7 +146,7 @@ var verdicts = map[kafka.Error]verdict{
 	kafka.UnknownLeaderEpoch:           {Leader, true, hintLeader},
 	kafka.OffsetNotAvailable:           {Leader, true, hintLeader},
 	kafka.NotController:                {Leader, true, hintLeader},
-	kafka.SASLAuthenticationFailed:     {Login, true, hintLogin},
+	kafka.SASLAuthenticationFailed:     {Login, true, "check the settings of the login, KAFKA_SASL_MECHANISM and those with it"},
 	kafka.BrokerNotAvailable:           {Connection, true, hintBrokers},
 	kafka.NetworkException:             {Connection, true, hintBrokers},
 	kafka.RequestTimedOut:              {Timeout, true, hintLeader},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,51 +15,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/saslauthenticate"
 	"github.com/segmentio/kafka-go/protocol/saslhandshake"
 	"github.com/segmentio/kafka-go/sasl"
-	"github.com/segmentio/kafka-go/sasl/plain"
-	"github.com/segmentio/kafka-go/sasl/scram"
 )
-
-// SASL is the login to the brokers.
-type SASL struct {
-	Mechanism string // one of Mechanisms
-	Username  string
-	Password  Password // read again for each connection
-}
-
-// Mechanisms are those that SASL may name.
-var Mechanisms = []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}
-
-// Password is a secret that may change. Its errors do not hold it.
-type Password interface {
-	Read() (string, error)
-	// Reload makes the next Read look again wherever the password is kept, because it was refused.
-	Reload()
-}
-
-const hintLogin = "check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD (or KAFKA_SASL_PASSWORD_FILE)"
-
-// mechanism reads the password.
-func (s *SASL) mechanism() (sasl.Mechanism, error) {
-	password, err := s.Password.Read()
-	if err != nil {
-		return nil, err
-	}
-	var m sasl.Mechanism
-	switch s.Mechanism {
-	case "PLAIN":
-		return plain.Mechanism{Username: s.Username, Password: password}, nil
-	case "SCRAM-SHA-256":
-		m, err = scram.Mechanism(scram.SHA256, s.Username, password)
-	case "SCRAM-SHA-512":
-		m, err = scram.Mechanism(scram.SHA512, s.Username, password)
-	default:
-		return nil, fmt.Errorf("SASL mechanism %q is not known", s.Mechanism)
-	}
-	if err != nil { // its text would show where in the password
-		return nil, errors.New("KAFKA_SASL_USERNAME or KAFKA_SASL_PASSWORD has characters that SCRAM does not take")
-	}
-	return m, nil
-}
 
 // exchange speaks on a new connection, before kafka-go does: that knows neither what mechanisms a broker offers nor when a
 // session ends, and waits for an answer to a login for ever.
@@ -95,15 +52,11 @@ func (x *exchange) greet() error {
 }
 
 // login returns for how long the session is good; 0 is for ever.
-func (x *exchange) login(ctx context.Context, s *SASL) (lifetime time.Duration, err error) {
-	m, err := s.mechanism()
-	if err != nil {
-		return 0, x.refused("was not logged in to: "+err.Error(), "put it right; a file is read again", err)
-	}
-	if err := x.choose(s.Mechanism); err != nil {
+func (x *exchange) login(ctx context.Context, how Mechanism, m sasl.Mechanism) (lifetime time.Duration, err error) {
+	if err := x.choose(m.Name()); err != nil {
 		return 0, err
 	}
-	session, say, err := m.Start(ctx)
+	session, say, err := m.Start(x.at(ctx))
 	for done := false; err == nil && !done; {
 		var challenge []byte
 		if challenge, lifetime, err = x.say(say); err == nil {
@@ -116,9 +69,20 @@ func (x *exchange) login(ctx context.Context, s *SASL) (lifetime time.Duration, 
 	case ctx.Err() != nil, timedOut(err):
 		return 0, err
 	}
-	s.Password.Reload()
+	what, hint := how.Refused()
+	text := fmt.Sprintf("refuses %s with %s", what, m.Name())
 	// Not the error's text: of a broker it may hold anything, and of the mechanism what was exchanged.
-	return 0, x.refused(fmt.Sprintf("refuses the login of user %q with %s", s.Username, s.Mechanism), hintLogin, nil)
+	if s, ok := session.(interface{ reason() string }); ok && s.reason() != "" {
+		text += ": " + s.reason()
+	}
+	return 0, x.refused(text, hint, nil)
+}
+
+// at tells mechanisms that sign the broker's name what it is.
+func (x *exchange) at(ctx context.Context) context.Context {
+	host, port, _ := net.SplitHostPort(x.address)
+	number, _ := strconv.Atoi(port)
+	return sasl.WithMetadata(ctx, &sasl.Metadata{Host: host, Port: number})
 }
 
 // choose asks for the mechanism.
@@ -150,7 +114,11 @@ func (x *exchange) say(words []byte) (challenge []byte, lifetime time.Duration, 
 }
 
 func (x *exchange) refused(text, hint string, err error) error {
-	return &peerError{address: x.address, category: Login, text: text, hint: hint, err: err}
+	return loginError(x.address, text, hint, err)
+}
+
+func loginError(address, text, hint string, err error) error {
+	return &peerError{address: address, category: Login, text: text, hint: hint, err: err}
 }
 
 func timedOut(err error) bool {

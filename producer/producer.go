@@ -20,8 +20,8 @@ type Cluster struct {
 	ClientID string
 	// Dial opens connections; nil is a net.Dialer. Tests give a virtual network here.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	TLS  *TLS  // nil is plaintext
-	SASL *SASL // nil is no login
+	TLS  *TLS      // nil is plaintext
+	SASL Mechanism // nil is no login
 	// Timeout of one request; 0 is 10 s.
 	Timeout time.Duration
 	// Log hears of trouble that lasts, once, and of its end.

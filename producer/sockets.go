@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/segmentio/kafka-go/sasl"
 )
 
 // sockets opens connections, secured and logged in, and remembers the open ones. kafka-go closes idle ones only: a request
@@ -29,13 +31,17 @@ var errClosed = errors.New("producer is closed")
 
 // DialContext opens a connection and remembers it.
 func (s *sockets) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	login, err := s.login(ctx, address)
+	if err != nil {
+		return nil, err
+	}
 	conn, err := s.dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
 	lifetime := time.Duration(0)
 	if s.to.TLS != nil || s.to.SASL != nil {
-		if conn, lifetime, err = s.secure(ctx, conn, address); err != nil {
+		if conn, lifetime, err = s.secure(ctx, conn, address, login); err != nil {
 			return nil, err
 		}
 	} else {
@@ -56,9 +62,21 @@ func (s *sockets) DialContext(ctx context.Context, network, address string) (net
 	return c, nil
 }
 
+// login reads what a connection will log in with, nil where it does not, before there is one: a token may have to be waited for.
+func (s *sockets) login(ctx context.Context, address string) (sasl.Mechanism, error) {
+	if s.to.SASL == nil {
+		return nil, nil
+	}
+	login, err := s.to.SASL.Login(ctx)
+	if err != nil {
+		return nil, loginError(address, "was not logged in to: "+err.Error(), "put it right; it is tried again by itself, and files are read again", err)
+	}
+	return login, nil
+}
+
 // secure makes a connection ready for kafka-go, or closes it. The broker has answered on it: what is wrong with TLS and with
 // the login shows here.
-func (s *sockets) secure(ctx context.Context, conn net.Conn, address string) (secured net.Conn, lifetime time.Duration, err error) {
+func (s *sockets) secure(ctx context.Context, conn net.Conn, address string, login sasl.Mechanism) (secured net.Conn, lifetime time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	raw := conn
@@ -74,13 +92,13 @@ func (s *sockets) secure(ctx context.Context, conn net.Conn, address string) (se
 		}
 	}
 	var hints []string
-	if s.to.SASL == nil {
+	if login == nil {
 		hints = []string{"", endsWithoutLogin, endsWithoutLogin} // both we and kafka-go greet
 	}
 	x := &exchange{conn: &frames{Conn: conn, address: address, hints: hints}, address: address, clientID: s.to.ClientID}
 	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
-	if err = x.greet(); err == nil && s.to.SASL != nil {
-		lifetime, err = x.login(ctx, s.to.SASL)
+	if err = x.greet(); err == nil && login != nil {
+		lifetime, err = x.login(ctx, s.to.SASL, login)
 	}
 	if !stop() {
 		return nil, 0, context.Cause(ctx)

@@ -143,7 +143,7 @@ func (k Kafka) Cluster(clientID string, dial func(ctx context.Context, network, 
 		to.TLS = &producer.TLS{CAFile: k.CAFile, CertFile: k.CertFile, KeyFile: k.KeyFile, ServerName: k.ServerName}
 	}
 	if k.Mechanism != "" {
-		to.SASL = &producer.SASL{Mechanism: k.Mechanism, Username: k.Username, Password: k.Password}
+		to.SASL = producer.UserPassword{Mechanism: k.Mechanism, Username: k.Username, Password: k.Password}
 	}
 	return to
 }

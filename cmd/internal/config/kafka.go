@@ -17,7 +17,7 @@ type Kafka struct {
 	CertFile   string // paths of a PEM certificate and its key that are shown to brokers; "" for none
 	KeyFile    string
 	ServerName string        // in the brokers' certificates; "" is the host of each broker
-	Mechanism  string        // one of producer.Mechanisms; "" for no login
+	Mechanism  string        // one of mechanisms; "" for no login
 	Username   string        // with a mechanism
 	Password   secret.Secret // with a mechanism
 }

@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/convstream/convstream/producer"
 )
 
 // expiresSoon is how much of a certificate's life must be left to say nothing of it.
@@ -78,9 +76,12 @@ func certificateIn(path string) (content []byte, leaf *x509.Certificate, err err
 	}
 }
 
+// mechanisms are those of producer.UserPassword.
+var mechanisms = []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}
+
 func (k *Kafka) checkLogin(p *problems) {
 	const name = "KAFKA_SASL_MECHANISM"
-	known := strings.Join(producer.Mechanisms, ", ")
+	known := strings.Join(mechanisms, ", ")
 	switch {
 	case k.Mechanism == "":
 		p.require(k.Username == "" && !k.Password.IsSet(), name, "required with KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD; expected %s", known)
@@ -88,7 +89,7 @@ func (k *Kafka) checkLogin(p *problems) {
 	case k.Mechanism == "OAUTHBEARER", k.Mechanism == "AWS_MSK_IAM":
 		p.add(name, "%s is not yet supported by this release; expected %s", k.Mechanism, known)
 		return
-	case !slices.Contains(producer.Mechanisms, k.Mechanism):
+	case !slices.Contains(mechanisms, k.Mechanism):
 		p.add(name, "%s is not known; expected %s", quote(k.Mechanism), known)
 		return
 	}
