@@ -142,8 +142,8 @@ func (k Kafka) Cluster(clientID string, dial func(ctx context.Context, network, 
 	if k.TLS {
 		to.TLS = &producer.TLS{CAFile: k.CAFile, CertFile: k.CertFile, KeyFile: k.KeyFile, ServerName: k.ServerName}
 	}
-	if k.Mechanism != "" {
-		to.SASL = producer.UserPassword{Mechanism: k.Mechanism, Username: k.Username, Password: k.Password}
+	if l := k.login(); l != nil {
+		to.SASL = l.make()
 	}
 	return to
 }

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/convstream/convstream/cmd/internal/oauth"
 	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
@@ -98,6 +100,7 @@ func everyVariable(t *testing.T) []variable {
 	missing, folder := filepath.Join(t.TempDir(), "missing"), t.TempDir()
 	var none []string
 	login := []string{"KAFKA_SASL_MECHANISM", "SCRAM-SHA-256", "KAFKA_SASL_USERNAME", "me", "KAFKA_SASL_PASSWORD", "s3cret"}
+	bearer := []string{"KAFKA_SASL_MECHANISM", "OAUTHBEARER", "KAFKA_TLS", "on", "KAFKA_SASL_OAUTH_TOKEN_URL", "https://id/token", "KAFKA_SASL_OAUTH_CLIENT_ID", "me", "KAFKA_SASL_OAUTH_CLIENT_SECRET", "s3cret"}
 	ours, expired := pairOf(t, time.Hour), pairOf(t, -time.Hour)
 	cert, key := write(t, string(ours.Cert)), write(t, string(ours.Key))
 	tls := []string{"KAFKA_TLS", "on", "KAFKA_TLS_CERT_FILE", cert, "KAFKA_TLS_KEY_FILE", key}
@@ -132,11 +135,23 @@ func everyVariable(t *testing.T) []variable {
 		{name: "KAFKA_TLS_KEY_FILE", get: func(c *Config) any { return c.Kafka.KeyFile }, unset: "", good: key, want: key,
 			bad: []string{missing, empty, file, folder, cert, write(t, string(expired.Key))}, with: tls},
 		{name: "KAFKA_TLS_SERVER_NAME", get: func(c *Config) any { return c.Kafka.ServerName }, unset: "", good: "kafka.example", want: "kafka.example", with: tls},
-		{name: "KAFKA_SASL_MECHANISM", get: func(c *Config) any { return c.Kafka.Mechanism }, unset: "", good: "scram-sha-512", want: "SCRAM-SHA-512", bad: []string{"GSSAPI", "OAUTHBEARER", "SCRAM", "PLAIN"}, with: login},
+		{name: "KAFKA_SASL_MECHANISM", get: func(c *Config) any { return c.Kafka.Mechanism }, unset: "", good: "scram-sha-512", want: "SCRAM-SHA-512", bad: []string{"GSSAPI", "AWS_MSK_IAM", "SCRAM", "PLAIN"}, with: login},
 		{name: "KAFKA_SASL_USERNAME", get: func(c *Config) any { return c.Kafka.Username }, unset: "", good: "you", want: "you", with: login},
 		{name: "KAFKA_SASL_PASSWORD", get: func(c *Config) any { return given(c.Kafka.Password, "KAFKA_SASL_PASSWORD") }, unset: "", good: "x y", want: "x y", with: login},
 		{name: "KAFKA_SASL_PASSWORD_FILE", get: func(c *Config) any { return given(c.Kafka.Password, "KAFKA_SASL_PASSWORD_FILE") }, unset: "", good: file, want: "s3cret",
 			bad: []string{missing, empty, folder}, with: append(slices.Clone(login), "KAFKA_SASL_PASSWORD", "")},
+		{name: "KAFKA_SASL_OAUTH_TOKEN_FILE", get: func(c *Config) any { return given(c.Kafka.TokenFile, "KAFKA_SASL_OAUTH_TOKEN_FILE") }, unset: "", good: file, want: "s3cret",
+			bad: []string{missing, empty, folder}, with: []string{"KAFKA_SASL_MECHANISM", "OAUTHBEARER", "KAFKA_TLS", "on"}},
+		{name: "KAFKA_SASL_OAUTH_TOKEN_URL", get: func(c *Config) any { return c.Kafka.OAuth.TokenURL }, unset: "", good: "https://id:8443/realms/x/token?a=b", want: "https://id:8443/realms/x/token?a=b",
+			bad: []string{"id", "ftp://id", "https://", "http://id", "https://u:p@id/t", "https://id:0", "https://id#f"}, with: bearer},
+		{name: "KAFKA_SASL_OAUTH_CLIENT_ID", get: func(c *Config) any { return c.Kafka.OAuth.ID }, unset: "", good: "me", want: "me", with: bearer},
+		{name: "KAFKA_SASL_OAUTH_CLIENT_SECRET", get: func(c *Config) any { return given(c.Kafka.OAuth.Secret, "KAFKA_SASL_OAUTH_CLIENT_SECRET") }, unset: "", good: "x y", want: "x y", with: bearer},
+		{name: "KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE", get: func(c *Config) any { return given(c.Kafka.OAuth.Secret, "KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE") }, unset: "", good: file, want: "s3cret",
+			bad: []string{missing, empty, folder}, with: append(slices.Clone(bearer), "KAFKA_SASL_OAUTH_CLIENT_SECRET", "")},
+		{name: "KAFKA_SASL_OAUTH_SCOPE", get: func(c *Config) any { return c.Kafka.OAuth.Scope }, unset: "", good: "a b", want: "a b", with: bearer},
+		{name: "KAFKA_SASL_OAUTH_CA_FILE", get: func(c *Config) any { return c.Kafka.OAuth.CAFile }, unset: "", good: pem, want: pem, bad: []string{missing, empty, file, folder}, with: bearer},
+		{name: "KAFKA_SASL_OAUTH_EXTENSIONS", get: func(c *Config) any { return c.Kafka.Extensions }, unset: map[string]string(nil), good: "logicalCluster=lkc-1, identityPoolId = pool-1",
+			want: map[string]string{"logicalCluster": "lkc-1", "identityPoolId": "pool-1"}, bad: []string{"a", "a=", "=b", "auth=x", "a1=b", "a=b c", "a=\x01", "a=b,a=c", "a=b,"}, with: bearer},
 		{name: "SCHEMA_REGISTRY_URL", get: func(c *Config) any { return c.Registry.URL }, unset: "", good: "http://registry:8080/apis/ccompat/v7/", want: "http://registry:8080/apis/ccompat/v7",
 			bad: []string{"registry:8081", "ftp://h", "http://", "https://u:p@h", "https://u@h", "http://a:1,http://b:1", "http://h?q=1", "http://h#f", "http://h:0"}},
 		{name: "SCHEMA_REGISTRY_USERNAME", get: func(c *Config) any { return c.Registry.Username }, unset: "", good: "me", want: "me", bad: []string{"a:b", "a\x01b"}, with: registry},
@@ -233,13 +248,13 @@ func TestEmptyCountsAsUnset(t *testing.T) {
 		t.Fatal(err)
 	}
 	same := func(a, b secret.Secret) bool { return given(a, a.Variable()) == given(b, a.Variable()) }
-	if diff := cmp.Diff(want, got, cmp.Comparer(same)); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.Comparer(same), cmpopts.IgnoreUnexported(oauth.Client{})); diff != "" {
 		t.Errorf("empty variables changed the configuration (-want +got):\n%s", diff)
 	}
 }
 
 func TestEveryWrongSettingAtOnce(t *testing.T) {
-	env := map[string]string{"SMARTASSIST_JWT": "", "KAFKA_BROKER": "a:1", "KAFKA_SASL_OAUTH_CLIENT_SECRET": "hush"}
+	env := map[string]string{"SMARTASSIST_JWT": "", "KAFKA_BROKER": "a:1", "KAFKA_AWS_REGION": "hush"}
 	var want []string
 	for _, v := range everyVariable(t) {
 		if len(v.bad) > 0 && v.name != "SMARTASSIST_JWT" {
@@ -247,7 +262,7 @@ func TestEveryWrongSettingAtOnce(t *testing.T) {
 			want = append(want, v.name)
 		}
 	}
-	want = append(want, "SMARTASSIST_JWT", "KAFKA_SASL_OAUTH_CLIENT_SECRET", "KAFKA_BROKER")
+	want = append(want, "SMARTASSIST_JWT", "KAFKA_SASL_OAUTH_CLIENT_ID", "KAFKA_AWS_REGION", "KAFKA_BROKER")
 	problems := wrong(t, env)
 	got := names(problems)
 	slices.Sort(got)

@@ -4,6 +4,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/convstream/convstream/cmd/internal/oauth"
 	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
@@ -16,15 +17,21 @@ type Kafka struct {
 	CAFile     string // path of PEM certificates trusted besides the system's; "" for none
 	CertFile   string // paths of a PEM certificate and its key that are shown to brokers; "" for none
 	KeyFile    string
-	ServerName string        // in the brokers' certificates; "" is the host of each broker
-	Mechanism  string        // one of mechanisms; "" for no login
-	Username   string        // with a mechanism
-	Password   secret.Secret // with a mechanism
+	ServerName string // in the brokers' certificates; "" is the host of each broker
+
+	Mechanism string        // of SASL, in capitals; "" for no login
+	Username  string        // for PLAIN and SCRAM
+	Password  secret.Secret // for PLAIN and SCRAM
+	// For OAUTHBEARER: a file with a ready token, or a client that gets tokens, which copies of this share.
+	TokenFile  secret.Secret
+	OAuth      *oauth.Client
+	Extensions map[string]string // for OAUTHBEARER; nil for none
 }
 
 func (k *Kafka) settings() []*setting {
 	password := passwordOf("KAFKA_SASL_PASSWORD", &k.Password)
-	return []*setting{
+	token := passwordOf("KAFKA_SASL_OAUTH_TOKEN", &k.TokenFile)
+	rows := []*setting{
 		{name: "KAFKA_BROKERS", unset: "required", value: of(&k.Brokers, list), check: k.checkBrokers,
 			doc: "`host:port,...` of one or more brokers to begin with"},
 		{name: "KAFKA_COMPRESSION", preset: "zstd", value: choice(&k.Compression, "none", "gzip", "snappy", "lz4", "zstd"),
@@ -40,14 +47,19 @@ func (k *Kafka) settings() []*setting {
 		{name: "KAFKA_TLS_SERVER_NAME", unset: "each broker's host", value: plain(&k.ServerName),
 			doc: "the name that the brokers' certificates have, where it is not the host of their addresses"},
 		{name: "KAFKA_SASL_MECHANISM", unset: "no login", value: of(&k.Mechanism, func(s string) (string, error) { return strings.ToUpper(s), nil }), check: k.checkLogin,
-			doc: "login to the brokers: `PLAIN` (beyond loopback only with TLS), `SCRAM-SHA-256` or `SCRAM-SHA-512`. `OAUTHBEARER` and `AWS_MSK_IAM` are not yet supported"},
+			doc: "login to the brokers: `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512` with a user, `OAUTHBEARER` with a token. `PLAIN` and `OAUTHBEARER` beyond loopback only with TLS. `AWS_MSK_IAM` is not yet supported"},
 		{name: "KAFKA_SASL_USERNAME", value: plain(&k.Username),
 			doc: "the user that logs in"},
 		{name: "KAFKA_SASL_PASSWORD", value: password.direct(),
 			doc: "the password that belongs to the user"},
 		{name: "KAFKA_SASL_PASSWORD_FILE", value: password.path(),
 			doc: "a file that holds the password instead; read again for each connection; when it changes, connections are made anew within a minute"},
+		{name: "KAFKA_SASL_OAUTH_TOKEN_FILE", value: token.path(),
+			doc: "for `OAUTHBEARER`: a file with a token that something else keeps valid, such as a projected token of a service account; read again for each connection; when it changes, connections are made anew within a minute"},
 	}
+	rows = append(rows, k.oauth().settings()...)
+	return append(rows, &setting{name: "KAFKA_SASL_OAUTH_EXTENSIONS", value: of(&k.Extensions, extensions),
+		doc: "`name=value,...` sent with the token: Confluent Cloud wants `logicalCluster=lkc-...,identityPoolId=pool-...`"})
 }
 
 func (k *Kafka) checkBrokers(p *problems) {

@@ -5,14 +5,6 @@ import "github.com/sethvargo/go-envconfig"
 // notYet names the settings that are settled but that this release cannot honour. Setting one is refused, because ignoring it
 // would do the opposite of what was asked for. A release that supports one makes a row of settings of its line.
 var notYet = []string{
-	"KAFKA_SASL_OAUTH_TOKEN_FILE",
-	"KAFKA_SASL_OAUTH_TOKEN_URL",
-	"KAFKA_SASL_OAUTH_CLIENT_ID",
-	"KAFKA_SASL_OAUTH_CLIENT_SECRET",
-	"KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE",
-	"KAFKA_SASL_OAUTH_SCOPE",
-	"KAFKA_SASL_OAUTH_CA_FILE",
-	"KAFKA_SASL_OAUTH_EXTENSIONS",
 	"KAFKA_AWS_REGION",
 }
 

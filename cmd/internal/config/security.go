@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -74,29 +73,6 @@ func certificateIn(path string) (content []byte, leaf *x509.Certificate, err err
 			return content, leaf, err
 		}
 	}
-}
-
-// mechanisms are those of producer.UserPassword.
-var mechanisms = []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}
-
-func (k *Kafka) checkLogin(p *problems) {
-	const name = "KAFKA_SASL_MECHANISM"
-	known := strings.Join(mechanisms, ", ")
-	switch {
-	case k.Mechanism == "":
-		p.require(k.Username == "" && !k.Password.IsSet(), name, "required with KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD; expected %s", known)
-		return
-	case k.Mechanism == "OAUTHBEARER", k.Mechanism == "AWS_MSK_IAM":
-		p.add(name, "%s is not yet supported by this release; expected %s", k.Mechanism, known)
-		return
-	case !slices.Contains(mechanisms, k.Mechanism):
-		p.add(name, "%s is not known; expected %s", quote(k.Mechanism), known)
-		return
-	}
-	p.require(k.Username != "", "KAFKA_SASL_USERNAME", "required with KAFKA_SASL_MECHANISM")
-	p.require(k.Password.IsSet(), "KAFKA_SASL_PASSWORD", "required with KAFKA_SASL_MECHANISM (or KAFKA_SASL_PASSWORD_FILE)")
-	p.require(k.Mechanism != "PLAIN" || !k.shown(), name,
-		"PLAIN without TLS shows the password to everybody on the way; expected KAFKA_TLS=on, or SCRAM-SHA-256 or SCRAM-SHA-512")
 }
 
 // shown reports whether what is sent to the brokers can be read by others.

@@ -30,6 +30,9 @@ func TestSecurityTogether(t *testing.T) {
 	pair := pairOf(t, time.Hour)
 	cert, key := write(t, string(pair.Cert)), write(t, string(pair.Key))
 	plainLogin := []string{"KAFKA_SASL_MECHANISM", "PLAIN", "KAFKA_SASL_USERNAME", "me", "KAFKA_SASL_PASSWORD", "s3cret"}
+	file := write(t, "s3cret")
+	bearer := []string{"KAFKA_SASL_MECHANISM", "oauthbearer", "KAFKA_SASL_OAUTH_TOKEN_FILE", file, "KAFKA_TLS", "on"}
+	client := []string{"KAFKA_SASL_OAUTH_TOKEN_URL", "https://id/token", "KAFKA_SASL_OAUTH_CLIENT_ID", "me", "KAFKA_SASL_OAUTH_CLIENT_SECRET", "s3cret"}
 	for _, c := range []struct {
 		set   []string
 		wrong []string
@@ -47,6 +50,18 @@ func TestSecurityTogether(t *testing.T) {
 		{append(slices.Clone(plainLogin), "KAFKA_BROKERS", "127.0.0.1:9092,kafka:9092"), []string{"KAFKA_SASL_MECHANISM"}},
 		{append(slices.Clone(plainLogin), "KAFKA_BROKERS", "localhost:9092,[::1]:9093"), nil},
 		{append(slices.Clone(plainLogin), "KAFKA_TLS", "on"), nil},
+		{bearer, nil},
+		{append(slices.Clone(bearer), "KAFKA_TLS", "off"), []string{"KAFKA_SASL_MECHANISM"}},
+		{append(slices.Clone(bearer), "KAFKA_TLS", "off", "KAFKA_BROKERS", "localhost:9092"), nil},
+		{append(slices.Clone(bearer), "KAFKA_SASL_OAUTH_TOKEN_FILE", ""), []string{"KAFKA_SASL_OAUTH_TOKEN_FILE"}},
+		{append(slices.Clone(bearer), client...), []string{"KAFKA_SASL_OAUTH_TOKEN_FILE"}},
+		{append(slices.Clone(bearer), append(client, "KAFKA_SASL_OAUTH_TOKEN_FILE", "")...), nil},
+		{append(slices.Clone(bearer), "KAFKA_SASL_OAUTH_TOKEN_FILE", "", "KAFKA_SASL_OAUTH_TOKEN_URL", "http://[::1]:80"), []string{"KAFKA_SASL_OAUTH_CLIENT_ID", "KAFKA_SASL_OAUTH_CLIENT_SECRET"}},
+		{append(slices.Clone(bearer), "KAFKA_SASL_OAUTH_TOKEN_FILE", "", "KAFKA_SASL_OAUTH_SCOPE", "x"), []string{"KAFKA_SASL_OAUTH_TOKEN_URL", "KAFKA_SASL_OAUTH_CLIENT_ID", "KAFKA_SASL_OAUTH_CLIENT_SECRET"}},
+		{append(slices.Clone(bearer), "KAFKA_SASL_USERNAME", "me"), []string{"KAFKA_SASL_USERNAME"}},
+		{append(slices.Clone(bearer), "KAFKA_SASL_PASSWORD_FILE", file), []string{"KAFKA_SASL_PASSWORD_FILE"}},
+		{append(slices.Clone(plainLogin), "KAFKA_TLS", "on", "KAFKA_SASL_OAUTH_EXTENSIONS", "a=b"), []string{"KAFKA_SASL_OAUTH_EXTENSIONS"}},
+		{client, []string{"KAFKA_SASL_MECHANISM"}},
 	} {
 		if c.wrong != nil {
 			if got := names(wrong(t, least(c.set...))); !slices.Equal(got, c.wrong) {
