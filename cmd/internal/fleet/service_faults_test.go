@@ -90,7 +90,7 @@ func TestServiceFaults(t *testing.T) {
 			t.Parallel()
 			c := simulator.Config{History: time.Hour, PerMinute: 1}
 			c.Faults.RetryAfter = 90 * time.Second
-			inWorld(t, c, map[string]string{"START_FROM": "1h"}, func(w *world) {
+			inWorld(t, c, frugal(map[string]string{"START_FROM": "1h"}), func(w *world) {
 				stop := w.start()
 				time.Sleep(life)
 				if code, body := w.get("/readyz"); code != http.StatusOK {
@@ -161,7 +161,7 @@ func TestBrokenRowsOnTheWay(t *testing.T) {
 	t.Parallel()
 	c := simulator.Config{History: time.Hour, PerMinute: 1}
 	c.Faults.Rate = map[simulator.Fault]float64{simulator.BrokenRow: 0.3}
-	inWorld(t, c, map[string]string{"START_FROM": "1h"}, func(w *world) {
+	inWorld(t, c, frugal(map[string]string{"START_FROM": "1h"}), func(w *world) {
 		w.run(6 * time.Hour)
 		r := w.verify()
 		if w.fresh(r); r.DeadLetters == 0 {
@@ -178,7 +178,7 @@ func TestServiceFaultsAtRandom(t *testing.T) {
 	forSeeds(t, func(t *testing.T, seed uint64) {
 		c := simulator.Config{Seed: seed, History: time.Hour, PerMinute: 1, Faults: simulator.Mixed(0.2 + 0.2*float64(seed%3))}
 		delete(c.Faults.Rate, simulator.BrokenRow)
-		inWorld(t, c, map[string]string{"START_FROM": "1h"}, func(w *world) {
+		inWorld(t, c, frugal(map[string]string{"START_FROM": "1h"}), func(w *world) {
 			w.run(day / 2) // of six requests in ten that fail, many cost a minute each
 			r := w.verify(w.complete)
 			if behind := time.Since(r.CompleteThrough); behind > time.Hour {

@@ -134,7 +134,7 @@ func TestEachConversationOnce(t *testing.T) {
 	long(t)
 	c := simulator.Config{History: time.Hour, PerMinute: 0.3, Switches: simulator.Switches{TwinSessions: 0.1}}
 	c.Extra = []json.RawMessage{extra("for-ever-open", "TRANSIENT_OPEN", bubble.Add(-30*time.Minute), bubble.Add(-30*time.Minute), "")}
-	env := map[string]string{"START_FROM": "1h", "POLL_INTERVAL": "5m", "REREAD": "1h:10m,6h:1h,48h:4h", "DEDUPLICATE": "conversation"}
+	env := frugal(map[string]string{"START_FROM": "1h", "POLL_INTERVAL": "5m", "REREAD": "1h:10m,6h:1h,48h:4h", "DEDUPLICATE": "conversation"})
 	inWorld(t, c, env, func(w *world) {
 		w.run(48 * time.Hour)
 		published := map[string]stored{}
@@ -270,7 +270,7 @@ func TestChannelFilter(t *testing.T) {
 func TestSelectionChanges(t *testing.T) {
 	const horizon = 6 * time.Hour
 	c := simulator.Config{History: 12 * time.Hour, PerMinute: 0.5}
-	env := map[string]string{"START_FROM": "8h", "POLL_INTERVAL": "1m", "REREAD": "1h:5m,6h:30m"}
+	env := frugal(map[string]string{"START_FROM": "8h", "POLL_INTERVAL": "1m", "REREAD": "1h:5m,6h:30m"})
 	inWorld(t, c, env, func(w *world) {
 		for i, channels := range []string{"", "voice,rtm", ""} {
 			w.env["SMARTASSIST_CHANNELS"] = channels

@@ -71,9 +71,7 @@ func aDay(t *testing.T, c simulator.Config) {
 	c.History, c.PerMinute, c.Peak, c.Faults.Poison = day/2, 0.5, 2, 0.01
 	c.SurveyBy = day / 3
 	c.Until = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(day / 2) // a bubble's clock starts with the year 2000
-	env := map[string]string{
-		"TOPIC_PARTITIONS": "2", "POLL_INTERVAL": "2m", "START_FROM": (day / 2).String(), "REREAD": fmt.Sprintf("1h:10m,96h:%v", day/4),
-	}
+	env := frugal(map[string]string{"POLL_INTERVAL": "2m", "START_FROM": (day / 2).String(), "REREAD": fmt.Sprintf("1h:10m,96h:%v", day/4)})
 	if c.Switches.DateOnly {
 		env["POLL_INTERVAL"] = "10m" // every read returns, and walks, the whole day
 	}
