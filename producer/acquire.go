@@ -54,7 +54,7 @@ func (p *Producer) findCoordinator(ctx context.Context, c *cluster) error {
 	if err != nil {
 		return err
 	}
-	return res.Error
+	return c.onTransactionalID(res.Error, p.cfg.TransactionalID)
 }
 
 // renew takes the next epoch after a commit of which one request was given up and another answered. The first may yet
@@ -83,7 +83,7 @@ func (p *Producer) initProducer(ctx context.Context, c *cluster, old session) (*
 		return nil, err
 	}
 	if res.Error != nil {
-		return nil, res.Error
+		return nil, c.onTransactionalID(res.Error, p.cfg.TransactionalID)
 	}
 	return &session{
 		producerID: res.Producer.ProducerID,

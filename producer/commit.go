@@ -238,7 +238,7 @@ func (t *transaction) addPartitions(ctx context.Context, batches [][]*batch) err
 			t.session.doubtful = true
 			return err
 		}
-		return notAdded(res)
+		return t.notAdded(res)
 	})
 }
 
@@ -246,7 +246,7 @@ func (t *transaction) addPartitions(ctx context.Context, batches [][]*batch) err
 // another name for 55.
 const operationNotAttempted = kafka.BrokerAuthorizationFailed
 
-func notAdded(res *kafka.AddPartitionsToTxnResponse) error {
+func (t *transaction) notAdded(res *kafka.AddPartitionsToTxnResponse) error {
 	var first error
 	for topic, partitions := range res.Topics {
 		for _, p := range partitions {
@@ -254,11 +254,16 @@ func notAdded(res *kafka.AddPartitionsToTxnResponse) error {
 				continue
 			}
 			if first == nil || errors.Is(first, operationNotAttempted) {
-				first = fmt.Errorf("%s: %w", PartitionName(topic, p.Partition), p.Error)
+				first = t.lacking(fmt.Errorf("%s: %w", PartitionName(topic, p.Partition), p.Error), topic)
 			}
 		}
 	}
 	return first
+}
+
+// lacking names the permission that the transaction lacks, where err says that it lacks one.
+func (t *transaction) lacking(err error, topic string) error {
+	return t.cluster.onTransactionalID(t.cluster.onTopic(err, topic, "Write"), t.producer.cfg.TransactionalID)
 }
 
 // produceAll sends the batches of one partition one after the other: they travel on different connections and would
@@ -285,7 +290,7 @@ func (t *transaction) produce(ctx context.Context, b *batch) error {
 			return err
 		}
 		if res.Error != nil {
-			return b.refusal(res)
+			return t.lacking(b.refusal(res), b.partition.topic)
 		}
 		if res.BaseOffset < 0 {
 			return &Error{Op: "produce " + b.partition.String(), Category: Unexpected, Err: errors.New("the broker gave no offset")}
@@ -334,6 +339,6 @@ func (t *transaction) end(ctx context.Context, commit bool) error {
 			t.session.doubtful = true
 			return err
 		}
-		return res.Error
+		return t.cluster.onTransactionalID(res.Error, t.producer.cfg.TransactionalID)
 	})
 }

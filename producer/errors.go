@@ -157,9 +157,9 @@ var verdicts = map[kafka.Error]verdict{
 	kafka.InvalidTimestamp:    {category: Refused},
 	kafka.InvalidRecord:       {category: Refused},
 
-	kafka.TopicAuthorizationFailed:           {Denied, false, "the principal needs DESCRIBE, READ and WRITE on the topic"},
-	kafka.ClusterAuthorizationFailed:         {Denied, false, "the principal needs CREATE on the topics, or create them by hand and set TOPIC_CREATE=false"},
-	kafka.TransactionalIDAuthorizationFailed: {Denied, false, "the principal needs WRITE and DESCRIBE on the transactional id"},
+	kafka.TopicAuthorizationFailed:           {Denied, false, "the principal needs Read and Write on the topic"},
+	kafka.ClusterAuthorizationFailed:         {Denied, false, "the principal needs Create on the topics, or create them by hand and set TOPIC_CREATE=false"},
+	kafka.TransactionalIDAuthorizationFailed: {Denied, false, "the principal needs Write on the transactional id"},
 
 	kafka.InvalidTransactionTimeout:  {Settings, false, "the transaction timeout exceeds the brokers' transaction.max.timeout.ms"},
 	kafka.UnsupportedCompressionType: {Settings, false, "set KAFKA_COMPRESSION to what the brokers take"},
@@ -170,7 +170,7 @@ var verdicts = map[kafka.Error]verdict{
 	kafka.IllegalGeneration:   {category: Excluded, retriable: true},
 	kafka.RebalanceInProgress: {category: Excluded, retriable: true},
 
-	kafka.GroupAuthorizationFailed:  {Denied, false, "the principal needs READ on the group"},
+	kafka.GroupAuthorizationFailed:  {Denied, false, "the principal needs Read on the group"},
 	kafka.InvalidSessionTimeout:     {Settings, false, "LEASE_TIMEOUT, less a tenth where it is longer than 6s, must lie between the brokers' group.min.session.timeout.ms and group.max.session.timeout.ms, 6s and 30m unless changed"},
 	kafka.InconsistentGroupProtocol: {Settings, false, "something else uses this consumer group; set another TOPIC_PREFIX, or LEASE=off"},
 	kafka.GroupMaxSizeReached:       {Settings, false, "fewer replicas, or a larger group.max.size on the brokers"},
@@ -196,6 +196,9 @@ func failure(op string, err error) *Error {
 func judge(err error) verdict {
 	if peer, ok := errors.AsType[*peerError](err); ok {
 		return verdict{peer.category, true, peer.hint}
+	}
+	if denied, ok := errors.AsType[*deniedError](err); ok {
+		return verdict{Denied, false, denied.hint()}
 	}
 	if code, ok := errors.AsType[kafka.Error](err); ok {
 		if v, ok := verdicts[code]; ok {

@@ -48,7 +48,7 @@ func (c *cluster) askOffset(ctx context.Context, at partition, which int64, isol
 		return 0, errNoAnswer
 	}
 	p := topics[0].Partitions[0]
-	return p.Offset, answered(p.ErrorCode)
+	return p.Offset, c.onTopic(answered(p.ErrorCode), at.topic, "Read")
 }
 
 // StableLag is how many offsets of the partition lie between the last stable offset, where whoever reads committed stops, and
@@ -129,7 +129,7 @@ func (c *cluster) fetchOne(ctx context.Context, from position, wait time.Duratio
 			return errNoAnswer
 		}
 		part = &answer.Topics[0].Partitions[0]
-		return answered(part.ErrorCode)
+		return c.onTopic(answered(part.ErrorCode), from.topic, "Read")
 	})
 	return part, err
 }

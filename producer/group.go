@@ -77,7 +77,7 @@ func (g *group) join(ctx context.Context, c candidate) (members map[string]candi
 		g.becomes(answer.MemberID, generation)
 		return g.join(ctx, c)
 	}
-	if err := answered(answer.ErrorCode); err != nil {
+	if err := g.answered(answer.ErrorCode); err != nil {
 		return nil, err
 	}
 	g.becomes(answer.MemberID, answer.GenerationID)
@@ -110,7 +110,7 @@ func (g *group) sync(ctx context.Context, members map[string]candidate) (told as
 		return told, err
 	}
 	answer := res.(*syncgroup.Response)
-	if err := answered(answer.ErrorCode); err != nil {
+	if err := g.answered(answer.ErrorCode); err != nil {
 		return told, err
 	}
 	var a consumer.Assignment
@@ -176,8 +176,10 @@ func (g *group) heartbeat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return answered(res.(*heartbeatResponse).ErrorCode)
+	return g.answered(res.(*heartbeatResponse).ErrorCode)
 }
+
+func (g *group) answered(code int16) error { return g.cluster.onGroup(answered(code), g.id) }
 
 // leave has the coordinator rebalance at once.
 func (g *group) leave(ctx context.Context) error {

@@ -270,7 +270,7 @@ func TestLeaseFaults(t *testing.T) {
 func TestLeaseRefused(t *testing.T) {
 	for code, want := range map[*kerr.Error]string{
 		kerr.InvalidSessionTimeout:     "LEASE_TIMEOUT",
-		kerr.GroupAuthorizationFailed:  "READ on the group",
+		kerr.GroupAuthorizationFailed:  "--operation Read --group lease",
 		kerr.InconsistentGroupProtocol: "something else uses",
 	} {
 		inWorld(t, 1, func(t *testing.T, w *world) {

@@ -181,7 +181,7 @@ func (t *tail) trouble(ctx context.Context, p *position, code kafka.Error) error
 		}
 		return err
 	}
-	if e := failure("read "+p.String(), code); !e.retriable {
+	if e := failure("read "+p.String(), t.cluster.onTopic(code, p.topic, "Read")); !e.retriable {
 		return e
 	}
 	return nil

@@ -302,3 +302,19 @@ func TestRotation(t *testing.T) {
 		}
 	})
 }
+
+// TestPrincipal: whom the ACL is for, as far as the worker knows it.
+func TestPrincipal(t *testing.T) {
+	s := newSecrets(t)
+	s.client(s.issue(time.Hour, "me"))
+	for want, to := range map[string]Cluster{
+		"User:ANONYMOUS": {TLS: &TLS{CAFile: s.path("ca")}},
+		"'User:CN=me'":   {TLS: &TLS{CertFile: s.path("cert"), KeyFile: s.path("key")}},
+		"User:NAME":      {TLS: &TLS{CertFile: s.path("gone"), KeyFile: s.path("key")}},
+		"User:you":       {TLS: &TLS{CertFile: s.path("cert"), KeyFile: s.path("key")}, SASL: UserPassword{Username: "you"}},
+	} {
+		if got := to.principal(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

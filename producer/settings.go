@@ -71,7 +71,7 @@ func (c *cluster) settings(ctx context.Context, topics []Topic) (settings map[st
 		}
 		settings = map[string]topicSettings{}
 		for _, r := range res.Resources {
-			s, err := settingsOf(r)
+			s, err := c.settingsOf(r)
 			if err != nil {
 				return failure("read settings of topic "+r.ResourceName, err)
 			}
@@ -82,9 +82,9 @@ func (c *cluster) settings(ctx context.Context, topics []Topic) (settings map[st
 	return settings, err
 }
 
-func settingsOf(r kafka.DescribeConfigResponseResource) (topicSettings, error) {
+func (c *cluster) settingsOf(r kafka.DescribeConfigResponseResource) (topicSettings, error) {
 	if errors.Is(r.Error, kafka.TopicAuthorizationFailed) {
-		return topicSettings{denied: r.Error}, nil
+		return topicSettings{denied: c.onTopic(r.Error, r.ResourceName, "DescribeConfigs")}, nil
 	}
 	if r.Error != nil {
 		return topicSettings{}, r.Error
@@ -105,10 +105,7 @@ func (t Topic) check(partitions int, s topicSettings) (wrong []error) {
 		})
 	}
 	if s.denied != nil && len(t.Required) > 0 {
-		return append(wrong, &Error{
-			Op: "read settings of topic " + t.Name, Category: Denied, Err: s.denied,
-			Hint: "the principal needs DESCRIBE_CONFIGS on the topic",
-		})
+		return append(wrong, failure("read settings of topic "+t.Name, s.denied))
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.Required)) {
 		if got := s.values[name]; got != t.Required[name] {

@@ -130,7 +130,7 @@ func (t *tail) begin(ctx context.Context, o TailOptions) error {
 	if len(missing) > 0 {
 		return &Error{Op: "topic " + missing[0].Name, Category: Settings, Err: errors.New("does not exist"), Hint: "check TOPIC_PREFIX"}
 	}
-	counts, err := t.cluster.leaders(ctx, topics)
+	counts, err := t.cluster.leaders(ctx, topics, "Read")
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (t *TLS) config(address string) (*tls.Config, error) {
 		return nil, fmt.Errorf("KAFKA_TLS_CA_FILE: %w", err)
 	}
 	if t.CertFile != "" {
-		own, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+		own, err := t.own()
 		if err != nil {
 			return nil, fmt.Errorf("KAFKA_TLS_CERT_FILE, KAFKA_TLS_KEY_FILE: %w", err)
 		}
@@ -46,6 +46,9 @@ func (t *TLS) config(address string) (*tls.Config, error) {
 	}
 	return c, nil
 }
+
+// own reads the certificate that is shown.
+func (t *TLS) own() (tls.Certificate, error) { return tls.LoadX509KeyPair(t.CertFile, t.KeyFile) }
 
 func (t *TLS) authorities() (*x509.CertPool, error) {
 	if t.CAFile == "" {

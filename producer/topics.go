@@ -110,7 +110,7 @@ func (c *cluster) inspect(ctx context.Context, topics []Topic) (map[string]topic
 	if len(topics) == 0 {
 		return nil, nil, nil
 	}
-	counts, err := c.leaders(ctx, topics)
+	counts, err := c.leaders(ctx, topics, "Read", "Write")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -181,7 +181,7 @@ func (c *cluster) create(ctx context.Context, topics []Topic) (wrong []error) {
 			if errors.Is(err, kafka.TopicAlreadyExists) { // another worker, or we, and the answer was lost
 				return nil
 			}
-			return err
+			return c.onTopic(err, t.Name, "Create")
 		})
 		if e, ok := errors.AsType[*Error](err); ok {
 			wrong = append(wrong, t.advise(e))
@@ -196,7 +196,7 @@ func (t Topic) advise(e *Error) *Error {
 	case errors.Is(e, kafka.InvalidReplicationFactor):
 		e.Category, e.Hint = Settings, fmt.Sprintf("TOPIC_REPLICATION is %d: are that many brokers up?", t.replication())
 	case e.Category == Denied:
-		e.Hint = "the principal needs CREATE on the topic; or " + t.command()
+		e.Hint += "; or " + t.command()
 	case e.Category == Unexpected: // a policy, a setting that the brokers do not take
 		e.Category, e.Hint = Settings, "or "+t.command()
 	}
@@ -245,8 +245,9 @@ func (t Topic) command() string {
 }
 
 // leaders waits until every partition has one, which of new topics is no news for as long as kafka-go remembers that there were
-// none, and gives the number of partitions of each topic.
-func (c *cluster) leaders(ctx context.Context, topics []Topic) (counts map[string]int, err error) {
+// none, and gives the number of partitions of each topic. operations are what it is asked for: brokers that allow none of them do not
+// show a topic.
+func (c *cluster) leaders(ctx context.Context, topics []Topic, operations ...string) (counts map[string]int, err error) {
 	err = c.attemptsQuietly(ctx, 3*metadataTTL, "wait for partition leaders", func(ctx context.Context) error {
 		found, err := c.metadata(ctx, topics)
 		if err != nil {
@@ -255,7 +256,7 @@ func (c *cluster) leaders(ctx context.Context, topics []Topic) (counts map[strin
 		counts = map[string]int{}
 		for _, t := range topics {
 			if err := ready(found[t.Name]); err != nil {
-				return failure("topic "+t.Name, err)
+				return failure("topic "+t.Name, c.onTopic(err, t.Name, operations...))
 			}
 			counts[t.Name] = len(found[t.Name].Partitions)
 		}

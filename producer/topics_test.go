@@ -103,11 +103,11 @@ func TestEnsureTopicsRefused(t *testing.T) {
 		category Category
 		hint     string
 	}{
-		{kmsg.CreateTopics, kerr.TopicAuthorizationFailed, Denied, "needs CREATE on the topic"},
+		{kmsg.CreateTopics, kerr.TopicAuthorizationFailed, Denied, "needs Create on topic conversations.voice: kafka-acls.sh --bootstrap-server localhost:9092 --add --allow-principal User:ANONYMOUS --operation Create --topic conversations.voice"},
 		{kmsg.CreateTopics, kerr.InvalidReplicationFactor, Settings, "TOPIC_REPLICATION is -1"},
 		{kmsg.CreateTopics, kerr.PolicyViolation, Settings, "kafka-topics.sh --create"},
 		{kmsg.CreateTopics, kerr.InvalidConfig, Settings, "kafka-topics.sh --create"},
-		{kmsg.DescribeConfigs, kerr.TopicAuthorizationFailed, Denied, "needs DESCRIBE_CONFIGS on the topic"},
+		{kmsg.DescribeConfigs, kerr.TopicAuthorizationFailed, Denied, "needs DescribeConfigs on topic conversations.state: "},
 	} {
 		t.Run(c.key.Name()+"/"+c.err.Message, func(t *testing.T) {
 			inWorld(t, 1, func(t *testing.T, w *world) {

@@ -293,7 +293,7 @@ func TestNoPartInTheElection(t *testing.T) {
 		r := w.replica()
 		time.Sleep(10 * time.Minute)
 		w.logged("no part in the election of the active worker", 1)
-		if code, body := w.getFrom(r.addr, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "the principal needs READ on the group") {
+		if code, body := w.getFrom(r.addr, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "the principal needs Read on group ") {
 			t.Errorf("/readyz: %d %s", code, body)
 		}
 		denied.Remove()
