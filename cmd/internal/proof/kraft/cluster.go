@@ -17,9 +17,12 @@ import (
 
 // Config describes a cluster.
 type Config struct {
+	Version  string            `json:",omitempty"` // of Apache Kafka; "" is Version
 	Nodes    int               // three have replication 3 and min.insync.replicas 2; one has 1 and 1
 	Doors    int               // see the package's comment
+	Secured  []Listener        `json:",omitempty"`
 	Settings map[string]string `json:",omitempty"` // of the brokers, beside ours
+	System   map[string]string `json:",omitempty"` // system properties of the JVMs
 	Tied     bool              // the brokers die with the process that started them
 }
 
@@ -41,8 +44,11 @@ func Start(ctx context.Context, dir string, cfg Config) (*Cluster, error) {
 	if missing := Missing(); missing != "" {
 		return nil, fmt.Errorf("start Apache Kafka: %s missing, install default-jdk-headless and maven", missing)
 	}
-	if cfg.Nodes < 1 || cfg.Nodes*portsOf(cfg.Doors) > blockSize {
+	if cfg.Nodes < 1 || cfg.Nodes*cfg.portsEach() > blockSize {
 		return nil, fmt.Errorf("%d nodes with %d doors: at least one, and at most %d ports in all", cfg.Nodes, cfg.Doors, blockSize)
+	}
+	if cfg.Version == "" {
+		cfg.Version = Version
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -57,7 +63,7 @@ func Start(ctx context.Context, dir string, cfg Config) (*Cluster, error) {
 	if c.ID[0] == '-' { // the tool would take it for an option
 		c.ID = "A" + c.ID[1:]
 	}
-	if c.libs, err = artifacts(ctx); err != nil {
+	if c.libs, err = artifacts(ctx, c.Version); err != nil {
 		return nil, err
 	}
 	if c.FirstPort, c.ports, err = takePorts(); err != nil {
@@ -74,18 +80,14 @@ func (c *Cluster) begin(ctx context.Context) error {
 	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		return err
 	}
+	if err := c.save(); err != nil {
+		return err
+	}
 	var group errgroup.Group
 	for _, n := range c.nodes() {
 		group.Go(func() error { return n.format(ctx) })
 	}
 	if err := group.Wait(); err != nil {
-		return err
-	}
-	text, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(c.dir, stateFile), text, 0o644); err != nil {
 		return err
 	}
 	for _, n := range c.nodes() {
@@ -94,6 +96,23 @@ func (c *Cluster) begin(ctx context.Context) error {
 		}
 	}
 	return c.Await(ctx)
+}
+
+// save writes what Open reads, and the settings of the nodes.
+func (c *Cluster) save() error {
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(c.dir, stateFile), text, 0o644); err != nil {
+		return err
+	}
+	for _, n := range c.nodes() {
+		if err := n.write(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Open finds the cluster that Start made in the directory.
@@ -110,7 +129,7 @@ func Open(ctx context.Context, dir string) (*Cluster, error) {
 	if err := json.Unmarshal(text, c); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, stateFile), err)
 	}
-	if c.libs, err = artifacts(ctx); err != nil {
+	if c.libs, err = artifacts(ctx, c.Version); err != nil {
 		return nil, err
 	}
 	// Brokers that run hold the lock. Where none does it may be taken again for the next.
@@ -159,6 +178,28 @@ func (c *Cluster) Kill(ctx context.Context, id int) error {
 
 // Restart starts a node that was killed. It does not wait until the node serves: Await does.
 func (c *Cluster) Restart(_ context.Context, id int) error { return node{c, id}.start() }
+
+// Roll gives every node the settings as change makes them, one node after the other, as an operator does: it is told to end,
+// started again, and waited for. before is called with each node's id before its turn.
+func (c *Cluster) Roll(ctx context.Context, change func(*Config), before func(id int)) error {
+	change(&c.Config)
+	if err := c.save(); err != nil {
+		return err
+	}
+	for _, n := range c.nodes() {
+		before(n.id)
+		if err := n.end(ctx, syscall.SIGTERM); err != nil {
+			return err
+		}
+		if err := n.start(); err != nil {
+			return err
+		}
+		if err := c.Await(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Stop ends all nodes. Nothing is worth an orderly end: what they hold is for tests.
 func (c *Cluster) Stop(ctx context.Context) error {

@@ -5,6 +5,7 @@
 //	ports      a block of ports that no other cluster of this machine uses
 //	node       one JVM: its settings, its life, its violent death
 //	Cluster    the nodes together, and who leads what
+//	Listener   one more door for clients, with TLS and logins; its keys, its users, and what they may do
 //
 // Everything of a cluster stands in one directory, so that it can be driven from one process (tests) or by one command
 // after the other (.ci/kafka). Needs Java 17 or newer, and Maven for the first time.

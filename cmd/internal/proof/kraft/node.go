@@ -27,27 +27,44 @@ func (n node) dir() string  { return filepath.Join(n.c.dir, "node"+strconv.Itoa(
 func (n node) file() string { return filepath.Join(n.dir(), "server.properties") }
 
 // port gives the node's ports: 0 is the broker's, 1 the controller's; then two for each door, where it listens and where
-// clients are sent.
-func (n node) port(i int) int { return n.c.FirstPort + (n.id-1)*portsOf(n.c.Doors) + i }
+// clients are sent; then one for each secured listener.
+func (n node) port(i int) int { return n.c.FirstPort + (n.id-1)*n.c.portsEach() + i }
 
-func portsOf(doors int) int { return 2 + 2*doors }
+func (c Config) portsEach() int { return 2 + 2*c.Doors + len(c.Secured) }
+
+// listener is one of a node, as the settings list them.
+type listener struct {
+	name, protocol    string
+	bound, advertised int // ports; advertised 0: clients are not told of it
+}
+
+func (n node) listeners() []listener {
+	list := []listener{{"CLIENTS", "PLAINTEXT", n.port(0), n.port(0)}, {"CONTROLLERS", "PLAINTEXT", n.port(1), 0}}
+	for d := range n.c.Doors {
+		list = append(list, listener{"DOOR" + strconv.Itoa(d), "PLAINTEXT", n.port(2 + 2*d), n.port(3 + 2*d)})
+	}
+	for i, s := range n.c.Secured {
+		list = append(list, listener{s.Name, s.Protocol, n.securedPort(i), n.securedPort(i)})
+	}
+	return list
+}
+
+func (n node) securedPort(i int) int { return n.port(2 + 2*n.c.Doors + i) }
 
 // properties are the node's settings. Brokers' own timeouts stay as Kafka has them: what tests measure is what users meet.
 func (n node) properties() map[string]string {
 	replicas := strconv.Itoa(min(3, n.c.Nodes))
 	inSync := strconv.Itoa(min(2, n.c.Nodes))
-	var voters []string
+	var voters, listeners, advertised, protocols []string
 	for id := 1; id <= n.c.Nodes; id++ {
 		voters = append(voters, fmt.Sprintf("%d@%s", id, address(node{n.c, id}.port(1))))
 	}
-	listeners := []string{"CLIENTS://" + address(n.port(0)), "CONTROLLERS://" + address(n.port(1))}
-	advertised := []string{"CLIENTS://" + address(n.port(0))}
-	protocols := []string{"CLIENTS:PLAINTEXT", "CONTROLLERS:PLAINTEXT"}
-	for d := range n.c.Doors {
-		name := "DOOR" + strconv.Itoa(d)
-		listeners = append(listeners, name+"://"+address(n.port(2+2*d)))
-		advertised = append(advertised, name+"://"+address(n.port(3+2*d)))
-		protocols = append(protocols, name+":PLAINTEXT")
+	for _, l := range n.listeners() {
+		listeners = append(listeners, l.name+"://"+address(l.bound))
+		protocols = append(protocols, l.name+":"+l.protocol)
+		if l.advertised != 0 {
+			advertised = append(advertised, l.name+"://"+address(l.advertised))
+		}
 	}
 	p := map[string]string{
 		"process.roles": "broker,controller", "node.id": strconv.Itoa(n.id), "log.dirs": filepath.Join(n.dir(), "data"),
@@ -61,12 +78,17 @@ func (n node) properties() map[string]string {
 		"num.network.threads": "1", "num.io.threads": "4", "log.cleaner.dedupe.buffer.size": "16777216",
 		"log.segment.bytes": "67108864", "log.index.size.max.bytes": "1048576",
 	}
+	for _, s := range n.c.Secured {
+		for name, value := range s.Settings {
+			p[s.property(name)] = value
+		}
+	}
 	maps.Copy(p, n.c.Settings)
 	return p
 }
 
-// format writes the settings and prepares the node's disk.
-func (n node) format(ctx context.Context) error {
+// write writes the settings.
+func (n node) write() error {
 	if err := os.MkdirAll(n.dir(), 0o755); err != nil {
 		return err
 	}
@@ -75,9 +97,11 @@ func (n node) format(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(p)) {
 		fmt.Fprintf(&text, "%s=%s\n", name, p[name])
 	}
-	if err := os.WriteFile(n.file(), text.Bytes(), 0o644); err != nil {
-		return err
-	}
+	return os.WriteFile(n.file(), text.Bytes(), 0o644)
+}
+
+// format prepares the node's disk.
+func (n node) format(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, "java", n.c.java("kafka.tools.StorageTool", "format", "-t", n.c.ID, "-c", n.file())...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("format the disk of node %d: %w\n%s", n.id, err, out)
@@ -86,9 +110,12 @@ func (n node) format(ctx context.Context) error {
 }
 
 func (c *Cluster) java(main string, args ...string) []string {
-	return append([]string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx384m",
-		"-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
-		"-cp", filepath.Join(c.libs, "*"), main}, args...)
+	all := []string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx384m",
+		"-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"}
+	for _, name := range slices.Sorted(maps.Keys(c.System)) {
+		all = append(all, "-D"+name+"="+c.System[name])
+	}
+	return append(append(all, "-cp", filepath.Join(c.libs, "*"), main), args...)
 }
 
 // start starts the JVM. Its log goes to the file "log" in the node's directory.
