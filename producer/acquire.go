@@ -7,24 +7,24 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// partition names one partition of a topic.
+// partition is one partition of a topic.
 type partition struct {
 	topic string
 	id    int
 }
 
-// session is what one Acquire gave: the epoch under which transactions are written, and how far each partition is.
+// session is a producer epoch and the sequence numbers used in it.
 type session struct {
 	producerID int
 	epoch      int
-	sequence   map[partition]int32 // next sequence number; a partition not in it begins at 0
-	// doubtful: a request to begin or end a transaction was given up and may still be under way, see renew.
-	doubtful bool
+	sequence   map[partition]int32 // the next sequence numbers; 0 for a partition that is not in it
+	// requestPending: a request to begin or end a transaction was given up and may still reach the broker, see renewEpoch.
+	requestPending bool
 }
 
-// Acquire takes a new producer epoch: from now on an earlier holder of the transactional id is refused (it meets
-// ErrFenced), and the transaction it left open is aborted. It tries again until ctx ends while brokers or the
-// coordinator are away; an *Error of category denied or settings is final.
+// Acquire takes a new producer epoch: from now on an earlier producer of the transactional id is fenced, and the transaction that it
+// left open is aborted. It retries until ctx ends while brokers or the coordinator are unavailable; an *Error of category denied or
+// settings is returned at once.
 func (p *Producer) Acquire(ctx context.Context) error {
 	if p.cfg.TransactionalID == "" {
 		return errors.New("acquire: no transactional id given")
@@ -32,7 +32,7 @@ func (p *Producer) Acquire(ctx context.Context) error {
 	p.session = nil
 	p.barrier = nil
 	c := p.cluster.Load()
-	return c.attempts(ctx, "acquire transactional id "+p.cfg.TransactionalID, func(ctx context.Context) error {
+	return c.retry(ctx, "acquire transactional id "+p.cfg.TransactionalID, func(ctx context.Context) error {
 		if err := p.findCoordinator(ctx, c); err != nil {
 			return err
 		}
@@ -45,8 +45,8 @@ func (p *Producer) Acquire(ctx context.Context) error {
 	})
 }
 
-// findCoordinator asks in so many words because kafka-go, which asks before each request too, drops the error: what the
-// operator then saw would be "not coordinator" instead of the reason.
+// findCoordinator returns the error of FindCoordinator. kafka-go sends that before each request too, but drops the error: the operator
+// would see "not coordinator" instead of the reason.
 func (p *Producer) findCoordinator(ctx context.Context, c *cluster) error {
 	res, err := c.client.FindCoordinator(ctx, &kafka.FindCoordinatorRequest{
 		Key: p.cfg.TransactionalID, KeyType: kafka.CoordinatorKeyTypeTransaction,
@@ -57,21 +57,21 @@ func (p *Producer) findCoordinator(ctx context.Context, c *cluster) error {
 	return c.onTransactionalID(res.Error, p.cfg.TransactionalID)
 }
 
-// renew takes the next epoch after a commit of which one request was given up and another answered. The first may yet
-// arrive. In the same epoch, a request to commit would then commit what the next transaction has written by that time, a
-// half of it; a request to begin would begin one that nobody ends, and its timeout looks like another worker. renew names
-// the epoch, so a worker that was fenced meanwhile is refused and fences nobody in return.
-func (p *Producer) renew(ctx context.Context, old *session) (s *session, err error) {
+// renewEpoch takes the next epoch after a commit in which one request was given up and its repetition answered. The first may still
+// arrive. In the same epoch, an EndTxn would then commit half of the next transaction, and an AddPartitionsToTxn would begin a
+// transaction that nobody ends, whose timeout looks like another worker. renewEpoch names the present epoch, so a worker that was fenced
+// meanwhile is refused and does not fence the other in return.
+func (p *Producer) renewEpoch(ctx context.Context, old *session) (s *session, err error) {
 	c := p.cluster.Load()
-	err = c.attempts(ctx, "renew the epoch of transactional id "+p.cfg.TransactionalID, func(ctx context.Context) error {
+	err = c.retry(ctx, "renew the epoch of transactional id "+p.cfg.TransactionalID, func(ctx context.Context) error {
 		s, err = p.initProducer(ctx, c, *old)
 		return err
 	})
 	return s, err
 }
 
-// initProducer asks for the epoch after the one of old. -1 for both ids: whatever the epoch was, the next one is ours. An
-// answer that was lost costs an epoch and nothing else.
+// initProducer takes the epoch after that of old; with -1 for both ids, the epoch after whatever it is now. An answer that is lost
+// costs an epoch and nothing else.
 func (p *Producer) initProducer(ctx context.Context, c *cluster, old session) (*session, error) {
 	res, err := c.client.InitProducerID(ctx, &kafka.InitProducerIDRequest{
 		TransactionalID:      p.cfg.TransactionalID,

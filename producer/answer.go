@@ -27,15 +27,15 @@ import (
 	"github.com/segmentio/kafka-go/protocol/syncgroup"
 )
 
-// kafka-go believes the lengths inside an answer, too: it makes an array of as many elements as the answer says, or panics
-// where no array can be as long. So an answer is walked through before kafka-go decodes it, by kafka-go's own description of
-// it: everything it speaks of is there, and what kafka-go makes of it is not too large.
+// kafka-go trusts the lengths inside an answer, too: it allocates an array of as many elements as the answer says, or panics if no
+// array can be as long. So an answer is checked before kafka-go decodes it, by kafka-go's own struct tags: all elements that it
+// announces are there, and kafka-go does not need too much memory for them.
 
-// largestDecoded is how much memory kafka-go may need for one answer, that of a fetch aside for its batches. A cluster of
-// 100,000 partitions is described in half of it.
+// largestDecoded is how much memory kafka-go may need for one answer, without the batches of a fetch. The metadata of 100,000
+// partitions takes half of it.
 const largestDecoded = 64 << 20
 
-// answers are the answers to all that is asked.
+// answers are the answers to all our requests.
 var answers = map[protocol.ApiKey]reflect.Type{}
 
 func init() {
@@ -49,7 +49,7 @@ func init() {
 	}
 }
 
-// errNotAnAnswer is an answer that is not what its kind of request is answered with.
+// errNotAnAnswer is an answer that does not decode as one to its request.
 var errNotAnAnswer = errors.New("not an answer to the request")
 
 // kindOfAnswer is a kind of request and its version.
@@ -58,12 +58,12 @@ type kindOfAnswer struct {
 	version int16
 }
 
-// check walks through the body of an answer, which begins behind the number of the request.
+// check checks the body of an answer, which begins after the correlation id.
 func (k kindOfAnswer) check(body []byte) error {
 	s := scan{rest: body}
 	if shape := k.shape(); shape != nil {
 		shape(&s)
-	} else { // nothing that we ask
+	} else { // none of our requests
 		s.broken = true
 	}
 	if s.broken {
@@ -95,17 +95,17 @@ func (k kindOfAnswer) shape() shape {
 	return whole
 }
 
-// scan is the walk through one answer.
+// scan is the check of one answer.
 type scan struct {
 	rest   []byte
-	memory uint64 // that kafka-go needs for what was walked through
+	memory uint64 // that kafka-go needs for what was checked so far
 	broken bool
 }
 
 // shape passes over one value.
 type shape func(*scan)
 
-// pass returns the next n bytes, which are fewer where the answer is broken.
+// pass returns the next n bytes, or fewer if the answer is too short.
 func (s *scan) pass(n uint64) []byte {
 	if n > uint64(len(s.rest)) {
 		s.broken = true
@@ -125,7 +125,7 @@ func (s *scan) need(n, size uint64) {
 	s.memory += n * size
 }
 
-// number reads a signed number of so many bytes.
+// number reads a signed number of 1 to 8 bytes.
 func (s *scan) number(bytes uint64) int64 {
 	var b [8]byte
 	read := s.pass(bytes)
@@ -144,7 +144,7 @@ func (s *scan) varint() uint64 {
 	return n
 }
 
-// length reads how many bytes or elements come: as a number of so many bytes, or a varint where it is compact. Null is 0.
+// length reads the number of bytes or elements that follow: a number of that many bytes, or a varint if compact. It is 0 for null.
 func (s *scan) length(bytes uint64, compact bool) uint64 {
 	if compact {
 		n := s.varint()
@@ -165,7 +165,7 @@ func (s *scan) tags(known map[uint64]shape) {
 	}
 }
 
-// shapeOf is how kafka-go decodes a type: protocol/decode.go has the same cases.
+// shapeOf returns the shape of a type; protocol/decode.go of kafka-go has the same cases.
 func shapeOf(t reflect.Type, version int16, flexible bool) shape {
 	switch {
 	case t == reflect.TypeFor[rawSet]():
@@ -228,11 +228,11 @@ func fields(t reflect.Type, version int16, flexible bool) shape {
 }
 
 const (
-	noTag    = -2 // a field that always stands there
-	emptyTag = -1 // says only that the message is flexible
+	noTag    = -2 // a field that is not tagged
+	emptyTag = -1 // means only that the message is flexible
 )
 
-// tagOf is the number of a field that a version has under a tag; ok is that it has it.
+// tagOf returns the tag of a field in a version; ok reports whether the version has the field.
 func tagOf(f reflect.StructField, version int16) (tag int, ok bool) {
 	for _, v := range versionsOf(f) {
 		if v.min <= version && version <= v.max {
@@ -242,7 +242,7 @@ func tagOf(f reflect.StructField, version int16) (tag int, ok bool) {
 	return noTag, false
 }
 
-// isFlexible reports whether lengths are varints in this version: those from the first on that has a tag.
+// isFlexible reports whether lengths are varints in this version: it is one from the first on that has a tag.
 func isFlexible(t reflect.Type, version int16) bool {
 	first := int16(math.MaxInt16)
 	for i := range t.NumField() {
@@ -255,7 +255,7 @@ func isFlexible(t reflect.Type, version int16) bool {
 	return version >= first
 }
 
-// versions are some that have a field in the same way.
+// versions is a range of versions in which a field is encoded in the same way.
 type versions struct {
 	min, max int16
 	tag      int

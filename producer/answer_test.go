@@ -10,7 +10,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// kindsOfAnswers are all answers in all versions that kafka-go may ask for.
+// kindsOfAnswers returns all answers in all versions that kafka-go may request.
 func kindsOfAnswers() (all []kindOfAnswer) {
 	for key, t := range answers {
 		low, high := int16(1<<14), int16(0)
@@ -28,7 +28,7 @@ func kindsOfAnswers() (all []kindOfAnswer) {
 	return all
 }
 
-// filled puts something into every field: two elements into each array.
+// filled sets every field, and two elements in each array.
 func filled(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
@@ -53,7 +53,7 @@ func filled(v reflect.Value) {
 	}
 }
 
-// encoded is the body of an answer with something in every field, as kafka-go writes it.
+// encoded returns the body of an answer with every field set, as kafka-go writes it.
 func (k kindOfAnswer) encoded(t testing.TB) []byte {
 	t.Helper()
 	message := reflect.New(answers[k.key])
@@ -68,7 +68,7 @@ func (k kindOfAnswer) encoded(t testing.TB) []byte {
 	return b.Bytes()[answerHeader:]
 }
 
-// fetchBody is an answer to a fetch with one batch of no sense.
+// fetchBody returns an answer to a fetch with one batch that does not decode.
 func fetchBody(version int16) []byte {
 	b := binary.BigEndian.AppendUint32(nil, 0)
 	if version >= 7 {
@@ -91,7 +91,7 @@ func fetchBody(version int16) []byte {
 	return append(append(b, 0, 0, 0, 40), make([]byte, 40)...)
 }
 
-// TestAnswersOfAllKinds: what kafka-go writes passes and nothing of it is left over, and cut off anywhere it does not.
+// TestAnswersOfAllKinds: the check accepts the whole of what kafka-go writes, and refuses it if it is cut off anywhere.
 func TestAnswersOfAllKinds(t *testing.T) {
 	for _, k := range kindsOfAnswers() {
 		if k.key == protocol.Fetch && k.version == 0 {
@@ -127,7 +127,7 @@ func TestLengthsInsideAnAnswer(t *testing.T) {
 	}
 }
 
-// FuzzAnswer: whatever answers, kafka-go needs no more memory than a bound, does not panic, and what is refused names a cause.
+// FuzzAnswer: with any answer kafka-go needs bounded memory and does not panic, and a refusal names a cause.
 func FuzzAnswer(f *testing.F) {
 	for _, k := range kindsOfAnswers() {
 		f.Add(uint16(k.key), uint16(k.version), k.encoded(f))

@@ -10,8 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// stale makes the brokers answer, until the returned function is called, as a leader does that was cut off from the cluster when
-// the partition ended here: it takes no part in what is committed from now on, and does not know that.
+// stale makes the brokers answer, until heal is called, like a leader that was cut off from the cluster when the partition had this
+// end: it knows nothing of what is committed from now on.
 func (w *world) stale(topic string, end int64) (heal func()) {
 	var healed atomic.Bool
 	w.kafka.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
@@ -46,7 +46,7 @@ func (w *world) stale(topic string, end int64) (heal func()) {
 
 var barrier = []Record{{Topic: state, Key: []byte("account")}, {Topic: voice, Key: []byte("account")}}
 
-// TestBarrierProvesTheEnd: a broker that serves an old high watermark is not believed; without a Barrier it is.
+// TestBarrierProvesTheEnd: CatchUp does not end at an old high watermark after a Barrier; without one it does.
 func TestBarrierProvesTheEnd(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		p := w.acquired()
@@ -85,7 +85,7 @@ func TestBarrierProvesTheEnd(t *testing.T) {
 	})
 }
 
-// TestBarrierIsNotSeen: nobody who reads committed sees the records, and commits go on behind it, whatever is lost on the way.
+// TestBarrierIsNotSeen: read_committed consumers do not see the records, and commits succeed after it, whichever request is lost.
 func TestBarrierIsNotSeen(t *testing.T) {
 	for key, after := range map[kmsg.Key]bool{kmsg.EndTxn: true, kmsg.AddPartitionsToTxn: true, kmsg.Produce: false} {
 		t.Run(fmt.Sprint(kmsg.NameForKey(int16(key)), after), func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestBarrierIsNotSeen(t *testing.T) {
 	}
 }
 
-// TestLastWritten: it tells where the last records of a Commit are, those of closing too.
+// TestLastWritten: it returns the offsets of the last records of a Commit, including those of closing.
 func TestLastWritten(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		p := w.acquired(func(cfg *Config) { cfg.TransactionTimeout = time.Second })

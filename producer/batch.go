@@ -9,11 +9,11 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// Where the fields of a record batch (version 2) lie, counted after the four bytes of length that stand before it in a
+// Offsets of the fields of a record batch (version 2), counted from behind the four bytes of length that come before it in a
 // produce request. The checksum covers everything from the attributes on.
 const (
 	lengthPrefix     = 4
-	offsetLength     = 8 // of what follows
+	offsetLength     = 8 // length of the rest
 	offsetCRC        = 17
 	offsetAttributes = 21
 	offsetProducerID = 43
@@ -24,18 +24,18 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// batch is what goes to one partition in one request.
+// batch is a record batch, which is sent to a partition in one request.
 type batch struct {
 	partition partition
 	count     int
-	records   []int // indexes into what the caller gave
+	records   []int // indexes into the records given to Commit
 	data      []byte
 }
 
-// size is what the broker compares with max.message.bytes.
+// size returns what the broker compares with max.message.bytes.
 func (b *batch) size() int { return len(b.data) - lengthPrefix }
 
-// stamp makes the batch part of a transaction. kafka-go can build a batch but knows neither producer nor sequence.
+// stamp makes the batch part of a transaction. kafka-go builds batches without producer id, epoch and sequence.
 func (b *batch) stamp(producerID int64, epoch int16, sequence int32) {
 	raw := b.data[lengthPrefix:]
 	attributes := binary.BigEndian.Uint16(raw[offsetAttributes:]) | uint16(protocol.Transactional)
@@ -49,7 +49,7 @@ func (b *batch) stamp(producerID int64, epoch int16, sequence int32) {
 // packer cuts the records of one partition into batches that the topic takes.
 type packer struct {
 	partition  partition
-	records    []Record // all that the caller gave
+	records    []Record // all that were given to Commit
 	codec      kafka.Compression
 	compressor *Compressor
 	limit      int // max.message.bytes of the topic
@@ -57,13 +57,13 @@ type packer struct {
 	out        []*batch
 }
 
-// pack packs the records with the given indexes in their order. It sizes batches as if nothing were compressed: a
-// little more batches, but no batch is built twice for having come out too large, save those that compression made longer.
+// pack packs the records with the given indexes, in that order. It limits the size before compression: a few more batches, but none
+// is built twice because it came out too large, except where compression made it longer.
 func (p *packer) pack(indexes []int) error {
 	for start := 0; start < len(indexes); {
 		size, end := batchOverhead, start
 		for end < len(indexes) {
-			size += sizeBound(p.records[indexes[end]])
+			size += maxSize(p.records[indexes[end]])
 			if end > start && (size > p.limit || p.records[indexes[end]].Alone || p.records[indexes[start]].Alone) {
 				break
 			}
@@ -77,7 +77,7 @@ func (p *packer) pack(indexes []int) error {
 	return nil
 }
 
-// add builds one batch, or halves it until its parts fit. A single record that compression made too long goes as it is.
+// add builds one batch, or halves it until its parts fit. A single record that compression made too long is sent uncompressed.
 func (p *packer) add(indexes []int) error {
 	b, err := p.encode(indexes, p.codec)
 	if err != nil {
@@ -105,13 +105,13 @@ func (p *packer) add(indexes []int) error {
 func (p *packer) encode(indexes []int, codec kafka.Compression) (*batch, error) {
 	records := make([]protocol.Record, len(indexes))
 	for i, index := range indexes {
-		records[i] = p.wire(p.records[index])
+		records[i] = p.protocolRecord(p.records[index])
 	}
 	data, err := p.compressor.batch(records, codec)
 	return &batch{partition: p.partition, count: len(indexes), records: indexes, data: data}, err
 }
 
-func (p *packer) wire(r Record) protocol.Record {
+func (p *packer) protocolRecord(r Record) protocol.Record {
 	when := r.Time
 	if when.UnixMilli() <= 0 {
 		when = p.now
@@ -126,9 +126,9 @@ func (p *packer) wire(r Record) protocol.Record {
 	return protocol.Record{Time: when, Key: protocol.NewBytes(r.Key), Value: protocol.NewBytes(r.Value), Headers: headers}
 }
 
-// sizeBound is the most that a record takes uncompressed: lengths and deltas are varints of at most 5 bytes, the time
+// maxSize returns an upper bound of a record's size before compression: lengths and deltas are varints of at most 5 bytes, the time
 // delta one of at most 10.
-func sizeBound(r Record) int {
+func maxSize(r Record) int {
 	size := 5 + 1 + 10 + 5 + 5 + len(r.Key) + 5 + len(r.Value) + 5
 	for _, h := range r.Headers {
 		size += 10 + len(h.Key) + len(h.Value)
@@ -145,15 +145,15 @@ func (r *Record) partitionKey() []byte {
 	return r.Key
 }
 
-// PartitionOf is the partition that records of the key go to, with as many partitions as the topic had when EnsureTopics or a
-// Commit last looked; 0 for a topic that was not ensured.
+// PartitionOf returns the partition that records of the key go to, among those that the topic had when EnsureTopics or a Commit last
+// looked; 0 for a topic that was not ensured.
 func (p *Producer) PartitionOf(topic string, key []byte) int {
 	ids := p.topics[topic].partitions
 	if len(ids) == 0 {
 		return 0
 	}
-	return choose(key, ids)
+	return partitionFor(key, ids)
 }
 
-// choose says to which of the partitions a key belongs.
-func choose(key []byte, ids []int) int { return murmur2.Balance(kafka.Message{Key: key}, ids...) }
+// partitionFor returns the partition of a key.
+func partitionFor(key []byte, ids []int) int { return murmur2.Balance(kafka.Message{Key: key}, ids...) }

@@ -75,13 +75,13 @@ func TestStamp(t *testing.T) {
 }
 
 func TestSequenceWraps(t *testing.T) {
-	if got := advance(math.MaxInt32-1, 1); got != math.MaxInt32 {
+	if got := addSequence(math.MaxInt32-1, 1); got != math.MaxInt32 {
 		t.Errorf("got %d", got)
 	}
-	if got := advance(math.MaxInt32, 1); got != 0 {
+	if got := addSequence(math.MaxInt32, 1); got != 0 {
 		t.Errorf("got %d", got)
 	}
-	if got := advance(math.MaxInt32, 5); got != 4 {
+	if got := addSequence(math.MaxInt32, 5); got != 4 {
 		t.Errorf("got %d", got)
 	}
 }
@@ -151,17 +151,17 @@ func TestPartitioner(t *testing.T) {
 		"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971, "abc": 479470107, "": 275646681,
 	} {
 		for _, n := range []int{1, 2, 6, 97, 1024} {
-			if got, want := choose([]byte(key), upTo(n)), int(hash&math.MaxInt32)%n; got != want {
+			if got, want := partitionFor([]byte(key), partitionIDs(n)), int(hash&math.MaxInt32)%n; got != want {
 				t.Errorf("%q of %d: partition %d, want %d", key, n, got, want)
 			}
 		}
 	}
-	if a, b := choose(nil, upTo(6)), choose([]byte{}, upTo(6)); a != b {
+	if a, b := partitionFor(nil, partitionIDs(6)), partitionFor([]byte{}, partitionIDs(6)); a != b {
 		t.Errorf("nil goes to %d, empty to %d", a, b)
 	}
 }
 
-// TestPartitionKey: records of many keys lie in the partition of the key that they share, and PartitionOf tells which.
+// TestPartitionKey: records with one PartitionKey are all in the partition that PartitionOf returns for it.
 func TestPartitionKey(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		p := w.acquired()

@@ -11,20 +11,20 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 )
 
-// Bearer logs in with OAUTHBEARER: RFC 7628, as Kafka has it (KIP-255).
+// Bearer logs in with OAUTHBEARER: RFC 7628, as KIP-255 uses it.
 type Bearer struct {
 	Token      Token
-	Extensions map[string]string // sent along, for what is before the brokers or in them
-	// Watched says that connections are made anew when the token changes. Where the worker itself gets its tokens, one
-	// follows the other long before the sessions end.
+	Extensions map[string]string // sent with the token
+	// Watched makes all connections anew when the token changes. It is false where the worker itself requests its tokens: each is
+	// renewed long before it expires, and connections then log in with the new one in time.
 	Watched bool
 }
 
-// Token is an access token that changes. Its errors name the setting to correct, and do not hold it.
+// Token is an access token that changes. Its errors name the setting to correct, and do not contain it.
 type Token interface {
-	// Token returns one that is valid. It may wait for it until ctx ends.
+	// Token returns a valid token. It may wait for one until ctx ends.
 	Token(ctx context.Context) (string, error)
-	// Reload makes the next Token look for another one, because this one was refused.
+	// Reload makes the next Token get another one, because a broker refused this one.
 	Reload()
 }
 
@@ -41,7 +41,7 @@ func (b Bearer) Login(ctx context.Context) (sasl.Mechanism, error) {
 	return bearer{token, b.Extensions}, nil
 }
 
-// Credentials implements Mechanism. That it is asked is what renews tokens ahead of their end.
+// Credentials implements Mechanism. The calls also renew the token before it expires.
 func (b Bearer) Credentials(ctx context.Context) (string, error) {
 	token, err := b.Token.Token(ctx)
 	if err != nil || !b.Watched {
@@ -68,7 +68,7 @@ type bearer struct {
 // Name implements sasl.Mechanism.
 func (b bearer) Name() string { return "OAUTHBEARER" }
 
-// separator stands between and behind the parts of a message.
+// separator ends each part of a message.
 const separator = "\x01"
 
 // Start implements sasl.Mechanism. The message has neither a user, whom the token names, nor the broker's address.
@@ -80,11 +80,11 @@ func (b bearer) Start(context.Context) (sasl.StateMachine, []byte, error) {
 	return &bearerSession{}, []byte(message + separator), nil
 }
 
-// bearerSession is what follows. A broker answers with nothing, or with what is wrong, as JSON; that is no end yet: it waits
-// for a separator, and then refuses the login.
+// bearerSession handles the broker's answer: nothing, or the error as JSON. After an error the broker waits for a separator before it
+// refuses the login.
 type bearerSession struct {
 	refused bool
-	status  string // of the refusal; "" where it is none of RFC 7628
+	status  string // of the error, if it is one of RFC 7628; else ""
 }
 
 // Next implements sasl.StateMachine.
@@ -103,5 +103,5 @@ func (s *bearerSession) Next(_ context.Context, challenge []byte) (done bool, re
 	return false, []byte(separator), nil
 }
 
-// reason says why the login was refused, as far as the broker said it.
+// reason returns the status of a refused login; "" if it is not known.
 func (s *bearerSession) reason() string { return s.status }

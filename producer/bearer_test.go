@@ -16,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// issuer makes tokens that are good for a life. A token is renewed when half of that is over.
+// issuer issues tokens that are valid for life. A token is renewed when half of that has passed.
 type issuer struct {
 	mu       sync.Mutex
 	life     time.Duration
@@ -41,7 +41,7 @@ func (i *issuer) Token(context.Context) (string, error) {
 
 func (i *issuer) Reload() { i.reloaded++ }
 
-// left is for how long a session begun now with the last token lasts.
+// left returns how long a login with the last token is valid.
 func (i *issuer) left() time.Duration {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -54,7 +54,7 @@ func (i *issuer) goAway(away bool) {
 	i.away = away
 }
 
-// takesTokens makes the brokers take OAUTHBEARER. Each message of a client is answered by say: "" lets it in, for so long.
+// takesTokens makes the brokers offer OAUTHBEARER. say answers each message of a client; "" accepts the login, for that long.
 func (w *world) takesTokens(say func(message string) string, lifetime func() time.Duration) {
 	w.kafka.ControlKey(int16(kmsg.SASLHandshake), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		w.kafka.KeepControl()
@@ -78,7 +78,7 @@ func (w *world) takesTokens(say func(message string) string, lifetime func() tim
 	})
 }
 
-// TestBearer: what is sent is what RFC 7628 and KIP-255 say, and of a refusal the settings are named, never the token.
+// TestBearer: the messages are those of RFC 7628 and KIP-255, and the error of a refusal names the settings, never the token.
 func TestBearer(t *testing.T) {
 	for name, c := range map[string]struct {
 		extensions map[string]string
@@ -136,7 +136,7 @@ func TestBearerCarriesNothingElse(t *testing.T) {
 	}
 }
 
-// ending is a connection that its broker ends with the first request after the token's end.
+// ending is a connection that its broker closes at the first request after the token has expired.
 type ending struct {
 	net.Conn
 	end time.Time
@@ -150,8 +150,8 @@ func (s *ending) Write(b []byte) (int, error) {
 	return s.Conn.Write(b)
 }
 
-// TestTokensEnd commits on while tokens of a minute end: sessions are renewed before. Where no token is to be had until they have
-// ended, in the middle of a transaction, nothing is lost and nothing there twice.
+// TestTokensEnd commits while tokens of a minute expire: logins are renewed before. If there is no new token until they have expired, in
+// the middle of a transaction, nothing is lost and nothing is published twice.
 func TestTokensEnd(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		tokens := &issuer{life: time.Minute}

@@ -15,19 +15,19 @@ const (
 	// metadataTTL bounds how long a moved partition leader goes unnoticed (kafka-go has no forced refresh), how often an
 	// idle worker asks for metadata, and how long a broker may take to answer that.
 	metadataTTL = 5 * time.Second
-	// idleTimeout is well below the ten minutes after which brokers hang up on an idle connection.
+	// idleTimeout is well below the ten minutes after which brokers close an idle connection.
 	idleTimeout = 30 * time.Second
 	dialTimeout = 5 * time.Second
 
 	firstPause = 10 * time.Millisecond
-	// longestPause is short against a transaction timeout and long against what a restarting broker can be bothered with.
+	// longestPause is short compared with a transaction timeout, and long enough to spare a broker that restarts.
 	longestPause = time.Second
-	// quietFor is how long an operation is tried again before the log says so: a commit meets CONCURRENT_TRANSACTIONS
-	// about once, and that is no news.
+	// quietFor is how long an operation is retried before that is logged: a commit gets CONCURRENT_TRANSACTIONS about once, which is
+	// normal.
 	quietFor = 2 * time.Second
 )
 
-// cluster is the way to the brokers: one kafka-go transport that knows the given topics, and the loop that tries again.
+// cluster is a client of the brokers: one kafka-go transport, which knows the given topics, and the loop that retries.
 type cluster struct {
 	client    *kafka.Client
 	transport *kafka.Transport
@@ -35,44 +35,44 @@ type cluster struct {
 	life      context.Context
 	end       context.CancelCauseFunc
 	timeout   time.Duration
-	trouble   trouble
+	outage    outage
 }
 
-// trouble makes one log line of the way into an outage and one of the way out, however many operations wait.
-type trouble struct {
+// outage logs the beginning and the end of an outage once, however many operations wait.
+type outage struct {
 	log zerolog.Logger
 
 	mu      sync.Mutex
 	waiting int // operations that have been trying for longer than quietFor
-	told    bool
+	logged  bool
 	since   time.Time
 }
 
-func (t *trouble) enter(e *Error, since time.Time) {
+func (t *outage) enter(e *Error, since time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.waiting++; t.told {
+	if t.waiting++; t.logged {
 		return
 	}
-	t.told, t.since = true, since
+	t.logged, t.since = true, since
 	t.log.Warn().Err(e).Str("category", string(e.Category)).Msg("kafka: trying again")
 }
 
-// leave ends the trouble when something worked and nobody waits any longer. An operation that gave up leaves it as it is.
-func (t *trouble) leave(waited, worked bool) {
+// leave ends the outage when an operation succeeded and none waits any longer. One that gave up does not end it.
+func (t *outage) leave(waited, worked bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if waited {
 		t.waiting--
 	}
-	if t.told && worked && t.waiting == 0 {
-		t.told = false
+	if t.logged && worked && t.waiting == 0 {
+		t.logged = false
 		t.log.Info().Dur("after", time.Since(t.since)).Msg("kafka answers again")
 	}
 }
 
-// connect opens nothing yet: connections are made on demand. The transport asks the brokers about topics only, not about
-// everything the cluster has, which on a shared cluster is megabytes every second; nil topics means all of them.
+// connect returns a cluster; connections are opened on demand. The transport asks for the metadata of these topics only: that of a
+// whole shared cluster can be megabytes every second. nil means all topics.
 func connect(to Cluster, topics []string) *cluster {
 	dial := to.Dial
 	if dial == nil {
@@ -87,7 +87,7 @@ func connect(to Cluster, topics []string) *cluster {
 		IdleTimeout:    idleTimeout,
 		MetadataTTL:    metadataTTL,
 		MetadataTopics: topics,
-		Context:        life, // or a request that comes late would set its goroutines going again
+		Context:        life, // or a late request would start its goroutines again
 	}
 	c := &cluster{
 		client:    &kafka.Client{Addr: kafka.TCP(to.Brokers...), Timeout: to.Timeout, Transport: t},
@@ -96,42 +96,42 @@ func connect(to Cluster, topics []string) *cluster {
 		life:      life,
 		end:       end,
 		timeout:   to.Timeout,
-		trouble:   trouble{log: to.Log},
+		outage:    outage{log: to.Log},
 	}
 	if to.TLS != nil || to.SASL != nil {
-		go c.renew()
+		go c.renewConnections()
 	}
 	return c
 }
 
-// close ends every connection at once, those with a request under way too.
+// close closes every connection at once, also those with a request under way.
 func (c *cluster) close() {
 	c.end(errClosed)
 	c.transport.CloseIdleConnections()
 	c.sockets.close()
 }
 
-// attempts calls try until it succeeds, fails for good, ctx ends or the cluster is closed; what then comes back is an *Error with what as its
-// Op. Each attempt has the request timeout.
-func (c *cluster) attempts(ctx context.Context, what string, try func(context.Context) error) error {
-	return c.attemptsQuietly(ctx, quietFor, what, try)
+// retry calls try until it succeeds or returns an error that is not retriable, ctx ends or the cluster is closed. Its error is an
+// *Error whose Op is what. Each attempt has the request timeout.
+func (c *cluster) retry(ctx context.Context, what string, try func(context.Context) error) error {
+	return c.retryQuietly(ctx, quietFor, what, try)
 }
 
-// attemptsQuietly is attempts that the log does not tell of for so long.
-func (c *cluster) attemptsQuietly(ctx context.Context, quiet time.Duration, what string, try func(context.Context) error) (err error) {
+// retryQuietly is retry, logged only after it has lasted for longer than quiet.
+func (c *cluster) retryQuietly(ctx context.Context, quiet time.Duration, what string, try func(context.Context) error) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(c.life, func() { cancel(errClosed) })()
 	started := time.Now()
 	waits := false
-	defer func() { c.trouble.leave(waits, err == nil) }()
+	defer func() { c.outage.leave(waits, err == nil) }()
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := c.once(ctx, try)
 		if err == nil {
 			return nil
 		}
 		fail := failure(what, err)
-		if over(ctx) {
+		if hasEnded(ctx) {
 			return fail.endedBy(ctx)
 		}
 		if !fail.retriable {
@@ -139,7 +139,7 @@ func (c *cluster) attemptsQuietly(ctx context.Context, quiet time.Duration, what
 		}
 		if !waits && time.Since(started) >= quiet {
 			waits = true
-			c.trouble.enter(fail, started)
+			c.outage.enter(fail, started)
 		}
 		if !sleep(ctx, jitter(pause)) {
 			return fail.endedBy(ctx)
@@ -147,8 +147,8 @@ func (c *cluster) attemptsQuietly(ctx context.Context, quiet time.Duration, what
 	}
 }
 
-// over reports whether ctx has ended. Of a deadline a connection may know a moment earlier: what it says then is not a trouble.
-func over(ctx context.Context) bool {
+// hasEnded reports whether ctx has ended. A connection may report the deadline a moment before ctx does: hasEnded waits for that moment.
+func hasEnded(ctx context.Context) bool {
 	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
 		<-ctx.Done()
 	}
@@ -161,7 +161,7 @@ func (c *cluster) once(ctx context.Context, try func(context.Context) error) err
 	return try(ctx)
 }
 
-// jitter keeps workers that lost the same broker from coming back in step.
+// jitter keeps workers that lost the same broker from retrying at the same instants.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2) }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -17,45 +17,44 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// inFlight bounds the requests, and so the connections (kafka-go puts one request on one), that a commit has open.
+// inFlight bounds the requests that a commit has under way, and so its connections: kafka-go sends one request at a time on each.
 const inFlight = 8
 
-// Commit publishes records, and the last records that closing makes of them, in one transaction. closing is called once,
-// when records are written and not yet committed, with the last offset of each partition written to, named
-// "{topic}-{partition}"; it may be nil, and it may return nothing. A partition gets its records in their order.
+// Commit publishes records, and then those that closing returns, in one transaction. closing is called once, when records are
+// written and not yet committed, with the last offset in each partition written to, by [PartitionName]; it may be nil, and it may
+// return no records. Records of one partition keep their order.
 //
-// nil means committed and durable. Any error means that the outcome is unknown or that nothing was committed: Acquire
-// and recover before the next Commit. errors.Is(err, ErrFenced): another worker took over. A *RefusedError in it names
-// records that would be refused again; errors of closing come back as they are. A commit of no records at all asks
-// nothing of the brokers.
+// nil means committed and durable. Any error means that the outcome is unknown or that nothing was committed: Acquire and recover
+// before the next Commit. If errors.Is(err, ErrFenced), another worker took over. A *RefusedError names records that would be refused
+// again; errors of closing are returned as they are. A commit without any records sends no request.
 func (p *Producer) Commit(ctx context.Context, records []Record, closing func(ends map[string]int64) ([]Record, error)) error {
 	ends, err := p.transact(ctx, func(ctx context.Context, t *transaction) error { return t.run(ctx, records, closing) })
 	if err == nil {
-		p.written = ends
+		p.lastWritten = ends
 	}
 	return err
 }
 
-// LastWritten is the offset of the last record that the last Commit wrote to the partition; -1 where it wrote none.
+// LastWritten returns the offset of the last record that the last Commit wrote to the partition; -1 if it wrote none.
 func (p *Producer) LastWritten(topic string, id int) int64 {
-	if end, ok := p.written[PartitionName(topic, id)]; ok {
+	if end, ok := p.lastWritten[PartitionName(topic, id)]; ok {
 		return end
 	}
 	return -1
 }
 
-// transact does one transaction in the present epoch and returns where each partition written to ends.
+// transact does one transaction in the present epoch and returns the last offset in each partition written to.
 func (p *Producer) transact(ctx context.Context, do func(context.Context, *transaction) error) (map[string]int64, error) {
 	s := p.session
 	if s == nil {
 		return nil, ErrNotAcquired
 	}
-	p.session = nil // whatever goes wrong from here on, this epoch is over
+	p.session = nil // any error from here on ends this epoch
 	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.TransactionTimeout*3/4, errTransactionTime)
 	defer cancel()
-	if s.doubtful {
+	if s.requestPending {
 		var err error
-		if s, err = p.renew(ctx, s); err != nil {
+		if s, err = p.renewEpoch(ctx, s); err != nil {
 			return nil, err
 		}
 	}
@@ -92,7 +91,7 @@ func (t *transaction) run(ctx context.Context, records []Record, closing func(ma
 			return err
 		}
 		if err := t.publish(ctx, last); err != nil {
-			return unindexed(err)
+			return withoutIndexes(err)
 		}
 	}
 	if len(t.added) == 0 {
@@ -101,15 +100,16 @@ func (t *transaction) run(ctx context.Context, records []Record, closing func(ma
 	return t.end(ctx, true)
 }
 
-// unindexed removes indexes that would point into the wrong records.
-func unindexed(err error) error {
+// withoutIndexes removes the indexes of a RefusedError, which are not those of the records given to Commit.
+func withoutIndexes(err error) error {
 	if r, ok := errors.AsType[*RefusedError](err); ok {
 		r.Records = nil
 	}
 	return err
 }
 
-// explain tells a transaction that the broker gave up from one that another worker ended: both answer "fenced".
+// explain distinguishes a transaction that timed out on the broker from one that another worker ended: the broker answers "fenced" to
+// both.
 func (t *transaction) explain(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok && e.Category == Fenced && time.Since(t.began) >= t.producer.cfg.TransactionTimeout {
 		return &Error{Op: e.Op, Category: Timeout, Err: errTransactionTime}
@@ -136,17 +136,17 @@ func (t *transaction) publish(ctx context.Context, records []Record) error {
 	return group.Wait()
 }
 
-// pack gives the batches of each partition, in the order of their first record.
+// pack returns the batches of each partition, the partitions in the order of their first records.
 func (t *transaction) pack(ctx context.Context, records []Record) ([][]*batch, error) {
 	perPartition := map[partition][]int{}
 	var order []partition
-	counts := t.counts(ctx, records)
+	counts := t.currentPartitions(ctx, records)
 	for i, r := range records {
 		ids, ok := counts[r.Topic]
 		if !ok {
 			return nil, &Error{Op: "produce " + r.Topic, Category: Settings, Err: errors.New("the topic was not ensured")}
 		}
-		at := partition{r.Topic, choose(r.partitionKey(), ids)}
+		at := partition{r.Topic, partitionFor(r.partitionKey(), ids)}
 		if perPartition[at] == nil {
 			order = append(order, at)
 		}
@@ -168,24 +168,23 @@ func (t *transaction) pack(ctx context.Context, records []Record) ([][]*batch, e
 	return out, nil
 }
 
-// stamp numbers the batches of one partition. The numbers are used up even if the batches are not sent: after an error
-// the epoch ends anyhow.
+// stamp numbers the batches of one partition. The numbers are used up even if the batches are not sent: any error ends the epoch.
 func (t *transaction) stamp(batches []*batch) {
 	for _, b := range batches {
 		next := t.session.sequence[b.partition]
 		b.stamp(int64(t.session.producerID), int16(t.session.epoch), next)
-		t.session.sequence[b.partition] = advance(next, b.count)
+		t.session.sequence[b.partition] = addSequence(next, b.count)
 	}
 }
 
-// advance wraps from the largest number to zero, as the broker expects it.
-func advance(sequence int32, n int) int32 {
+// addSequence returns the sequence number n records later; it wraps from the largest to zero, as the broker expects.
+func addSequence(sequence int32, n int) int32 {
 	return int32((int64(sequence) + int64(n)) % (math.MaxInt32 + 1))
 }
 
-// counts gives the partitions of each topic as they are now: someone may have added some since EnsureTopics, and every
-// other producer of the cluster would use them.
-func (t *transaction) counts(ctx context.Context, records []Record) map[string][]int {
+// currentPartitions returns the partitions that each topic has now: some may have been added since EnsureTopics, and every other
+// producer of the cluster would use them.
+func (t *transaction) currentPartitions(ctx context.Context, records []Record) map[string][]int {
 	counts := map[string][]int{}
 	for _, r := range records {
 		if limits, ok := t.producer.topics[r.Topic]; ok {
@@ -196,24 +195,24 @@ func (t *transaction) counts(ctx context.Context, records []Record) map[string][
 	for name := range counts {
 		topics = append(topics, Topic{Name: name})
 	}
-	found, err := t.cluster.metadata(ctx, topics) // from kafka-go's memory
+	found, err := t.cluster.metadata(ctx, topics) // from kafka-go's cache
 	if err != nil {
 		return counts
 	}
 	for name, ids := range counts {
 		if n := len(found[name].Partitions); n > len(ids) {
 			limits := t.producer.topics[name]
-			limits.partitions = upTo(n)
+			limits.partitions = partitionIDs(n)
 			t.producer.topics[name], counts[name] = limits, limits.partitions
 		}
 	}
 	return counts
 }
 
-// PartitionName is `{topic}-{partition}`, the name that Commit gives an end under.
+// PartitionName returns `{topic}-{partition}`.
 func PartitionName(topic string, id int) string { return topic + "-" + strconv.Itoa(id) }
 
-// String is the PartitionName.
+// String returns the PartitionName.
 func (p partition) String() string { return PartitionName(p.topic, p.id) }
 
 func (t *transaction) addPartitions(ctx context.Context, batches [][]*batch) error {
@@ -227,7 +226,7 @@ func (t *transaction) addPartitions(ctx context.Context, batches [][]*batch) err
 	if len(topics) == 0 {
 		return nil
 	}
-	return t.cluster.attempts(ctx, "begin transaction", func(ctx context.Context) error {
+	return t.cluster.retry(ctx, "begin transaction", func(ctx context.Context) error {
 		res, err := t.cluster.client.AddPartitionsToTxn(ctx, &kafka.AddPartitionsToTxnRequest{
 			TransactionalID: t.producer.cfg.TransactionalID,
 			ProducerID:      t.session.producerID,
@@ -235,18 +234,19 @@ func (t *transaction) addPartitions(ctx context.Context, batches [][]*batch) err
 			Topics:          topics,
 		})
 		if err != nil {
-			t.session.doubtful = true
+			t.session.requestPending = true
 			return err
 		}
-		return t.notAdded(res)
+		return t.addPartitionsError(res)
 	})
 }
 
-// operationNotAttempted stands beside every partition when another one of the request is the culprit. kafka-go has
-// another name for 55.
+// operationNotAttempted is the error of the other partitions of a request when one of them fails. kafka-go has another name for
+// code 55.
 const operationNotAttempted = kafka.BrokerAuthorizationFailed
 
-func (t *transaction) notAdded(res *kafka.AddPartitionsToTxnResponse) error {
+// addPartitionsError returns the error of the partition that failed; nil if none did.
+func (t *transaction) addPartitionsError(res *kafka.AddPartitionsToTxnResponse) error {
 	var first error
 	for topic, partitions := range res.Topics {
 		for _, p := range partitions {
@@ -254,20 +254,19 @@ func (t *transaction) notAdded(res *kafka.AddPartitionsToTxnResponse) error {
 				continue
 			}
 			if first == nil || errors.Is(first, operationNotAttempted) {
-				first = t.lacking(fmt.Errorf("%s: %w", PartitionName(topic, p.Partition), p.Error), topic)
+				first = t.withPermission(fmt.Errorf("%s: %w", PartitionName(topic, p.Partition), p.Error), topic)
 			}
 		}
 	}
 	return first
 }
 
-// lacking names the permission that the transaction lacks, where err says that it lacks one.
-func (t *transaction) lacking(err error, topic string) error {
+// withPermission adds the permission that the transaction lacks, if err is about one.
+func (t *transaction) withPermission(err error, topic string) error {
 	return t.cluster.onTransactionalID(t.cluster.onTopic(err, topic, "Write"), t.producer.cfg.TransactionalID)
 }
 
-// produceAll sends the batches of one partition one after the other: they travel on different connections and would
-// arrive in any order.
+// produceAll sends the batches of one partition one after the other: kafka-go would send them on different connections, in any order.
 func (t *transaction) produceAll(ctx context.Context, batches []*batch) error {
 	for _, b := range batches {
 		if err := t.produce(ctx, b); err != nil {
@@ -278,7 +277,7 @@ func (t *transaction) produceAll(ctx context.Context, batches []*batch) error {
 }
 
 func (t *transaction) produce(ctx context.Context, b *batch) error {
-	return t.cluster.attempts(ctx, "produce "+b.partition.String(), func(ctx context.Context) error {
+	return t.cluster.retry(ctx, "produce "+b.partition.String(), func(ctx context.Context) error {
 		res, err := t.cluster.client.RawProduce(ctx, &kafka.RawProduceRequest{
 			Topic:           b.partition.topic,
 			Partition:       b.partition.id,
@@ -290,7 +289,7 @@ func (t *transaction) produce(ctx context.Context, b *batch) error {
 			return err
 		}
 		if res.Error != nil {
-			return t.lacking(b.refusal(res), b.partition.topic)
+			return t.withPermission(b.refusedRecords(res), b.partition.topic)
 		}
 		if res.BaseOffset < 0 {
 			return &Error{Op: "produce " + b.partition.String(), Category: Unexpected, Err: errors.New("the broker gave no offset")}
@@ -302,9 +301,9 @@ func (t *transaction) produce(ctx context.Context, b *batch) error {
 	})
 }
 
-// refusal names the records where the answer is about records, as narrowly as the broker does.
-func (b *batch) refusal(res *kafka.ProduceResponse) error {
-	if judge(res.Error).category != Refused {
+// refusedRecords returns a RefusedError where the broker refuses records, with those that it names, else those of the whole batch.
+func (b *batch) refusedRecords(res *kafka.ProduceResponse) error {
+	if classify(res.Error).category != Refused {
 		return res.Error
 	}
 	records := b.records
@@ -320,15 +319,15 @@ func (b *batch) refusal(res *kafka.ProduceResponse) error {
 	return &RefusedError{Topic: b.partition.topic, Partition: b.partition.id, Records: records, Err: res.Error}
 }
 
-// end commits or aborts: it asks until it has an answer. Asking again is safe while the only answers were "not now" and
-// silence: a transaction that has ended so already answers the same again, and nobody but a new epoch can have aborted it.
-// After silence the request may still be under way, and the epoch is not used again.
+// end commits or aborts, and retries until it has an answer. That is safe as long as every answer was retriable or was lost: a
+// transaction that has ended this way already gets the same answer again, and only a new epoch can have aborted it. After an answer
+// that was lost the request may still be under way, and the epoch is not used again.
 func (t *transaction) end(ctx context.Context, commit bool) error {
 	what := "commit transaction"
 	if !commit {
 		what = "abort transaction"
 	}
-	return t.cluster.attempts(ctx, what, func(ctx context.Context) error {
+	return t.cluster.retry(ctx, what, func(ctx context.Context) error {
 		res, err := t.cluster.client.EndTxn(ctx, &kafka.EndTxnRequest{
 			TransactionalID: t.producer.cfg.TransactionalID,
 			ProducerID:      t.session.producerID,
@@ -336,7 +335,7 @@ func (t *transaction) end(ctx context.Context, commit bool) error {
 			Committed:       commit,
 		})
 		if err != nil {
-			t.session.doubtful = true
+			t.session.requestPending = true
 			return err
 		}
 		return t.cluster.onTransactionalID(res.Error, t.producer.cfg.TransactionalID)

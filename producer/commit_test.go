@@ -171,7 +171,7 @@ func TestRefusedRecordsAreNamed(t *testing.T) {
 		records := rows(voice, "secret", 60)
 		var want []int
 		for i, r := range records {
-			if choose(r.Key, upTo(6)) == 2 {
+			if partitionFor(r.Key, partitionIDs(6)) == 2 {
 				want = append(want, i)
 			}
 		}

@@ -13,12 +13,12 @@ import (
 // abortMarker is the type of the control record that ends an aborted transaction.
 const abortMarker = 0
 
-// aborted knows, while the batches of one fetch go by, which producers are inside a transaction that was aborted. The
-// broker lists the aborted transactions that overlap the answer, each with its producer and its first offset; a
-// transaction ends at its control marker. This is how the Java consumer filters.
+// aborted keeps track, batch by batch of one answer, of the producers that are inside an aborted transaction. The broker lists the
+// aborted transactions that overlap the answer, each with its producer and its first offset; a transaction ends at its control
+// marker. The Java consumer filters in the same way.
 type aborted struct {
-	ahead []fetch.ResponseTransaction // by first offset, those not yet reached
-	open  map[int64]bool              // producer ids
+	ahead []fetch.ResponseTransaction // those that begin later, by first offset
+	open  map[int64]bool              // by producer id
 }
 
 func newAborted(list []fetch.ResponseTransaction) *aborted {
@@ -27,17 +27,18 @@ func newAborted(list []fetch.ResponseTransaction) *aborted {
 	return &aborted{ahead: list, open: map[int64]bool{}}
 }
 
-// reach says that a batch with this base offset comes next. Transactions begin with a batch, never inside one.
-func (a *aborted) reach(base int64) {
+// advanceTo opens the transactions that begin at or before the base offset of the next batch. They begin with a batch, never inside
+// one.
+func (a *aborted) advanceTo(base int64) {
 	for len(a.ahead) > 0 && a.ahead[0].FirstOffset <= base {
 		a.open[a.ahead[0].ProducerID] = true
 		a.ahead = a.ahead[1:]
 	}
 }
 
-// committed gives visit the committed records from offset on, out of the answer for one partition, and returns the
-// offset to go on from. It stays at offset when the answer has no batch; when it has batches but nothing at or after
-// offset, which compaction leaves behind, it steps over one.
+// committed calls visit with the committed records from offset on in the answer for one partition, and returns the offset to fetch
+// next. That is offset if the answer has no batch, and offset+1 if its batches have no record at or after offset, which compaction can
+// leave behind.
 func committed(topic string, part *fetch.ResponsePartition, offset int64, visit func(Message) error) (int64, error) {
 	next := offset
 	batches := batchesOf(part.RecordSet)
@@ -78,7 +79,7 @@ func batchesOf(set protocol.RecordSet) []protocol.RecordReader {
 	}
 }
 
-// batch gives each record of b, and whether a read_committed consumer sees it; it returns the offset after the last.
+// batch calls each with every record of b and whether a read_committed consumer sees it, and returns the offset after the last.
 func (a *aborted) batch(b protocol.RecordReader, each func(*protocol.Record, bool) error) (int64, error) {
 	switch b := b.(type) {
 	case *rawBatch:
@@ -88,11 +89,11 @@ func (a *aborted) batch(b protocol.RecordReader, each func(*protocol.Record, boo
 		}
 		return a.batch(plain, each)
 	case *protocol.ControlBatch:
-		a.reach(b.BaseOffset)
+		a.advanceTo(b.BaseOffset)
 		after, err := eachRecord(b.Records, func(r *protocol.Record) error { return a.marker(b.ProducerID, r) })
 		return max(after, b.BaseOffset+1), err
 	case *protocol.RecordBatch:
-		a.reach(b.BaseOffset)
+		a.advanceTo(b.BaseOffset)
 		visible := !b.Attributes.Transactional() || !a.open[b.ProducerID]
 		after, err := eachRecord(b.Records, func(r *protocol.Record) error { return each(r, visible) })
 		return max(after, b.BaseOffset+1), err
@@ -102,11 +103,11 @@ func (a *aborted) batch(b protocol.RecordReader, each func(*protocol.Record, boo
 }
 
 func (a *aborted) marker(producerID int64, r *protocol.Record) error {
-	key, err := take(r.Key)
+	key, err := readAndClose(r.Key)
 	if err != nil {
 		return err
 	}
-	if _, err := take(r.Value); err != nil {
+	if _, err := readAndClose(r.Value); err != nil {
 		return err
 	}
 	if len(key) >= 4 && key[2] == 0 && key[3] == abortMarker {
@@ -134,10 +135,10 @@ func eachRecord(records protocol.RecordReader, f func(*protocol.Record) error) (
 func message(topic string, partition int, r *protocol.Record) (Message, error) {
 	m := Message{Topic: topic, Partition: partition, Offset: r.Offset, Time: r.Time.UTC()}
 	var err error
-	if m.Key, err = take(r.Key); err != nil {
+	if m.Key, err = readAndClose(r.Key); err != nil {
 		return m, err
 	}
-	if m.Value, err = take(r.Value); err != nil {
+	if m.Value, err = readAndClose(r.Value); err != nil {
 		return m, err
 	}
 	if len(r.Headers) > 0 {
@@ -149,8 +150,8 @@ func message(topic string, partition int, r *protocol.Record) (Message, error) {
 	return m, nil
 }
 
-// take copies b out of kafka-go's pooled pages and gives the pages back.
-func take(b protocol.Bytes) ([]byte, error) {
+// readAndClose copies b out of kafka-go's pooled pages and returns the pages to the pool.
+func readAndClose(b protocol.Bytes) ([]byte, error) {
 	if b == nil {
 		return nil, nil
 	}

@@ -10,29 +10,28 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// Compressor builds batches with kafka-go and compresses their records. Producers may share one: what it needs room for is several
-// MiB, and it is hardly ever busy.
+// Compressor builds batches with kafka-go and compresses their records. Producers may share one: it holds several MiB and is idle
+// most of the time.
 //
-// It compresses itself, though kafka-go could do that too: its zstd is not made for a small worker. Each of its encoders has room
-// for 16 MiB of history, though hardly a batch is longer than one, and the garbage collector takes them away again and again. It
-// also compresses in pieces of a few bytes.
+// kafka-go could compress too, but not well in a small process: each of its zstd encoders has a window of 16 MiB, though few batches
+// are larger than 1 MiB, the garbage collector frees them again and again, and it compresses in writes of a few bytes.
 type Compressor struct {
 	mu    sync.Mutex
 	zstd  *zstd.Encoder
 	plain bytes.Buffer // a batch as kafka-go built it
 }
 
-// usualBatch is what a topic takes unless it is told otherwise.
+// usualBatch is about the size of the largest batch that a topic takes by default.
 const usualBatch = 1 << 20
 
-// NewCompressor returns one that is as small as the usual batch allows.
+// NewCompressor returns a Compressor with a window of one usual batch.
 func NewCompressor() (*Compressor, error) {
-	// No checksum: Kafka has its own over the batch.
+	// No checksum: a record batch has its own.
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(usualBatch), zstd.WithEncoderCRC(false))
 	return &Compressor{zstd: encoder}, err
 }
 
-// batch builds one, with its length before it. Its checksum is left to stamp.
+// batch returns a record batch, with its length before it. The checksum is left to batch.stamp.
 func (c *Compressor) batch(records []protocol.Record, codec kafka.Compression) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,7 +54,7 @@ func (c *Compressor) batch(records []protocol.Record, codec kafka.Compression) (
 	return out, nil
 }
 
-// compress appends.
+// compress appends body, compressed, to out.
 func (c *Compressor) compress(out, body []byte, codec kafka.Compression) ([]byte, error) {
 	switch codec {
 	case 0:

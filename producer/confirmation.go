@@ -6,48 +6,48 @@ import (
 	"time"
 )
 
-// confirm notes that the coordinator has answered a heartbeat that went out then, and knows of no rebalance since this
-// generation: until a silence later, it drops no member that has been heard.
+// confirm notes that the coordinator answered a heartbeat that was sent at asked without announcing a rebalance: it does not drop this
+// member within the session timeout from then.
 func (m *Member) confirm(asked time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.trouble, m.current = nil, later(m.current, asked)
-	m.confirmedAt(asked)
+	m.joinErr, m.currentAt = nil, latest(m.currentAt, asked)
+	m.setConfirmed(asked)
 }
 
-// prolong notes that the coordinator has answered a heartbeat that went out then, and was about to rebalance: nothing was
-// assigned to others until then. A member whose join does not arrive it drops a silence and the grace after it began to wait for
-// joins, and that was after the last heartbeat that confirmed.
+// prolong notes that the coordinator answered a heartbeat that was sent at asked with a rebalance in progress: until then nothing was
+// assigned to others. A member whose join does not arrive is dropped the session timeout and the grace after the rebalance began, which
+// was after the last heartbeat that confirmed.
 func (m *Member) prolong(asked time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if asked.Sub(m.current) <= grace(m.silence()) {
-		m.confirmedAt(asked)
+	if asked.Sub(m.currentAt) <= rebalanceGrace(m.sessionTimeout()) {
+		m.setConfirmed(asked)
 	}
 }
 
-func (m *Member) confirmedAt(asked time.Time) {
-	m.confirmed = later(m.confirmed, asked)
-	left := m.silence() - time.Since(m.confirmed)
-	if m.expiry == nil {
-		m.expiry = time.AfterFunc(left, m.expire)
+func (m *Member) setConfirmed(asked time.Time) {
+	m.confirmedAt = latest(m.confirmedAt, asked)
+	left := m.sessionTimeout() - time.Since(m.confirmedAt)
+	if m.expiryTimer == nil {
+		m.expiryTimer = time.AfterFunc(left, m.expire)
 	} else {
-		m.expiry.Reset(left)
+		m.expiryTimer.Reset(left)
 	}
 }
 
-func later(a, b time.Time) time.Time {
+func latest(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}
 	return b
 }
 
-// expire ends the leases that the brokers have not confirmed for too long.
+// expire ends the leases, unless the brokers have confirmed them within the session timeout.
 func (m *Member) expire() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.fresh() {
+	if m.isConfirmed() {
 		return
 	}
 	for _, l := range m.leases {
@@ -55,7 +55,7 @@ func (m *Member) expire() {
 	}
 }
 
-// expired reports whether there is a lease that has ended, though the last assignment was to hold it.
+// expired reports whether any lease has ended although the last assignment was to hold it.
 func (m *Member) expired() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -67,20 +67,20 @@ func (m *Member) expired() bool {
 	return false
 }
 
-// errUnconfirmed is the cause of the end of a tenure that was not lost to another.
+// errUnconfirmed is the cause of the end of a tenure that no other worker has taken.
 var errUnconfirmed = errors.New("the brokers did not confirm the lease in time")
 
 func (m *Member) unconfirmed() error {
 	op := "hold the leases of group " + m.Group
-	if m.trouble == nil {
+	if m.joinErr == nil {
 		return &Error{Op: op, Category: Timeout, Err: errUnconfirmed, Hint: hintBrokers}
 	}
-	e := failure(op, m.trouble)
+	e := failure(op, m.joinErr)
 	return &Error{Op: e.Op, Category: e.Category, Err: fmt.Errorf("%w: %w", errUnconfirmed, e.Err), Hint: e.Hint}
 }
 
-// lose ends all leases: others hold them, or may.
-func (m *Member) lose() {
+// loseLeases ends all leases: other workers hold them, or may.
+func (m *Member) loseLeases() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range m.leases {

@@ -9,48 +9,48 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// ErrFenced says that another worker took over the transactional id. Whoever meets it must not take the id back by
-// itself, or two workers would fence each other for ever.
+// ErrFenced means that another worker took over the transactional id. A worker that gets it must not take the id back of its own
+// accord, or two workers would fence each other for ever.
 var ErrFenced = errors.New("another worker took over the transactional id")
 
-// ErrNotAcquired says that Commit was called before Acquire, or again after an error without a new Acquire.
+// ErrNotAcquired means that Commit was called before Acquire, or again after an error without a new Acquire.
 var ErrNotAcquired = errors.New("no producer epoch: Acquire first")
 
 var errTransactionTime = errors.New("the transaction took too long")
 
-// Category names the kind of an error for a metric; the set is bounded.
+// Category is the kind of an Error, used as the label of a metric; the set is bounded.
 type Category string
 
 // The categories of an Error.
 const (
 	Fenced      Category = "fenced"      // another worker took over
-	Coordinator Category = "coordinator" // the transaction coordinator is busy, loading or moving
-	Leader      Category = "leader"      // a partition has no leader, or it is moving, or too few replicas
-	Connection  Category = "connection"  // no broker reachable, or the connection was lost
-	Protocol    Category = "protocol"    // what answers is not a broker
-	Encryption  Category = "tls"         // TLS with a broker does not come about
+	Coordinator Category = "coordinator" // a coordinator is busy, loading or moving
+	Leader      Category = "leader"      // a partition has no leader, or the leader moves, or too few replicas are in sync
+	Connection  Category = "connection"  // no broker is reachable, or the connection was lost
+	Protocol    Category = "protocol"    // the other side is not a broker
+	Encryption  Category = "tls"         // the TLS handshake with a broker fails
 	Login       Category = "login"       // a broker refuses the login
 	Timeout     Category = "timeout"     // no answer in time
 	Canceled    Category = "canceled"    // the caller's context ended, or Close was called
-	Refused     Category = "refused"     // a record the broker will never take, see RefusedError
+	Refused     Category = "refused"     // a record that the broker will never take, see RefusedError
 	Denied      Category = "denied"      // an ACL is missing
 	Settings    Category = "settings"    // a topic or a setting is wrong
 	Lost        Category = "lost"        // the broker no longer knows this producer or its transaction
-	Excluded    Category = "excluded"    // the group goes on without this worker, or elects anew
+	Excluded    Category = "excluded"    // this member is not in the group's generation, or the group rebalances
 	Unexpected  Category = "unexpected"  // anything else
 )
 
-// Error is every error of this package but the plain ones named above. It never holds keys or values of records.
+// Error is the type of all errors of this package except ErrFenced and its like. It never holds keys or values of records.
 type Error struct {
-	Op       string   // what was being done, for instance `produce conversations.voice-3`
+	Op       string   // what was being done, for example `produce conversations.voice-3`
 	Category Category // for metrics
 	Hint     string   // what the operator can do, or ""
-	Err      error    // a kafka.Error where a broker answered
+	Err      error    // wraps a kafka.Error where a broker answered
 
 	retriable bool
 }
 
-// Error is the operation, the cause and the hint.
+// Error returns the operation, the cause and the hint.
 func (e *Error) Error() string {
 	if e.Hint == "" {
 		return e.Op + ": " + e.Err.Error()
@@ -58,10 +58,10 @@ func (e *Error) Error() string {
 	return e.Op + ": " + e.Err.Error() + " (" + e.Hint + ")"
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// endedBy keeps the last error and says why nobody tried again.
+// endedBy adds why the operation is not tried again.
 func (e *Error) endedBy(ctx context.Context) *Error {
 	cause := context.Cause(ctx)
 	if errors.Is(e.Err, context.Canceled) || errors.Is(e.Err, context.DeadlineExceeded) {
@@ -75,31 +75,31 @@ func (e *Error) endedBy(ctx context.Context) *Error {
 	return e
 }
 
-// RefusedError names records that a broker refuses whenever they come: too large, or a time or form it does not take.
-// The transaction is lost, the records are not: find the one, put it aside, and commit the others.
+// RefusedError names records that a broker refuses however often they are sent: too large, or with a timestamp or in a form that it
+// does not take. The transaction is aborted; the caller can find the one record, put it aside, and commit the others.
 type RefusedError struct {
 	Topic     string
 	Partition int
-	// Records are indexes into the records given to Commit, ascending: one of them at least is to blame. Empty when the
-	// record came from closing.
+	// Records are indexes into the records given to Commit, ascending: at least one of them is refused. It is empty for a
+	// record from closing.
 	Records []int
 	Err     error // a kafka.Error: 10, 18, 32 or 87
 }
 
-// Error names the place and the broker's words, never the record's.
+// Error returns the partition and the broker's error, and nothing of the record.
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%s refused one of %d records: %v", PartitionName(e.Topic, e.Partition), max(1, len(e.Records)), e.Err)
 }
 
-// Size tells that a record is larger than the topic takes.
+// Size reports whether a record is larger than the topic takes.
 func (e *RefusedError) Size() bool {
 	return errors.Is(e.Err, kafka.MessageSizeTooLarge) || errors.Is(e.Err, kafka.RecordListTooLarge)
 }
 
-// Time tells that the broker does not take a record's time.
+// Time reports whether the broker does not take a record's timestamp.
 func (e *RefusedError) Time() bool { return errors.Is(e.Err, kafka.InvalidTimestamp) }
 
-// Remedy is what the operator can do where no record can be put aside.
+// Remedy returns what the operator can do where no record can be put aside.
 func (e *RefusedError) Remedy() string {
 	switch {
 	case e.Size():
@@ -111,10 +111,11 @@ func (e *RefusedError) Remedy() string {
 	}
 }
 
-// Unwrap gives the broker's error.
+// Unwrap returns the broker's error.
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-type verdict struct {
+// class is how an error is treated.
+type class struct {
 	category  Category
 	retriable bool
 	hint      string
@@ -125,8 +126,8 @@ const (
 	hintLeader  = "check that the brokers are up and enough replicas are in sync"
 )
 
-// verdicts holds what a broker may answer. What is not in it is unexpected, and final.
-var verdicts = map[kafka.Error]verdict{
+// classes holds the error codes that a broker may answer with. Any other is Unexpected and is not retried.
+var classes = map[kafka.Error]class{
 	kafka.InvalidProducerEpoch:         {category: Fenced},
 	kafka.ProducerFenced:               {category: Fenced},
 	kafka.TransactionCoordinatorFenced: {category: Coordinator},
@@ -181,39 +182,39 @@ var verdicts = map[kafka.Error]verdict{
 	kafka.OutOfOrderSequenceNumber: {category: Lost},
 }
 
-// failure classifies err. An error it made before is kept as it is: the innermost operation says most.
+// failure returns err as an *Error of the operation. If it is one already, it is returned as it is: the innermost operation says most.
 func failure(op string, err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	v := judge(err)
+	v := classify(err)
 	if v.category == Fenced {
 		err = fmt.Errorf("%w: %w", ErrFenced, err)
 	}
 	return &Error{Op: op, Category: v.category, Hint: v.hint, Err: err, retriable: v.retriable}
 }
 
-func judge(err error) verdict {
+func classify(err error) class {
 	if peer, ok := errors.AsType[*peerError](err); ok {
-		return verdict{peer.category, true, peer.hint}
+		return class{peer.category, true, peer.hint}
 	}
 	if denied, ok := errors.AsType[*deniedError](err); ok {
-		return verdict{Denied, false, denied.hint()}
+		return class{Denied, false, denied.hint()}
 	}
 	if code, ok := errors.AsType[kafka.Error](err); ok {
-		if v, ok := verdicts[code]; ok {
+		if v, ok := classes[code]; ok {
 			return v
 		}
-		return verdict{category: Unexpected}
+		return class{category: Unexpected}
 	}
 	switch {
 	case errors.Is(err, protocol.ErrNoTopic), errors.Is(err, protocol.ErrNoPartition), errors.Is(err, protocol.ErrNoLeader):
-		return verdict{Leader, true, hintLeader}
+		return class{Leader, true, hintLeader}
 	case errors.Is(err, context.Canceled):
-		return verdict{Canceled, true, ""}
+		return class{Canceled, true, ""}
 	case errors.Is(err, context.DeadlineExceeded):
-		return verdict{Timeout, true, hintBrokers}
+		return class{Timeout, true, hintBrokers}
 	}
-	// What is left comes from dialling, reading and writing.
-	return verdict{Connection, true, hintBrokers}
+	// Anything else comes from dialling, reading and writing.
+	return class{Connection, true, hintBrokers}
 }

@@ -15,8 +15,8 @@ import (
 )
 
 // script is a worker's day in short: it publishes five rounds and ends when all are committed. After an error it does
-// what a worker does: acquire, recover, and go on after the last round that state knows of. It returns how many errors
-// came up to it.
+// what a worker does: acquire, recover, and go on after the last round in state. It returns how many errors Commit
+// and the others returned.
 func script(t *testing.T, p *Producer) (failures int, last error) {
 	t.Helper()
 	const rounds = 5
@@ -40,7 +40,7 @@ func script(t *testing.T, p *Producer) (failures int, last error) {
 	return failures, last
 }
 
-// recovered gives the number of the last committed round, or -1.
+// recovered returns the number of the last committed round, or -1.
 func recovered(t *testing.T, p *Producer) int {
 	t.Helper()
 	last := -1
@@ -57,7 +57,7 @@ func recovered(t *testing.T, p *Producer) int {
 	return last
 }
 
-// onlyOnce checks with the independent client that every row of every round is there once, in order.
+// onlyOnce checks with an independent client that every row of every round is in the topics once, in order.
 func (w *world) onlyOnce(rounds int) {
 	w.t.Helper()
 	want := map[string]int{}
@@ -106,7 +106,7 @@ func TestEveryRequestLostTwice(t *testing.T) {
 	}
 }
 
-// TestEveryRetriableAnswer gives each request the answers that mean "not now". REQUEST_TIMED_OUT and
+// TestEveryRetriableAnswer answers each request with the errors that are retriable. REQUEST_TIMED_OUT and
 // NOT_ENOUGH_REPLICAS_AFTER_APPEND come although the broker did the work.
 func TestEveryRetriableAnswer(t *testing.T) {
 	coordinator := []*kerr.Error{kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable, kerr.NotCoordinator, kerr.ConcurrentTransactions}
@@ -144,7 +144,7 @@ func TestEveryRetriableAnswer(t *testing.T) {
 	}
 }
 
-// TestEveryFinalAnswer gives each request answers after which nobody may go on in this epoch.
+// TestEveryFinalAnswer answers each request with errors that end the epoch.
 func TestEveryFinalAnswer(t *testing.T) {
 	table := []struct {
 		key      kmsg.Key

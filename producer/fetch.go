@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	// fetchBytes bounds the memory of one answer, as it is on the wire. One batch comes even if it is larger.
+	// fetchBytes bounds the size of one answer on the wire. A broker sends one batch even if it is larger.
 	fetchBytes    = 4 << 20
 	readCommitted = 1
 	readAll       = 0
 
-	// The broker's names for offsets it should look up.
+	// Timestamps with a meaning of their own in ListOffsets.
 	atEnd   = -1 // the high watermark; with readCommitted, the last stable offset
 	atStart = -2
 )
 
-// offset looks up where a partition begins or ends.
+// offset looks up an offset of a partition: atStart, atEnd, or the first one with that timestamp or a later one.
 func (c *cluster) offset(ctx context.Context, at partition, which int64, isolation int8) (found int64, err error) {
-	err = c.attempts(ctx, "look up offsets of "+at.String(), func(ctx context.Context) error {
+	err = c.retry(ctx, "look up offsets of "+at.String(), func(ctx context.Context) error {
 		found, err = c.askOffset(ctx, at, which, isolation)
 		return err
 	})
 	return found, err
 }
 
-// askOffset asks once.
+// askOffset is offset without retries.
 func (c *cluster) askOffset(ctx context.Context, at partition, which int64, isolation int8) (int64, error) {
 	res, err := c.transport.RoundTrip(ctx, c.client.Addr, &listoffsets.Request{
 		ReplicaID: -1, IsolationLevel: isolation,
@@ -48,11 +48,11 @@ func (c *cluster) askOffset(ctx context.Context, at partition, which int64, isol
 		return 0, errNoAnswer
 	}
 	p := topics[0].Partitions[0]
-	return p.Offset, c.onTopic(answered(p.ErrorCode), at.topic, "Read")
+	return p.Offset, c.onTopic(brokerError(p.ErrorCode), at.topic, "Read")
 }
 
-// StableLag is how many offsets of the partition lie between the last stable offset, where whoever reads committed stops, and
-// the high watermark: those from the beginning of the oldest open transaction on. It asks once, within Timeout, and may be
+// StableLag returns the number of offsets between the partition's last stable offset, where read_committed consumers stop, and its
+// high watermark: those from the beginning of the oldest open transaction on. It does not retry, takes at most Timeout, and may be
 // called at any time. The error is an *Error.
 func (p *Producer) StableLag(ctx context.Context, topic string, id int) (lag int64, err error) {
 	c, at := p.cluster.Load(), partition{topic, id}
@@ -61,7 +61,7 @@ func (p *Producer) StableLag(ctx context.Context, topic string, id int) (lag int
 		if err != nil {
 			return err
 		}
-		stable, err := c.askOffset(ctx, at, atEnd, readCommitted) // later: what was committed between is no lag
+		stable, err := c.askOffset(ctx, at, atEnd, readCommitted) // second, so that what is committed meanwhile does not count as lag
 		lag = max(0, high-stable)
 		return err
 	})
@@ -71,17 +71,17 @@ func (p *Producer) StableLag(ctx context.Context, topic string, id int) (lag int
 	return lag, nil
 }
 
-// errNoAnswer is an answer without the partition asked for; so answer brokers that throttle.
+// errNoAnswer is an answer without the partition asked for, as brokers send when they throttle.
 var errNoAnswer = fmt.Errorf("the answer lacks the partition: %w", kafka.ThrottlingQuotaExceeded)
 
-// position is where to go on reading a partition.
+// position is the offset of a partition to be read next.
 type position struct {
 	partition
 	offset int64
 }
 
-// fetch asks one broker, the leader of all the partitions given, for what comes next, read_committed; wait is how long the
-// broker may hold the request while there is nothing. Errors of single partitions are the caller's.
+// fetch sends one read_committed fetch to the leader of all the given partitions; wait is how long the broker may hold it while
+// there is nothing to return. The caller handles errors of single partitions.
 func (c *cluster) fetch(ctx context.Context, from []position, wait time.Duration) (*fetch.Response, error) {
 	req := &fetch.Request{
 		ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: fetchBytes,
@@ -105,22 +105,23 @@ func (c *cluster) fetch(ctx context.Context, from []position, wait time.Duration
 		return nil, err
 	}
 	answer := res.(*fetchResponse).plain()
-	if err := answered(answer.ErrorCode); err != nil {
+	if err := brokerError(answer.ErrorCode); err != nil {
 		return nil, err
 	}
 	return answer, nil
 }
 
-func answered(code int16) error {
+// brokerError returns the error of a code; nil for 0.
+func brokerError(code int16) error {
 	if code == 0 {
 		return nil
 	}
 	return kafka.Error(code)
 }
 
-// fetchOne asks until the partition's leader answers for it.
+// fetchOne is fetch of one partition, with retries.
 func (c *cluster) fetchOne(ctx context.Context, from position, wait time.Duration) (part *fetch.ResponsePartition, err error) {
-	err = c.attempts(ctx, "read "+from.String(), func(ctx context.Context) error {
+	err = c.retry(ctx, "read "+from.String(), func(ctx context.Context) error {
 		answer, err := c.fetch(ctx, []position{from}, wait)
 		if err != nil {
 			return err
@@ -129,7 +130,7 @@ func (c *cluster) fetchOne(ctx context.Context, from position, wait time.Duratio
 			return errNoAnswer
 		}
 		part = &answer.Topics[0].Partitions[0]
-		return c.onTopic(answered(part.ErrorCode), from.topic, "Read")
+		return c.onTopic(brokerError(part.ErrorCode), from.topic, "Read")
 	})
 	return part, err
 }

@@ -11,36 +11,36 @@ import (
 )
 
 const (
-	// largestFrame is far above any answer that is asked for: fetchBytes, or one batch that is larger, which the largest
-	// max.message.bytes in use bounds; and far below what text read as a length is, 512 MiB and more.
+	// largestFrame is far above any answer to our requests: fetchBytes, or one batch that is larger, up to the largest
+	// max.message.bytes in use; and far below what text is when it is read as a length, 512 MiB and more.
 	largestFrame = 64 << 20
-	// believed is how much memory is taken on the word of a peer, before the bytes have come.
-	believed = 1 << 20
-	// Of each frame, request and answer alike: its length without these four bytes. An answer goes on with the number of the
-	// request that it belongs to, which a request has behind its kind and version.
+	// firstAllocation is how much is allocated for an answer at most before its bytes arrive.
+	firstAllocation = 1 << 20
+	// Requests and answers begin with their length, without these four bytes. Then an answer has the correlation id of its
+	// request; a request has its api key and version before its correlation id.
 	lengthBytes   = 4
 	answerHeader  = lengthBytes + 4
 	requestHeader = lengthBytes + 8
 )
 
-// frames is a connection to what may not be a broker. kafka-go believes every length that it reads, and allocates by it: of
-// a peer that answers with text that is gigabytes. So nothing of an answer reaches kafka-go before all of it is there, it
-// belongs to the request that was made last, and is what such a request is answered with. There is one request at a time, and
-// kafka-go writes each from its length on.
+// frames is a connection to a peer that may not be a broker. kafka-go trusts every length that it reads and allocates that much:
+// gigabytes, if the peer answers with text. So kafka-go gets nothing of an answer before all of it has arrived, its correlation id is
+// that of the last request, and it decodes as an answer to that request. There is one request at a time, and kafka-go writes each from
+// its length on.
 type frames struct {
 	net.Conn
 	address string
 	answers int
-	hints   []string // what the end of the connection may mean, by the number of answers before it; "" and beyond: nothing
+	hints   []string // what it may mean if the peer closes the connection, by the number of answers before; "" where nothing
 
-	requestLeft int64        // of the request that is being written
-	request     uint32       // number of the last request
-	asked       kindOfAnswer // by the last request
+	requestLeft int64        // bytes left of the request that is being written
+	request     uint32       // correlation id of the last request
+	asked       kindOfAnswer // to the last request
 
-	answer []byte // checked and not yet read
+	answer []byte // the part of an answer that is checked and not yet read
 }
 
-// Write takes the number of each request on its way.
+// Write notes the correlation id, api key and version of each request.
 func (f *frames) Write(b []byte) (int, error) {
 	if f.requestLeft == 0 && len(b) >= requestHeader {
 		f.requestLeft = lengthBytes + int64(binary.BigEndian.Uint32(b))
@@ -52,7 +52,7 @@ func (f *frames) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Read reads no further than to the end of an answer.
+// Read does not read beyond the end of an answer.
 func (f *frames) Read(b []byte) (int, error) {
 	if len(f.answer) == 0 {
 		if err := f.receive(); err != nil {
@@ -70,53 +70,54 @@ func (f *frames) Read(b []byte) (int, error) {
 func (f *frames) receive() error {
 	var head [answerHeader]byte
 	n, err := io.ReadFull(f.Conn, head[:])
-	if wrong := f.suspect(head[:n]); wrong != nil {
+	if wrong := f.checkHead(head[:n]); wrong != nil {
 		return wrong
 	}
 	if err != nil {
-		return f.silent(n, err)
+		return f.explainEnd(n, err)
 	}
 	f.answers++
 	length := int64(lengthBytes) + int64(binary.BigEndian.Uint32(head[:]))
-	answer := bytes.NewBuffer(make([]byte, 0, min(length, believed)+bytes.MinRead))
+	answer := bytes.NewBuffer(make([]byte, 0, min(length, firstAllocation)+bytes.MinRead))
 	answer.Write(head[:])
 	if _, err := io.CopyN(answer, f.Conn, length-answerHeader); err != nil {
 		return err
 	}
 	if err := f.asked.check(answer.Bytes()[answerHeader:]); err != nil {
-		return f.foreign("answers a request not as Kafka does", "check the port in KAFKA_BROKERS, and what stands between")
+		return f.notKafka("answers a request not as Kafka does", "check the port in KAFKA_BROKERS, and what stands between")
 	}
 	f.answer = answer.Bytes()
 	return nil
 }
 
-// suspect says what is wrong with the first bytes of an answer; nothing is wrong yet with those that are too few.
-func (f *frames) suspect(head []byte) error {
+// checkHead returns an error if the first bytes of an answer are not those of a broker. Too few bytes to tell are no error.
+func (f *frames) checkHead(head []byte) error {
 	if len(head) < lengthBytes {
 		return nil
 	}
 	switch length := int32(binary.BigEndian.Uint32(head)); {
 	case string(head[:4]) == "HTTP":
-		return f.foreign("speaks HTTP, not Kafka", "check the port in KAFKA_BROKERS")
+		return f.notKafka("speaks HTTP, not Kafka", "check the port in KAFKA_BROKERS")
 	case head[0] == 0x15 && head[1] == 3: // an alert, of SSL 3 to TLS 1.3
-		return f.foreign("answers with a TLS alert", "the listener wants TLS: set KAFKA_TLS=on, or check the port in KAFKA_BROKERS")
+		return f.notKafka("answers with a TLS alert", "the listener wants TLS: set KAFKA_TLS=on, or check the port in KAFKA_BROKERS")
 	case printable(head[:4]):
-		return f.foreign("answers with text, not as Kafka does", "check the port in KAFKA_BROKERS")
+		return f.notKafka("answers with text, not as Kafka does", "check the port in KAFKA_BROKERS")
 	case length < answerHeader-lengthBytes || length > largestFrame:
-		return f.foreign(fmt.Sprintf("announces an answer of %d bytes, not as Kafka does", length), "check the port in KAFKA_BROKERS")
+		return f.notKafka(fmt.Sprintf("announces an answer of %d bytes, not as Kafka does", length), "check the port in KAFKA_BROKERS")
 	}
 	if len(head) == answerHeader && binary.BigEndian.Uint32(head[lengthBytes:]) != f.request {
-		return f.foreign("answers what was not asked, not as Kafka does", "check the port in KAFKA_BROKERS")
+		return f.notKafka("answers what was not asked, not as Kafka does", "check the port in KAFKA_BROKERS")
 	}
 	return nil
 }
 
-// silent gives the end of a connection a meaning where it may have one: a broker ends it at what it does not expect.
-func (f *frames) silent(n int, err error) error {
-	if n > 0 || !ended(err) || f.answers >= len(f.hints) || f.hints[f.answers] == "" {
+// explainEnd adds the hint of what it may mean that the peer closed the connection: a broker does so at a request that it does not
+// expect.
+func (f *frames) explainEnd(n int, err error) error {
+	if n > 0 || !hungUp(err) || f.answers >= len(f.hints) || f.hints[f.answers] == "" {
 		return err
 	}
-	// It does not wrap err: of EOF kafka-go makes an error of its own.
+	// err is not wrapped: kafka-go replaces io.EOF by an error of its own.
 	return &peerError{address: f.address, category: Connection, text: "ended the connection", hint: hintBrokers + "; " + f.hints[f.answers]}
 }
 
@@ -129,11 +130,11 @@ func printable(b []byte) bool {
 	return true
 }
 
-func (f *frames) foreign(text, hint string) error {
+func (f *frames) notKafka(text, hint string) error {
 	return &peerError{address: f.address, category: Protocol, text: text, hint: hint}
 }
 
-// peerError says what a peer is or wants. It never quotes the peer.
+// peerError is an error about what a peer is or requires. It never quotes the peer.
 type peerError struct {
 	address  string
 	category Category
@@ -142,8 +143,8 @@ type peerError struct {
 	err      error // may be nil
 }
 
-// Error implements error.
+// Error returns the address and the text.
 func (e *peerError) Error() string { return e.address + " " + e.text }
 
-// Unwrap returns what the connection said, if it said anything.
+// Unwrap returns the error of the connection, if there is one.
 func (e *peerError) Unwrap() error { return e.err }

@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// answering is a network on which every server answers each connection with these bytes, and then does what after says.
+// answering makes every server of the network answer each connection with these bytes, and then close it if hangUp is true.
 func answering(t *testing.T, network *kfake.VirtualNetwork, answer string, hangUp bool) {
 	t.Helper()
 	l, err := network.Listen("tcp", "127.0.0.1:9092")
@@ -43,7 +43,7 @@ func answering(t *testing.T, network *kfake.VirtualNetwork, answer string, hangU
 	}()
 }
 
-// TestNotABroker asks servers that speak something else. Each must be an error that says so, and cost next to no memory.
+// TestNotABroker: an answer that is not Kafka's is an error that says so, and costs hardly any memory.
 func TestNotABroker(t *testing.T) {
 	for name, c := range map[string]struct{ answer, text, hint string }{
 		"HTTP":          {"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n400 Bad Request", "127.0.0.1:9092 speaks HTTP, not Kafka", "KAFKA_BROKERS"},
@@ -85,7 +85,7 @@ func allocated() uint64 {
 	return m.TotalAlloc
 }
 
-// TestFramesPassAsTheyAre holds the bytes that come out against those that went in, however they are cut.
+// TestFramesPassAsTheyAre compares the bytes that come out with those that went in, however they are cut.
 func TestFramesPassAsTheyAre(t *testing.T) {
 	for size := 1; size < 40; size++ {
 		ours, theirs := net.Pipe()

@@ -8,54 +8,54 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/consumer"
-	_ "github.com/segmentio/kafka-go/protocol/heartbeat" // registers first
+	_ "github.com/segmentio/kafka-go/protocol/heartbeat" // registers its messages before init replaces them
 	"github.com/segmentio/kafka-go/protocol/joingroup"
 	"github.com/segmentio/kafka-go/protocol/leavegroup"
 	"github.com/segmentio/kafka-go/protocol/syncgroup"
 )
 
-// group is a process's membership in a consumer group, request by request. kafka-go's ConsumerGroup ends a generation with
-// every failed heartbeat and cannot be told who held what, and Client.SyncGroup fails over the empty assignment that
-// comes with an error; so the requests are sent as they are.
+// group is this process's membership in a consumer group, one method for each request. kafka-go's ConsumerGroup ends a generation with
+// every failed heartbeat and has no user data, and Client.SyncGroup fails to decode the empty assignment that comes with an
+// error; so the requests are made here.
 //
-// The group is an ordinary one of type "consumer", subscribed to one topic: operators see its members, and which of them hold a
-// lease, with kafka-consumer-groups.sh --describe --members --verbose.
+// The group is of type "consumer", subscribed to one topic: operators see its members, and which of them hold a lease, with
+// kafka-consumer-groups.sh --describe --members --verbose.
 type group struct {
-	cluster *cluster
-	id      string
-	topic   string
-	silence time.Duration
+	cluster        *cluster
+	id             string
+	topic          string
+	sessionTimeout time.Duration
 
 	mu         sync.Mutex
-	member     string // given by the coordinator; "" before the first join
+	member     string // id given by the coordinator; "" before the first join
 	generation int32
 }
 
-// as returns who this process is in the group.
-func (g *group) as() (member string, generation int32) {
+// membership returns the member id and the generation of this process.
+func (g *group) membership() (member string, generation int32) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.member, g.generation
 }
 
-// becomes is what the coordinator made of this process; member "" is a stranger again.
-func (g *group) becomes(member string, generation int32) {
+// setMembership sets the member id and the generation of this process; "" means not a member.
+func (g *group) setMembership(member string, generation int32) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.member, g.generation = member, generation
 }
 
-// grace is how much longer than for a silent member the coordinator waits for one that it hears, and whose join does not
-// arrive: a dead member holds up the joins of all others until it has been silent for too long, and meanwhile the holder of
-// a lease must not be dropped. See Member.prolong.
-func grace(silence time.Duration) time.Duration { return silence / 2 }
+// rebalanceGrace returns how much longer than the session timeout the coordinator waits for the join of a member whose heartbeats
+// arrive: a dead member holds up the joins of all others for the session timeout, and meanwhile the holder of a lease must not be
+// dropped. See Member.prolong.
+func rebalanceGrace(silence time.Duration) time.Duration { return silence / 2 }
 
 const (
 	groupProtocolType = "consumer"
 	groupProtocol     = "convstream-lease"
 )
 
-// join takes part in the next generation. members is nil for all but the leader, whose part it is to assign.
+// join joins the next generation. members is nil unless this process is the leader, which assigns.
 func (g *group) join(ctx context.Context, c candidate) (members map[string]candidate, err error) {
 	subscription, err := protocol.Marshal(consumer.MaxVersionSupported, consumer.Subscription{
 		Version: consumer.MaxVersionSupported, Topics: []string{g.topic}, UserData: mustMarshal(c),
@@ -63,10 +63,10 @@ func (g *group) join(ctx context.Context, c candidate) (members map[string]candi
 	if err != nil {
 		return nil, err
 	}
-	member, generation := g.as()
+	member, generation := g.membership()
 	res, err := g.cluster.transport.RoundTrip(ctx, g.cluster.client.Addr, &joingroup.Request{
 		GroupID: g.id, MemberID: member, ProtocolType: groupProtocolType,
-		SessionTimeoutMS: int32(g.silence.Milliseconds()), RebalanceTimeoutMS: int32((g.silence + grace(g.silence)).Milliseconds()),
+		SessionTimeoutMS: int32(g.sessionTimeout.Milliseconds()), RebalanceTimeoutMS: int32((g.sessionTimeout + rebalanceGrace(g.sessionTimeout)).Milliseconds()),
 		Protocols: []joingroup.RequestProtocol{{Name: groupProtocol, Metadata: subscription}},
 	})
 	if err != nil {
@@ -74,57 +74,57 @@ func (g *group) join(ctx context.Context, c candidate) (members map[string]candi
 	}
 	answer := res.(*joingroup.Response)
 	if answer.ErrorCode == int16(kafka.MemberIDRequired) {
-		g.becomes(answer.MemberID, generation)
+		g.setMembership(answer.MemberID, generation)
 		return g.join(ctx, c)
 	}
-	if err := g.answered(answer.ErrorCode); err != nil {
+	if err := g.brokerError(answer.ErrorCode); err != nil {
 		return nil, err
 	}
-	g.becomes(answer.MemberID, answer.GenerationID)
+	g.setMembership(answer.MemberID, answer.GenerationID)
 	if answer.LeaderID != answer.MemberID {
 		return nil, nil
 	}
 	members = map[string]candidate{}
 	for _, m := range answer.Members {
 		var s consumer.Subscription
-		_ = protocol.Unmarshal(m.Metadata, consumer.MaxVersionSupported, &s) // no user data: a member that can work on nothing
-		members[m.MemberID] = orNothing[candidate](s.UserData)
+		_ = protocol.Unmarshal(m.Metadata, consumer.MaxVersionSupported, &s) // without user data: a member without accounts
+		members[m.MemberID] = decodeOrZero[candidate](s.UserData)
 	}
 	return members, nil
 }
 
-// sync learns what is assigned to this process, and tells the others where it is the leader.
-func (g *group) sync(ctx context.Context, members map[string]candidate) (told assignment, err error) {
-	member, generation := g.as()
+// sync returns what is assigned to this process. The leader passes the members, and their assignments are sent with the request.
+func (g *group) sync(ctx context.Context, members map[string]candidate) (assigned assignment, err error) {
+	member, generation := g.membership()
 	req := &syncgroup.Request{
 		GroupID: g.id, GenerationID: generation, MemberID: member,
 		ProtocolType: groupProtocolType, ProtocolName: groupProtocol,
 	}
 	if len(members) > 0 {
 		if req.Assignments, err = g.assign(place(members)); err != nil {
-			return told, err
+			return assigned, err
 		}
 	}
 	res, err := g.cluster.transport.RoundTrip(ctx, g.cluster.client.Addr, req)
 	if err != nil {
-		return told, err
+		return assigned, err
 	}
 	answer := res.(*syncgroup.Response)
-	if err := g.answered(answer.ErrorCode); err != nil {
-		return told, err
+	if err := g.brokerError(answer.ErrorCode); err != nil {
+		return assigned, err
 	}
 	var a consumer.Assignment
 	if len(answer.Assignments) > 0 {
 		if err := protocol.Unmarshal(answer.Assignments, consumer.MaxVersionSupported, &a); err != nil {
-			return told, err
+			return assigned, err
 		}
 	}
-	return orNothing[assignment](a.UserData), nil
+	return decodeOrZero[assignment](a.UserData), nil
 }
 
-// assign puts the assignments into the form of the protocol. Who holds a lease is assigned the first partition, for people to see.
-func (g *group) assign(told map[string]assignment) (list []syncgroup.RequestAssignment, err error) {
-	for id, t := range told {
+// assign encodes the assignments as the protocol does. Members that hold a lease are assigned partition 0, for operators to see.
+func (g *group) assign(assignments map[string]assignment) (list []syncgroup.RequestAssignment, err error) {
+	for id, t := range assignments {
 		a := consumer.Assignment{Version: consumer.MaxVersionSupported, UserData: mustMarshal(t)}
 		if t.holds() {
 			a.AssignedPartitions = []consumer.TopicPartition{{Topic: g.topic, Partitions: []int32{0}}}
@@ -138,9 +138,8 @@ func (g *group) assign(told map[string]assignment) (list []syncgroup.RequestAssi
 	return list, nil
 }
 
-// heartbeatRequest and heartbeatResponse stand in for kafka-go's own, in all of the process: that request goes to any
-// broker instead of the coordinator, and that response has its fields in the wrong order, so that every error reads as
-// none (v0.4.51).
+// heartbeatRequest and heartbeatResponse replace kafka-go's own (v0.4.51) in the whole process: that request is sent to any broker
+// instead of the coordinator, and that response has its fields in the wrong order, so that every error is read as success.
 type heartbeatRequest struct {
 	_ struct{} `kafka:"min=v4,max=v4,tag"` // flexible
 
@@ -169,30 +168,30 @@ func (r *heartbeatRequest) Group() string { return r.GroupID }
 func (*heartbeatResponse) ApiKey() protocol.ApiKey { return protocol.Heartbeat }
 
 func (g *group) heartbeat(ctx context.Context) error {
-	member, generation := g.as()
+	member, generation := g.membership()
 	res, err := g.cluster.transport.RoundTrip(ctx, g.cluster.client.Addr, &heartbeatRequest{
 		GroupID: g.id, GenerationID: generation, MemberID: member,
 	})
 	if err != nil {
 		return err
 	}
-	return g.answered(res.(*heartbeatResponse).ErrorCode)
+	return g.brokerError(res.(*heartbeatResponse).ErrorCode)
 }
 
-func (g *group) answered(code int16) error { return g.cluster.onGroup(answered(code), g.id) }
+func (g *group) brokerError(code int16) error { return g.cluster.onGroup(brokerError(code), g.id) }
 
-// leave has the coordinator rebalance at once.
+// leave leaves the group: the coordinator rebalances at once.
 func (g *group) leave(ctx context.Context) error {
-	member, generation := g.as()
+	member, generation := g.membership()
 	if member == "" {
 		return nil
 	}
-	g.becomes("", generation)
+	g.setMembership("", generation)
 	res, err := g.cluster.transport.RoundTrip(ctx, g.cluster.client.Addr, &leavegroup.Request{
 		GroupID: g.id, MemberID: member, Members: []leavegroup.RequestMember{{MemberID: member}},
 	})
 	if err != nil {
 		return err
 	}
-	return answered(res.(*leavegroup.Response).ErrorCode)
+	return brokerError(res.(*leavegroup.Response).ErrorCode)
 }

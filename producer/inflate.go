@@ -12,16 +12,16 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// largestInflated is how much may come of a batch that is decompressed. Kafka bounds only what is compressed. A batch of ours is
-// before compression no larger than the topic's max.message.bytes, 10 MiB for dead letters unless somebody has raised it.
+// largestInflated bounds a batch after decompression. Kafka bounds only its compressed size. Batches of ours have before compression at
+// most the topic's max.message.bytes, which is 10 MiB for dead letters unless it was raised.
 const largestInflated = 32 << 20
 
 var errBomb = fmt.Errorf("it decompresses to more than %d MiB", largestInflated>>20)
 
-// inflate decompresses the records of a batch. The result of one that is not compressed is the argument itself.
+// inflate decompresses the records of a batch; it returns data itself if that is not compressed.
 func inflate(data []byte, codec kafka.Compression) ([]byte, error) {
 	switch {
-	case codec == 0 || len(data) == 0: // compaction left no record of it
+	case codec == 0 || len(data) == 0: // empty after compaction
 		return data, nil
 	case codec == kafka.Zstd:
 		return unzstd(data)
@@ -41,13 +41,13 @@ func inflate(data []byte, codec kafka.Compression) ([]byte, error) {
 	return out, err
 }
 
-// decoder serves all of the process. It has channels, and those that are made in a test's bubble are of no use to another one.
+// decoder is one for the process, made at its start: it has channels, and one made in a synctest bubble could not be used in another.
 var decoder = newDecoder()
 
 func newDecoder() *zstd.Decoder {
 	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(largestInflated))
 	if err != nil {
-		panic(err) // options of our own only
+		panic(err) // only our own options
 	}
 	return d
 }
@@ -60,7 +60,7 @@ func unzstd(data []byte) ([]byte, error) {
 	return out, err
 }
 
-// Java clients write snappy in blocks, each behind its length, after a head of sixteen bytes that begins with this.
+// Java clients write snappy as blocks, each preceded by its length, after a header of sixteen bytes that begins with this.
 var xerialMagic = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
 
 const xerialHead = 16
@@ -83,7 +83,7 @@ func unsnappy(data []byte) (out []byte, err error) {
 	return out, err
 }
 
-// unsnappyBlock appends.
+// unsnappyBlock appends the decompressed block to out.
 func unsnappyBlock(out, block []byte) ([]byte, error) {
 	n, err := snappy.DecodedLen(block)
 	switch {

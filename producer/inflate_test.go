@@ -16,7 +16,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/fetch"
 )
 
-// batchOf is a batch with these records, which are compressed already, and a right checksum.
+// batchOf returns a batch with these records, compressed already, and a correct checksum.
 func batchOf(codec kafka.Compression, count uint32, records []byte) *rawBatch {
 	raw := make([]byte, batchOverhead, batchOverhead+len(records))
 	raw = append(raw, records...)
@@ -29,7 +29,7 @@ func batchOf(codec kafka.Compression, count uint32, records []byte) *rawBatch {
 	return &rawBatch{data: raw}
 }
 
-// TestBomb: a batch of a few KiB that would decompress to far more than any batch has is an error that says where it lies.
+// TestBomb: a batch of a few KiB that would decompress to far more than any batch has is an error with its offset.
 func TestBomb(t *testing.T) {
 	zeros := make([]byte, 4<<20)
 	const times = 32 // of zeros
@@ -69,7 +69,7 @@ func TestBomb(t *testing.T) {
 	}
 }
 
-// TestBrokenBatch: what a batch says of itself is not believed.
+// TestBrokenBatch: a batch whose header does not fit its contents is an error.
 func TestBrokenBatch(t *testing.T) {
 	record := []byte{0x0e, 0, 0, 0, 1, 1, 0} // no key, no value, no headers
 	for name, c := range map[string]struct {

@@ -44,7 +44,7 @@ func (c *lateConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// TestALateJoinCostsNoLease: while the answer to a join is on its way, the coordinator tells a heartbeat that its generation is over.
+// TestALateJoinCostsNoLease: while the answer to a join is on its way, the coordinator answers a heartbeat with ILLEGAL_GENERATION.
 // The holder is a member of the next one, and holds the lease there.
 func TestALateJoinCostsNoLease(t *testing.T) {
 	inWorld(t, 3, func(t *testing.T, w *world) {

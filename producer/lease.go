@@ -8,9 +8,9 @@ import (
 
 // Lease is this process's part in the work on one account. Of all processes one holds the lease and works, one stands by.
 //
-// The lease keeps two workers from working against each other and from using the request budget twice. It is not what
-// keeps records from being published twice: a worker that wrongly believes to hold it is fenced by the producer epoch of
-// the other ([Producer.Acquire]).
+// The lease keeps two workers from fencing each other and from using the request budget twice. It is not what
+// keeps records from being published twice: a worker that wrongly believes that it holds the lease is fenced by the producer
+// epoch of the other ([Producer.Acquire]).
 //
 // All methods may be called at any time.
 type Lease struct {
@@ -18,38 +18,38 @@ type Lease struct {
 	member  *Member
 
 	// The fields below are guarded by the member's mutex.
-	changed  chan struct{} // closed and replaced when part, tenure or holder change
-	part     Part          // as assigned last
-	tenure   *tenure       // nil: not held
-	since    time.Time     // when the last tenure began
-	busy     bool          // the tenure has ended, and who works has not finished
-	holder   string        // name of who holds it, as last heard; "" = not known
-	standby  string        // name of who stands by for it; "" = not known
-	warm     bool
-	report   bool // the leader waits until this process is warm
-	yields   bool
-	resigned int
-	version  int // of what this process says of itself
+	changed    chan struct{} // closed and replaced when part, tenure or holder change
+	part       Part          // as assigned last
+	tenure     *tenure       // nil unless the lease is held
+	since      time.Time     // when the last tenure began
+	finishing  bool          // the tenure has ended, and the work under it has not
+	holder     string        // name of the member that holds it, as last heard; "" = not known
+	standby    string        // name of the member that stands by for it; "" = not known
+	warm       bool
+	reportWarm bool // the leader waits until this process is warm
+	yields     bool
+	resigned   int
+	version    int // of the claim
 }
 
-// tenure is one time of holding the lease.
+// tenure is a period of holding the lease.
 type tenure struct {
 	ctx   context.Context
 	end   context.CancelCauseFunc
-	taken bool // somebody works under it
+	taken bool // work goes on under it
 }
 
-// ErrLeaseLost is the cause of the end of a tenure: another worker holds the lease, or may.
+// ErrLeaseLost is the cause when a tenure ends because another worker holds the lease, or may.
 var ErrLeaseLost = errors.New("the lease is another worker's")
 
-// ErrLeaseMoved is the cause of the end of a tenure that another member is to have, once this one has finished.
+// ErrLeaseMoved is the cause when a tenure ends because another member is to hold the lease, once the work here has finished.
 var ErrLeaseMoved = errors.New("the lease moves to another worker")
 
-// ErrResigned is the cause of the end of a tenure that was given up because the work could not be done here.
+// ErrResigned is the cause when a tenure ends because the work cannot be done here.
 var ErrResigned = errors.New("the lease was given up: another worker may be able to do the work")
 
-// Lease takes part in the work on the account, from the next rebalance on, until it is withdrawn. A second call for one account
-// returns the same.
+// Lease returns the lease of the account: from the next rebalance on this process can be assigned the account, until the lease is
+// withdrawn. A second call for the same account returns the same Lease.
 func (m *Member) Lease(account string) *Lease {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -57,34 +57,34 @@ func (m *Member) Lease(account string) *Lease {
 	if !ok {
 		l = &Lease{account: account, member: m, changed: make(chan struct{})}
 		m.leases[account] = l
-		m.rejoin(together)
+		m.rejoin(rejoinDelay)
 	}
 	return l
 }
 
-// together is how long it is waited for more to be said in one rebalance.
-const together = 200 * time.Millisecond
+// rejoinDelay is how long changes are collected for one rebalance.
+const rejoinDelay = 200 * time.Millisecond
 
-// Withdraw takes no part in the work on the account any more. Whoever worked must have finished.
+// Withdraw ends this process's part in the work on the account. The work under the lease must have finished.
 func (l *Lease) Withdraw() {
 	l.member.mu.Lock()
 	defer l.member.mu.Unlock()
 	if l.member.leases[l.account] == l {
 		l.endTenure(ErrLeaseLost)
 		delete(l.member.leases, l.account)
-		l.member.rejoin(together)
+		l.member.rejoin(rejoinDelay)
 	}
 }
 
-// change does f and tells those who wait, if who holds the lease, or the part, has changed.
+// change calls f and closes the channel that Tenure returned, if f has changed the tenure, the holder or the part.
 func (l *Lease) change(f func()) {
 	l.member.mu.Lock()
 	defer l.member.mu.Unlock()
-	l.tell(f)
+	l.changeLocked(f)
 }
 
-// tell is change for a caller that has the mutex.
-func (l *Lease) tell(f func()) {
+// changeLocked is change for callers that hold the mutex.
+func (l *Lease) changeLocked(f func()) {
 	tenure, holder, part := l.tenure, l.holder, l.part
 	if f(); l.tenure != tenure || l.holder != holder || l.part != part {
 		close(l.changed)
@@ -92,51 +92,51 @@ func (l *Lease) tell(f func()) {
 	}
 }
 
-// claim is what is said of the lease when the group is joined.
+// claim returns what is reported about the lease at a join.
 func (l *Lease) claim() claim {
-	c := claim{Busy: l.busy, Warm: l.warm, Yields: l.yields, Resigned: l.resigned}
+	c := claim{Finishing: l.finishing, Warm: l.warm, Yields: l.yields, Resigned: l.resigned}
 	if !l.since.IsZero() {
 		c.Held = l.since.UnixMilli()
 	}
-	if l.tenure != nil || l.busy {
+	if l.tenure != nil || l.finishing {
 		c.Since = c.Held
 	}
 	return c
 }
 
-// assign takes in what came of a rebalance. Where the process has changed its mind since it joined (it has yielded, or trusts),
-// only that the lease is another's: that one is at work.
+// assign applies the assignment of a rebalance. If the claim has changed since the join (upToDate is false), it applies only that the
+// lease is another worker's, since that one works.
 func (l *Lease) assign(a assigned, upToDate bool) {
-	l.tell(func() {
+	l.changeLocked(func() {
 		if !upToDate {
 			if a.Part != HolderPart {
 				l.endTenure(ErrLeaseLost)
 			}
 			return
 		}
-		l.part, l.holder, l.standby, l.yields, l.report = a.Part, a.Holder, a.Standby, a.Stranger, a.Report
+		l.part, l.holder, l.standby, l.yields, l.reportWarm = a.Part, a.Holder, a.Standby, a.FencedByNonMember, a.ReportWarm
 		switch {
-		case a.Part == ReleasePart && l.tenure == nil && !l.busy:
-			l.say(0) // it has expired since this process said that it holds it, and nobody else will tell
+		case a.Part == ReleasePart && l.tenure == nil && !l.finishing:
+			l.announce(0) // it has expired since the join, where this process claimed it, and no other member knows
 		case a.Part == ReleasePart:
 			l.giveUp(ErrLeaseMoved)
 		case a.Part != HolderPart:
 			l.endTenure(ErrLeaseLost)
 			l.holder = a.Holder
-		case l.tenure == nil && !l.busy:
+		case l.tenure == nil && !l.finishing:
 			ctx, end := context.WithCancelCause(context.Background())
 			l.since = time.Now()
 			l.tenure = &tenure{ctx: ctx, end: end}
 		}
-		if l.report && l.warm {
-			l.say(together)
+		if l.reportWarm && l.warm {
+			l.announce(rejoinDelay)
 		}
 	})
 }
 
-// endTenure ends it for a reason that does not wait for who works under it.
+// endTenure ends the tenure, if there is one, without waiting for the work under it.
 func (l *Lease) endTenure(reason error) {
-	l.tell(func() {
+	l.changeLocked(func() {
 		if l.tenure != nil {
 			l.tenure.end(reason)
 			l.tenure, l.holder = nil, ""
@@ -144,77 +144,78 @@ func (l *Lease) endTenure(reason error) {
 	})
 }
 
-// giveUp ends the tenure; the lease is given back when who works under it has finished.
+// giveUp ends the tenure; other members hear that the lease is free when the work under it has finished.
 func (l *Lease) giveUp(reason error) {
 	if l.tenure == nil {
 		return
 	}
-	l.busy = l.tenure.taken
-	l.part = ReleasePart // until the next rebalance, whoever asked for it
+	l.finishing = l.tenure.taken
+	l.part = ReleasePart // until the next rebalance, even if no rebalance asked for it
 	l.endTenure(reason)
-	if !l.busy {
-		l.say(0)
+	if !l.finishing {
+		l.announce(0)
 	}
 }
 
-// say has the group hear what has changed.
-func (l *Lease) say(in time.Duration) {
+// announce makes the process join again after the delay, so that the group gets the new claim.
+func (l *Lease) announce(in time.Duration) {
 	l.version++
 	l.member.rejoin(in)
 }
 
-// Trust ends the yielding: the holder takes over, and has the group rebalance once more, so that the others trust in their turn.
-func (l *Lease) Trust() {
+// StopYielding ends the effect of Yield: the process takes over where it is the holder, and the group rebalances once more, so that
+// the other members can stop yielding too.
+func (l *Lease) StopYielding() {
 	l.change(func() {
 		if l.yields {
 			l.yields = false
-			l.say(0)
+			l.announce(0)
 		}
 	})
 }
 
-// Yield gives the lease up and stands behind all others: for a worker that was fenced. Whoever fenced it is at work, and
-// if it is a member of the group, it will be assigned the account.
+// Yield gives the lease up and ranks this process behind all others: for a worker that was fenced. The worker that fenced it is at
+// work, and if it is a member of the group, it is assigned the account.
 func (l *Lease) Yield() {
 	l.change(func() {
 		l.yields, l.part = true, NoPart
 		l.endTenure(ErrLeaseLost)
-		l.say(0)
+		l.announce(0)
 	})
 }
 
-// Resign gives the lease up where the work cannot be done here, and stands behind those of the others who have not done so as
-// often, until it is [Lease.Well].
+// Resign gives the lease up where the work cannot be done here, and ranks this process behind those that have resigned less often,
+// until [Lease.ClearResigned].
 func (l *Lease) Resign() {
 	l.change(func() {
 		l.resigned++
 		if l.tenure == nil {
-			l.say(0)
+			l.announce(0)
 		}
 		l.giveUp(ErrResigned)
 	})
 }
 
-// Well says that the work can be done here.
-func (l *Lease) Well() {
+// ClearResigned notes that the work can be done here.
+func (l *Lease) ClearResigned() {
 	l.change(func() { l.resigned = 0 })
 }
 
-// Warm says whether this process knows the account's state.
-func (l *Lease) Warm(warm bool) {
+// SetWarm notes whether this process knows the account's state.
+func (l *Lease) SetWarm(warm bool) {
 	l.change(func() {
 		if l.warm != warm {
 			l.warm = warm
-			if warm && l.report {
-				l.say(together)
+			if warm && l.reportWarm {
+				l.announce(rejoinDelay)
 			}
 		}
 	})
 }
 
-// Tenure returns a context that ends when the lease that is held now is lost; nil while it is not held. Its cause is then
-// ErrLeaseLost, or an *Error where the brokers did not confirm the lease within the timeout. changed is closed when the part
-// changes, or when the lease is lost, held, or another's.
+// Tenure returns a context that ends when the lease that is held now is lost; nil if it is not held. Its cause is then
+// ErrLeaseLost, ErrLeaseMoved, ErrResigned, or an *Error where the brokers did not confirm the lease within the timeout. changed is
+// closed when the part or the holder changes, or when the lease is lost or held.
 func (l *Lease) Tenure() (held context.Context, changed <-chan struct{}) {
 	l.member.mu.Lock()
 	defer l.member.mu.Unlock()
@@ -224,8 +225,7 @@ func (l *Lease) Tenure() (held context.Context, changed <-chan struct{}) {
 	return l.tenure.ctx, l.changed
 }
 
-// Take begins to work under the lease, as Tenure returned it; false if that has been lost. The lease does not move to another
-// before Release.
+// Take begins the work under a tenure; it reports false if that has ended. The lease does not move to another worker before Release.
 func (l *Lease) Take(held context.Context) bool {
 	l.member.mu.Lock()
 	defer l.member.mu.Unlock()
@@ -236,50 +236,50 @@ func (l *Lease) Take(held context.Context) bool {
 	return true
 }
 
-// Release says that whoever worked under the lease has finished.
+// Release notes that the work under the lease has finished.
 func (l *Lease) Release() {
 	l.change(func() {
 		if l.tenure != nil {
 			l.tenure.taken = false
 		}
-		if l.busy {
-			l.busy = false
-			l.say(0)
+		if l.finishing {
+			l.finishing = false
+			l.announce(0)
 		}
 	})
 }
 
-// Confirmed reports whether the coordinator has confirmed the lease within the timeout. It is for what must not be done by two
-// workers, and what no broker fences: a process that was stopped for a while still believes to hold what is another's.
+// Confirmed reports whether the lease is held and the coordinator has confirmed it within the timeout. It guards what two workers
+// must not both do and no broker fences: a process that was stopped for a while still believes that it holds the lease.
 func (l *Lease) Confirmed() bool {
 	l.member.mu.Lock()
 	defer l.member.mu.Unlock()
-	return l.tenure != nil && l.member.fresh()
+	return l.tenure != nil && l.member.isConfirmed()
 }
 
-// LeaseStatus is a Lease as it stands.
+// LeaseStatus is the status of a Lease.
 type LeaseStatus struct {
 	Held bool
 	// Part is what was assigned last.
 	Part Part
-	// Holder is the name of the process that holds it, Standby of the one that takes over, "" while that is not known, or was not
-	// confirmed for too long.
+	// Holder is the name of the member that holds it, Standby that of the one that takes over; "" if it is not known, or was not
+	// confirmed within the timeout.
 	Holder, Standby string
-	// Trouble is why the process could not take part in the last rebalance; nil when it has.
+	// Trouble is why the process could not take part in the last rebalance; nil if it did.
 	Trouble error
-	// Yielding: a worker that is not a member of the group fenced the one that held the lease. Who holds it now is not
-	// to fence that worker in return.
+	// Yielding: a worker that is not a member of the group fenced the one that held the lease. The holder must not fence that
+	// worker in return.
 	Yielding bool
-	// Resigned is how often it was given up here since the work could last be done.
+	// Resigned is how often this process has resigned since it could last do the work.
 	Resigned int
 }
 
-// Status returns the lease as it stands.
+// Status returns the status of the lease.
 func (l *Lease) Status() LeaseStatus {
 	l.member.mu.Lock()
 	defer l.member.mu.Unlock()
-	s := LeaseStatus{Held: l.tenure != nil, Part: l.part, Yielding: l.yields, Resigned: l.resigned, Trouble: l.member.problem()}
-	if l.member.fresh() {
+	s := LeaseStatus{Held: l.tenure != nil, Part: l.part, Yielding: l.yields, Resigned: l.resigned, Trouble: l.member.joinError()}
+	if l.member.isConfirmed() {
 		s.Holder, s.Standby = l.holder, l.standby
 	}
 	return s
@@ -288,5 +288,5 @@ func (l *Lease) Status() LeaseStatus {
 // Group returns the consumer group, and this process's name in it.
 func (l *Lease) Group() (group, name string) { return l.member.Group, l.member.Name }
 
-// Timeout is within which another takes over from a process that falls silent.
+// Timeout returns the time within which another process takes over from one that falls silent.
 func (l *Lease) Timeout() time.Duration { return l.member.Timeout }

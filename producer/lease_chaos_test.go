@@ -15,8 +15,8 @@ import (
 
 var chaosSeeds = flag.Int("chaos", 30, "random worlds of TestLeaseUnderChaos")
 
-// chaos is a network that loses, swallows and delays group requests and their answers at random, each connection by itself:
-// heartbeats may come through where a join does not.
+// chaos is a network that loses and delays group requests and their answers at random, independently on each connection:
+// heartbeats may arrive while a join does not.
 type chaos struct {
 	dial func(context.Context, string, string) (net.Conn, error)
 	rate float64
@@ -145,7 +145,7 @@ type hand struct {
 func (h *hand) run(ctx context.Context, dice *rand.Rand) {
 	for ctx.Err() == nil {
 		held, changed := h.lease.Tenure()
-		h.lease.Warm(held == nil && h.lease.Status().Part == StandbyPart)
+		h.lease.SetWarm(held == nil && h.lease.Status().Part == StandbyPart)
 		if held == nil || !h.lease.Take(held) {
 			select {
 			case <-ctx.Done():
@@ -169,7 +169,7 @@ func (h *hand) run(ctx context.Context, dice *rand.Rand) {
 }
 
 // TestManyLeasesUnderChaos: members come and go while group requests are lost. No account is worked on in two processes of which
-// both have a confirmed lease, none moves before who worked has finished, and in the end all are spread evenly.
+// both have a confirmed lease, none moves before the work on it has finished, and in the end all are spread evenly.
 func TestManyLeasesUnderChaos(t *testing.T) {
 	accounts := []string{"a", "b", "c", "d", "e", "f", "g"}
 	for seed := range uint64(*chaosSeeds / 3) {
@@ -227,7 +227,7 @@ func TestManyLeasesUnderChaos(t *testing.T) {
 			counts := map[string]int{}
 			for account, list := range hands {
 				for _, h := range list {
-					counts[h.name] += boolean(h.working.Load())
+					counts[h.name] += toInt(h.working.Load())
 				}
 				if n := confirmedHands(list); n != 1 {
 					t.Errorf("seed %d: %d processes work on %s in the end", seed, n, account)
@@ -244,7 +244,7 @@ func TestManyLeasesUnderChaos(t *testing.T) {
 
 func confirmedHands(list []*hand) (n int) {
 	for _, h := range list {
-		n += boolean(h.working.Load() && h.lease.Confirmed())
+		n += toInt(h.working.Load() && h.lease.Confirmed())
 	}
 	return n
 }

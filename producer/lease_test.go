@@ -19,7 +19,7 @@ import (
 
 const leaseTimeout = 10 * time.Second
 
-// elector is one worker's Lease, running, and its way to the brokers.
+// elector is one worker's Lease, with a Member that runs.
 type elector struct {
 	*Lease
 	process *Member
@@ -98,7 +98,7 @@ func (e *elector) end() {
 	e.process.Close()
 }
 
-// awaitHolder waits until exactly one of the workers holds the lease, and gives it, and how long that took.
+// awaitHolder waits until exactly one of the workers holds the lease, and returns it and how long that took.
 func awaitHolder(t *testing.T, most time.Duration, all ...*elector) (*elector, time.Duration) {
 	t.Helper()
 	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
@@ -130,7 +130,7 @@ func other(of *elector, all ...*elector) *elector {
 	return nil
 }
 
-// TestLease lets three workers come and go on three brokers.
+// TestLease starts and ends three workers on three brokers.
 func TestLease(t *testing.T) {
 	inWorld(t, 3, func(t *testing.T, w *world) {
 		w.open()
@@ -170,7 +170,7 @@ func TestLease(t *testing.T) {
 	})
 }
 
-// TestLeaseCutOff: a worker that cannot reach the brokers ceases to hold the lease no later than another may.
+// TestLeaseCutOff: a worker that cannot reach the brokers loses the lease before another can get it.
 func TestLeaseCutOff(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.open()
@@ -199,7 +199,7 @@ func TestLeaseCutOff(t *testing.T) {
 	})
 }
 
-// TestYield: who was fenced is elected only where there is nobody else.
+// TestYield: a worker that was fenced is assigned the account only if there is no other.
 func TestYield(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.open()
@@ -223,7 +223,7 @@ func TestYield(t *testing.T) {
 		if !b.Status().Yielding {
 			t.Error("it would fence the worker that fenced the other one, and is not in the group")
 		}
-		b.Trust()
+		b.StopYielding()
 		time.Sleep(2 * time.Second)
 		if a.Status().Yielding {
 			t.Error("another holds the lease, and it still yields")
@@ -266,7 +266,7 @@ func TestLeaseFaults(t *testing.T) {
 	}
 }
 
-// TestLeaseRefused: what somebody has to mend ends Run, and says what.
+// TestLeaseRefused: an error that the operator has to correct ends Run, with a hint.
 func TestLeaseRefused(t *testing.T) {
 	for code, want := range map[*kerr.Error]string{
 		kerr.InvalidSessionTimeout:     "LEASE_TIMEOUT",
@@ -309,7 +309,7 @@ func TestLeaveIsLast(t *testing.T) {
 	})
 }
 
-// joining is a member that has no brokers, and its lease: what it says and what it is told is in the hands of the test.
+// joining returns a member without brokers, and its lease: the test applies the assignments.
 func joining(t *testing.T) (*Member, *Lease) {
 	t.Helper()
 	m, err := OpenMember(Cluster{Brokers: []string{"127.0.0.1:1"}}, MemberConfig{Timeout: leaseTimeout})
@@ -320,86 +320,86 @@ func joining(t *testing.T) (*Member, *Lease) {
 	return m, m.Lease("account")
 }
 
-// hear is the end of a rebalance for which this was said.
-func hear(m *Member, said map[string]int, a assigned) {
-	m.settle(assignment{map[string]assigned{"account": a}}, said, time.Now())
+// rebalanced applies the assignment of a rebalance for which these versions were reported.
+func rebalanced(m *Member, said map[string]int, a assigned) {
+	m.applyAssignment(assignment{map[string]assigned{"account": a}}, said, time.Now())
 }
 
-// TestYieldWhileJoining: who yields while a new generation is being formed is not bound by what that one assigns.
+// TestYieldWhileJoining: a Yield during a rebalance outweighs what that one assigns.
 func TestYieldWhileJoining(t *testing.T) {
 	m, l := joining(t)
 	_, said := m.candidate()
 	l.Yield()
-	hear(m, said, assigned{Part: HolderPart, Holder: "me"})
+	rebalanced(m, said, assigned{Part: HolderPart, Holder: "me"})
 	if s := l.Status(); s.Held || !s.Yielding {
 		t.Errorf("after a rebalance that began before it yielded: %+v", s)
 	}
 	_, said = m.candidate()
-	hear(m, said, assigned{Part: HolderPart, Holder: "me", Stranger: true})
+	rebalanced(m, said, assigned{Part: HolderPart, Holder: "me", FencedByNonMember: true})
 	if s := l.Status(); !s.Held || !s.Yielding || !l.Confirmed() {
 		t.Errorf("elected for want of others: %+v, confirmed %t", s, l.Confirmed())
 	}
 }
 
-// TestTrustWhileJoining: who ends its yielding while a new generation is being formed has lost the lease if that one assigns it
-// to another. Random world 2252 had two holders for a second.
-func TestTrustWhileJoining(t *testing.T) {
+// TestStopYieldingWhileJoining: after StopYielding during a rebalance the lease is lost if that one assigns it to another member. Seed
+// 2252 had two holders for a second.
+func TestStopYieldingWhileJoining(t *testing.T) {
 	for _, part := range []Part{StandbyPart, HolderPart} {
 		m, l := joining(t)
 		_, said := m.candidate()
-		hear(m, said, assigned{Part: HolderPart, Holder: "me", Stranger: true})
+		rebalanced(m, said, assigned{Part: HolderPart, Holder: "me", FencedByNonMember: true})
 		_, said = m.candidate()
-		l.Trust()
-		hear(m, said, assigned{Part: part, Holder: "another", Stranger: true})
+		l.StopYielding()
+		rebalanced(m, said, assigned{Part: part, Holder: "another", FencedByNonMember: true})
 		if s := l.Status(); s.Held != (part == HolderPart) || s.Yielding {
 			t.Errorf("assigned %q; then %+v", part, s)
 		}
 	}
 }
 
-// TestReleaseIsWaitedFor: a lease that is to move is said to be held until whoever works under it has finished.
+// TestReleaseIsWaitedFor: a lease that is to move is claimed until the work under it has finished.
 func TestReleaseIsWaitedFor(t *testing.T) {
 	for _, taken := range []bool{true, false} {
 		m, l := joining(t)
 		_, said := m.candidate()
-		hear(m, said, assigned{Part: HolderPart})
+		rebalanced(m, said, assigned{Part: HolderPart})
 		held, _ := l.Tenure()
 		if taken && !l.Take(held) {
 			t.Fatal("what is held cannot be taken")
 		}
 		_, said = m.candidate()
-		hear(m, said, assigned{Part: ReleasePart})
+		rebalanced(m, said, assigned{Part: ReleasePart})
 		c, said := m.candidate()
-		if got := c.Accounts["account"]; held.Err() == nil || got.Busy != taken || (got.Since > 0) != taken {
+		if got := c.Accounts["account"]; held.Err() == nil || got.Finishing != taken || (got.Since > 0) != taken {
 			t.Errorf("told to release, taken %t: %+v", taken, got)
 		}
-		hear(m, said, assigned{Part: HolderPart})
+		rebalanced(m, said, assigned{Part: HolderPart})
 		if l.Status().Held == taken {
 			t.Errorf("held again before it was released, taken %t: %t", taken, !taken)
 		}
 		l.Release()
-		if c, _ := m.candidate(); c.Accounts["account"].Busy {
+		if c, _ := m.candidate(); c.Accounts["account"].Finishing {
 			t.Error("released and busy")
 		}
 	}
 }
 
-// TestReleaseAfterExpiry: a lease that expires while its process joins, and is then to move, is said to be free: nobody else would.
+// TestReleaseAfterExpiry: after a lease has expired during a join and is then to move, the process joins again to report that it is free.
 func TestReleaseAfterExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, l := joining(t)
 		_, said := m.candidate()
-		hear(m, said, assigned{Part: HolderPart})
+		rebalanced(m, said, assigned{Part: HolderPart})
 		held, _ := l.Tenure()
 		l.Take(held)
 		_, said = m.candidate() // the join goes out: "I hold it"
-		time.Sleep(m.silence() + time.Second)
+		time.Sleep(m.sessionTimeout() + time.Second)
 		if held.Err() == nil {
 			t.Fatal("the lease has not expired")
 		}
 		l.Release()
-		again := m.rejoining()
-		hear(m, said, assigned{Part: ReleasePart})
+		again := m.rejoinChannel()
+		rebalanced(m, said, assigned{Part: ReleasePart})
 		time.Sleep(time.Second)
 		select {
 		case <-again:

@@ -201,8 +201,8 @@ func TestSlowClosing(t *testing.T) {
 	})
 }
 
-// TestOutage takes the brokers away for an hour in the middle of a commit. The log says so once, and once that it is
-// over; not once for each attempt or partition, and without what was in the records.
+// TestOutage cuts the brokers off for an hour in the middle of a commit. That and its end are logged once each, not once for each
+// attempt or partition, and without the contents of records.
 func TestOutage(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		var down time.Time
@@ -278,7 +278,7 @@ func TestMorePartitions(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, r := range w.seen(voice) {
-			if want := choose(r.Key, upTo(12)); int(r.Partition) != want {
+			if want := partitionFor(r.Key, partitionIDs(12)); int(r.Partition) != want {
 				t.Errorf("%s is in partition %d, want %d", r.Key, r.Partition, want)
 			}
 		}

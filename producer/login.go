@@ -17,8 +17,8 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 )
 
-// exchange speaks on a new connection, before kafka-go does: that knows neither what mechanisms a broker offers nor when a
-// session ends, and waits for an answer to a login for ever.
+// exchange makes the first requests on a new connection, in place of kafka-go, which reports neither the mechanisms that a broker offers
+// nor when a login expires, and waits for an answer to a login for ever.
 type exchange struct {
 	conn     net.Conn
 	address  string
@@ -27,19 +27,19 @@ type exchange struct {
 	versions map[protocol.ApiKey]int16
 }
 
-func (x *exchange) ask(request protocol.Message) (protocol.Message, error) {
+func (x *exchange) roundTrip(request protocol.Message) (protocol.Message, error) {
 	x.requests++
 	return protocol.RoundTrip(x.conn, x.versions[request.ApiKey()], x.requests, x.clientID, request)
 }
 
-// greet finds out whether there is a broker at the other side, and what it speaks.
-func (x *exchange) greet() error {
-	answer, err := x.ask(&apiversions.Request{})
+// apiVersions finds out whether the peer is a broker, and which versions it supports.
+func (x *exchange) apiVersions() error {
+	answer, err := x.roundTrip(&apiversions.Request{})
 	if err != nil {
 		return err
 	}
 	res := answer.(*apiversions.Response)
-	if err := answered(res.ErrorCode); err != nil {
+	if err := brokerError(res.ErrorCode); err != nil {
 		return err
 	}
 	x.versions = map[protocol.ApiKey]int16{}
@@ -51,16 +51,16 @@ func (x *exchange) greet() error {
 	return nil
 }
 
-// login returns for how long the session is good; 0 is for ever.
+// login logs in and returns how long the login is valid; 0 means for ever.
 func (x *exchange) login(ctx context.Context, how Mechanism, m sasl.Mechanism) (lifetime time.Duration, err error) {
-	if err := x.choose(m.Name()); err != nil {
+	if err := x.handshake(m.Name()); err != nil {
 		return 0, err
 	}
-	session, say, err := m.Start(x.at(ctx))
+	state, response, err := m.Start(x.withBroker(ctx))
 	for done := false; err == nil && !done; {
 		var challenge []byte
-		if challenge, lifetime, err = x.say(say); err == nil {
-			done, say, err = session.Next(ctx, challenge)
+		if challenge, lifetime, err = x.authenticate(response); err == nil {
+			done, response, err = state.Next(ctx, challenge)
 		}
 	}
 	switch {
@@ -71,49 +71,49 @@ func (x *exchange) login(ctx context.Context, how Mechanism, m sasl.Mechanism) (
 	}
 	what, hint := how.Refused()
 	text := fmt.Sprintf("refuses %s with %s", what, m.Name())
-	// Not the error's text: of a broker it may hold anything, and of the mechanism what was exchanged.
-	if s, ok := session.(interface{ reason() string }); ok && s.reason() != "" {
+	// Without the error's text: a broker's may contain anything, and the mechanism's what was exchanged.
+	if s, ok := state.(interface{ reason() string }); ok && s.reason() != "" {
 		text += ": " + s.reason()
 	}
-	return 0, x.refused(text, hint, nil)
+	return 0, x.loginError(text, hint, nil)
 }
 
-// at tells mechanisms that sign the broker's name what it is.
-func (x *exchange) at(ctx context.Context) context.Context {
+// withBroker adds the broker's address, for mechanisms that sign it.
+func (x *exchange) withBroker(ctx context.Context) context.Context {
 	host, port, _ := net.SplitHostPort(x.address)
 	number, _ := strconv.Atoi(port)
 	return sasl.WithMetadata(ctx, &sasl.Metadata{Host: host, Port: number})
 }
 
-// choose asks for the mechanism.
-func (x *exchange) choose(mechanism string) error {
-	answer, err := x.ask(&saslhandshake.Request{Mechanism: mechanism})
+// handshake requests the mechanism.
+func (x *exchange) handshake(mechanism string) error {
+	answer, err := x.roundTrip(&saslhandshake.Request{Mechanism: mechanism})
 	if err != nil {
 		return err
 	}
 	res := answer.(*saslhandshake.Response)
-	switch err := answered(res.ErrorCode); {
+	switch err := brokerError(res.ErrorCode); {
 	case err == nil:
 		return nil
 	case errors.Is(err, kafka.UnsupportedSASLMechanism):
-		return x.refused(fmt.Sprintf("does not offer %s, but %.200q", mechanism, strings.Join(res.Mechanisms, ", ")), "set KAFKA_SASL_MECHANISM to what it offers", err)
+		return x.loginError(fmt.Sprintf("does not offer %s, but %.200q", mechanism, strings.Join(res.Mechanisms, ", ")), "set KAFKA_SASL_MECHANISM to what it offers", err)
 	case errors.Is(err, kafka.IllegalSASLState):
-		return x.refused("has a listener that takes no login", "leave KAFKA_SASL_MECHANISM unset, or check the port in KAFKA_BROKERS", err)
+		return x.loginError("has a listener that takes no login", "leave KAFKA_SASL_MECHANISM unset, or check the port in KAFKA_BROKERS", err)
 	default:
 		return err
 	}
 }
 
-func (x *exchange) say(words []byte) (challenge []byte, lifetime time.Duration, err error) {
-	answer, err := x.ask(&saslauthenticate.Request{AuthBytes: words})
+func (x *exchange) authenticate(response []byte) (challenge []byte, lifetime time.Duration, err error) {
+	answer, err := x.roundTrip(&saslauthenticate.Request{AuthBytes: response})
 	if err != nil {
 		return nil, 0, err
 	}
 	res := answer.(*saslauthenticate.Response)
-	return res.AuthBytes, time.Duration(res.SessionLifetimeMs) * time.Millisecond, answered(res.ErrorCode)
+	return res.AuthBytes, time.Duration(res.SessionLifetimeMs) * time.Millisecond, brokerError(res.ErrorCode)
 }
 
-func (x *exchange) refused(text, hint string, err error) error {
+func (x *exchange) loginError(text, hint string, err error) error {
 	return loginError(x.address, text, hint, err)
 }
 

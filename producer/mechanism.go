@@ -10,12 +10,12 @@ import (
 	"github.com/segmentio/kafka-go/sasl/scram"
 )
 
-// Mechanism is a way to log in to the brokers. Its errors name the setting to correct, and hold no secret.
+// Mechanism is a way to log in to the brokers. Its errors name the setting to correct, and contain no secret.
 type Mechanism interface {
-	// Login reads what one connection logs in with. It may wait for others, until ctx ends.
+	// Login returns the login of one connection. It may wait, for example for a token, until ctx ends.
 	Login(ctx context.Context) (sasl.Mechanism, error)
-	// Credentials returns what the connections are made with: when it changes, they are made anew. It is asked every few
-	// seconds, and "" where connections may stay until their sessions end.
+	// Credentials returns the secret that connections log in with: when it changes, they are made anew. "" means that
+	// connections may stay until their logins expire. It is called every few seconds.
 	Credentials(ctx context.Context) (string, error)
 	// Refused notes that a broker refused the login. It returns what was refused, and which settings to check.
 	Refused() (what, hint string)
@@ -28,10 +28,11 @@ type UserPassword struct {
 	Password  Password // read again for each connection
 }
 
-// Password is a secret that may change. Its errors do not hold it.
+// Password is a secret that may change.
 type Password interface {
+	// Read returns the password. Its errors do not contain it.
 	Read() (string, error)
-	// Reload makes the next Read look again wherever the password is kept, because it was refused.
+	// Reload makes the next Read read the password from where it is kept, because a broker refused it.
 	Reload()
 }
 
@@ -52,7 +53,7 @@ func (u UserPassword) Login(context.Context) (sasl.Mechanism, error) {
 	default:
 		return nil, fmt.Errorf("SASL mechanism %q is not known", u.Mechanism)
 	}
-	if err != nil { // its text would show where in the password
+	if err != nil { // its text would show a position in the password
 		return nil, errors.New("KAFKA_SASL_USERNAME or KAFKA_SASL_PASSWORD has characters that SCRAM does not take")
 	}
 	return m, nil

@@ -11,25 +11,25 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// MemberConfig says which group a process joins.
+// MemberConfig configures a Member.
 type MemberConfig struct {
 	Group   string        // consumer group, one for all accounts
 	Topic   string        // what the group is subscribed to
 	Name    string        // of this process, as the others and the operator see it
-	Timeout time.Duration // within which another takes over from a process that falls silent; see silence
+	Timeout time.Duration // within which another process takes over from one that falls silent; see sessionTimeout
 }
 
-// leastSilence is the shortest session timeout that brokers take, group.min.session.timeout.ms, unless they are told to.
-const leastSilence = 6 * time.Second
+// minSessionTimeout is the shortest session timeout that brokers allow by default, group.min.session.timeout.ms.
+const minSessionTimeout = 6 * time.Second
 
-// silence is how long a process may be silent until it loses its leases, the session timeout of the group. The rest of the
-// timeout is for the others to notice, to rebalance, and to take over; where brokers do not take so short a silence it is not.
-func (c MemberConfig) silence() time.Duration {
-	return max(c.Timeout*9/10, min(c.Timeout, leastSilence))
+// sessionTimeout returns the session timeout of the group: how long a process may be silent until it loses its leases. The rest of
+// Timeout is for the others to notice, to rebalance, and to take over, unless the session timeout would then be too short for the brokers.
+func (c MemberConfig) sessionTimeout() time.Duration {
+	return max(c.Timeout*9/10, min(c.Timeout, minSessionTimeout))
 }
 
-// Member is this process in the consumer group that spreads accounts over processes. The leader of the group decides who works on
-// which account and who stands by for it (see place); the coordinator notices who is silent.
+// Member is this process in the consumer group that spreads accounts over processes. The leader of the group decides which member works
+// on which account and which stands by for it (see place); the coordinator notices members that fall silent.
 //
 //	Run:  join -> rebalance -> heartbeat, heartbeat, ... -> join ...   until its context ends, then leave at once
 //
@@ -39,59 +39,59 @@ type Member struct {
 	cluster *cluster
 	started time.Time
 
-	mu        sync.Mutex
-	leases    map[string]*Lease // by account
-	leaving   bool
-	said      int           // how often something has changed of what this process says of itself
-	again     chan struct{} // closed and replaced when it is time to join again
-	later     *time.Timer   // closes it in a moment; nil when it is not to
-	trouble   error         // why it could not join, last time; nil when it has
-	current   time.Time     // when the last heartbeat went out whose answer knew of no newer generation
-	confirmed time.Time     // when the last request went out whose answer confirmed the leases
-	expiry    *time.Timer   // fires when the brokers have not confirmed them for too long
+	mu           sync.Mutex
+	leases       map[string]*Lease // by account
+	draining     bool
+	version      int           // counts the changes of what this process reports of itself
+	rejoinSignal chan struct{} // closed and replaced when it is time to join again
+	rejoinTimer  *time.Timer   // closes rejoinSignal; nil if nothing has changed
+	joinErr      error         // of the last attempt to join; nil if that succeeded
+	currentAt    time.Time     // when the last heartbeat was sent whose answer announced no rebalance
+	confirmedAt  time.Time     // when the last request was sent whose answer confirmed the leases
+	expiryTimer  *time.Timer   // fires when the brokers have not confirmed the leases within the session timeout
 }
 
-// OpenMember reaches for nothing yet: Run does.
+// OpenMember returns a Member, which the caller must Close. It opens no connection: Run does.
 func OpenMember(to Cluster, c MemberConfig) (*Member, error) {
-	// A join is answered when all members have joined. Not all processes wait equally long, or their joins could hold each
-	// other up in step: a coordinator may begin to wait anew with each.
+	// A join is answered when all members have joined. The timeouts differ between processes, or their joins could hold each other
+	// up again and again: a coordinator may begin to wait anew with each.
 	to = to.withDefaults()
 	to.Timeout += 2*c.Timeout + rand.N(2*c.Timeout)
 	if err := to.validate(); err != nil {
 		return nil, fmt.Errorf("open member: %w", err)
 	}
 	return &Member{
-		MemberConfig: c, cluster: connect(to, []string{c.Topic}), started: time.Now(), leases: map[string]*Lease{}, again: make(chan struct{}),
+		MemberConfig: c, cluster: connect(to, []string{c.Topic}), started: time.Now(), leases: map[string]*Lease{}, rejoinSignal: make(chan struct{}),
 	}, nil
 }
 
-// beats is how many heartbeats there are within the longest silence: a handover is noticed with the next one.
-const beats = 20
+// heartbeatsPerTimeout is the number of heartbeats within the session timeout. A member notices a rebalance with the next one.
+const heartbeatsPerTimeout = 20
 
-// Run takes part in the group until ctx ends; then it leaves, so that others take over at once, and returns nil. It tries again
-// for ever while brokers are away; an *Error, of category denied or settings, says what somebody has to mend. All leases are lost
+// Run takes part in the group until ctx ends; then it leaves, so that others take over at once, and returns nil. It retries for ever
+// while brokers are unavailable; an *Error, of category denied or settings, says what somebody has to correct. All leases are lost
 // when Run returns.
 func (m *Member) Run(ctx context.Context) error {
-	g := &group{cluster: m.cluster, id: m.Group, topic: m.Topic, silence: m.silence()}
+	g := &group{cluster: m.cluster, id: m.Group, topic: m.Topic, sessionTimeout: m.sessionTimeout()}
 	defer func() {
-		m.lose() // first: another may hold them before the answer to the request is here
+		m.loseLeases() // first: another process may hold them before the answer to the request arrives
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.Timeout/4)
 		defer cancel()
-		_ = g.leave(ctx) // where it is not heard, the others wait for the timeout
+		_ = g.leave(ctx) // if it is lost, the others wait for the session timeout
 	}()
 	for ctx.Err() == nil {
-		if err := m.generation(ctx, g); err != nil && ctx.Err() == nil {
+		if err := m.runGeneration(ctx, g); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Close ends the connections. Run must have returned.
+// Close closes the connections. Run must have returned.
 func (m *Member) Close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, t := range []*time.Timer{m.later, m.expiry} {
+	for _, t := range []*time.Timer{m.rejoinTimer, m.expiryTimer} {
 		if t != nil {
 			t.Stop()
 		}
@@ -99,64 +99,64 @@ func (m *Member) Close() {
 	m.cluster.close()
 }
 
-// Leave says that this process is about to end: it is given no account from now on. What it holds it keeps until it is given back.
-func (m *Member) Leave() {
+// Drain notes that this process is about to end: it is assigned no more accounts. It keeps those that it holds until they are withdrawn.
+func (m *Member) Drain() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.leaving = true
+	m.draining = true
 }
 
-// MemberStatus is a Member as it stands.
+// MemberStatus is the status of a Member.
 type MemberStatus struct {
 	// Joined reports whether the coordinator has confirmed the membership within the timeout.
 	Joined bool
-	// Trouble is why the process could not take part in the last rebalance; nil when it has.
+	// Trouble is why the process could not take part in the last rebalance; nil if it did.
 	Trouble error
 }
 
-// Status returns the membership as it stands.
+// Status returns the status of the membership.
 func (m *Member) Status() MemberStatus {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return MemberStatus{m.fresh(), m.problem()}
+	return MemberStatus{m.isConfirmed(), m.joinError()}
 }
 
-// problem is the trouble with what to do.
-func (m *Member) problem() error {
-	if m.trouble == nil {
+// joinError returns the error of the last join as an *Error.
+func (m *Member) joinError() error {
+	if m.joinErr == nil {
 		return nil
 	}
-	return failure("join", m.trouble)
+	return failure("join", m.joinErr)
 }
 
-func (m *Member) fresh() bool { return time.Since(m.confirmed) < m.silence() }
+func (m *Member) isConfirmed() bool { return time.Since(m.confirmedAt) < m.sessionTimeout() }
 
-// generation joins, and beats until the membership changes. An error is final.
-func (m *Member) generation(ctx context.Context, g *group) error {
-	again := m.rejoining()
-	stop := m.keep(ctx, g)
-	err := m.cluster.attempts(ctx, "join group "+g.id, func(ctx context.Context) error {
-		said, versions := m.candidate()
-		members, err := g.join(ctx, said)
+// runGeneration joins, and sends heartbeats until it is time to join again. It returns only errors that are not retriable.
+func (m *Member) runGeneration(ctx context.Context, g *group) error {
+	again := m.rejoinChannel()
+	stop := m.heartbeatWhileJoining(ctx, g)
+	err := m.cluster.retry(ctx, "join group "+g.id, func(ctx context.Context) error {
+		self, versions := m.candidate()
+		members, err := g.join(ctx, self)
 		var a assignment
 		if err == nil {
 			a, err = g.sync(ctx, members)
 		}
 		asked := time.Now()
-		if err == nil { // what the answers say may be old by now: only a heartbeat confirms
+		if err == nil { // the answers may have been delayed: only a heartbeat confirms
 			err = m.heartbeat(ctx, g)
 		}
 		if err != nil {
-			return m.failed(g, err)
+			return m.noteFailure(g, err)
 		}
-		m.settle(a, versions, asked)
+		m.applyAssignment(a, versions, asked)
 		return nil
 	})
 	stop()
 	if err != nil {
 		return err
 	}
-	ticker := time.NewTicker(m.silence() / beats)
+	ticker := time.NewTicker(m.sessionTimeout() / heartbeatsPerTimeout)
 	defer ticker.Stop()
 	for {
 		select {
@@ -166,8 +166,8 @@ func (m *Member) generation(ctx context.Context, g *group) error {
 			return nil
 		case <-ticker.C:
 		}
-		if !m.beat(ctx, g) || m.expired() {
-			return nil // in the second case the leases have expired, and the brokers answer again
+		if !m.sendHeartbeat(ctx, g) || m.expired() {
+			return nil // in the second case the brokers answer again after the leases have expired
 		}
 	}
 }
@@ -178,8 +178,8 @@ func (m *Member) heartbeat(ctx context.Context, g *group) error {
 	return g.heartbeat(ctx)
 }
 
-// beat sends one heartbeat; false means that it is time to join again.
-func (m *Member) beat(ctx context.Context, g *group) bool {
+// sendHeartbeat sends one heartbeat and reports whether the generation goes on; else it is time to join again.
+func (m *Member) sendHeartbeat(ctx context.Context, g *group) bool {
 	sent := time.Now()
 	err := m.heartbeat(ctx, g)
 	switch {
@@ -189,23 +189,23 @@ func (m *Member) beat(ctx context.Context, g *group) bool {
 	case errors.Is(err, kafka.RebalanceInProgress): // leases are kept until the new generation has its assignment
 		m.prolong(sent)
 		return false
-	default: // what is no passing trouble of the brokers or the way to them, the next join will tell more of
-		e := failure("heartbeat", m.failed(g, err))
+	default: // an error that is not retriable is reported by the next join
+		e := failure("heartbeat", m.noteFailure(g, err))
 		return e.retriable && e.Category != Excluded
 	}
 }
 
-// keep sends heartbeats while a join waits for the other members, until stop. One of these may be dead, and then the join is
-// answered when that one has been silent for too long: the leases would end as early as that.
-func (m *Member) keep(ctx context.Context, g *group) (stop func()) {
+// heartbeatWhileJoining sends heartbeats while a join waits for the other members, until stop. If one of these is dead, the join is
+// answered only after the session timeout, and without heartbeats the leases would expire at that time too.
+func (m *Member) heartbeatWhileJoining(ctx context.Context, g *group) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	member, generation := g.as()
+	member, generation := g.membership()
 	if member == "" {
 		return cancel
 	}
 	var beating sync.WaitGroup
 	beating.Go(func() {
-		ticker := time.NewTicker(m.silence() / beats)
+		ticker := time.NewTicker(m.sessionTimeout() / heartbeatsPerTimeout)
 		defer ticker.Stop()
 		for {
 			select {
@@ -215,8 +215,8 @@ func (m *Member) keep(ctx context.Context, g *group) (stop func()) {
 			}
 			sent := time.Now()
 			err := m.heartbeat(ctx, g)
-			if id, now := g.as(); id != member || now != generation {
-				return // the join was answered: what has come since is of the next generation
+			if id, now := g.membership(); id != member || now != generation {
+				return // the join was answered: this heartbeat may be of the next generation
 			}
 			m.heardWhileJoining(err, sent)
 		}
@@ -224,7 +224,7 @@ func (m *Member) keep(ctx context.Context, g *group) (stop func()) {
 	return func() { cancel(); beating.Wait() }
 }
 
-// heardWhileJoining takes in what the coordinator said to a heartbeat of the generation that is about to end.
+// heardWhileJoining handles the answer to a heartbeat of the generation that is about to end.
 func (m *Member) heardWhileJoining(err error, sent time.Time) {
 	switch {
 	case err == nil:
@@ -232,30 +232,30 @@ func (m *Member) heardWhileJoining(err error, sent time.Time) {
 	case errors.Is(err, kafka.RebalanceInProgress):
 		m.prolong(sent)
 	case errors.Is(err, kafka.UnknownMemberId):
-		m.lose() // the join, which may hang, will hear it too
+		m.loseLeases() // the join gets the same error, but it may hang
 	}
 }
 
-// failed looks for the answers by which the coordinator says that this process is no member any more: it may have been
-// silent for longer than the timeout, and others may hold the leases.
-func (m *Member) failed(g *group, err error) error {
+// noteFailure keeps err for the status and returns it. After an error by which the coordinator has dropped this member all leases are
+// lost: it may have been silent for longer than the session timeout, and others may hold them.
+func (m *Member) noteFailure(g *group, err error) error {
 	m.mu.Lock()
-	m.trouble = err
+	m.joinErr = err
 	m.mu.Unlock()
 	if errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.FencedInstanceID) {
-		g.becomes("", 0)
-		m.lose()
+		g.setMembership("", 0)
+		m.loseLeases()
 	}
 	return err
 }
 
-// candidate is what the process says of itself now, and the versions of the leases it says it of.
+// candidate returns what the process reports of itself now, and the versions of the leases in it.
 func (m *Member) candidate() (candidate, map[string]int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := candidate{Name: m.Name, Started: m.started.UnixMilli(), Said: m.said, Leaving: m.leaving, Accounts: map[string]claim{}}
-	if m.later != nil && m.later.Stop() {
-		m.later = nil // all of it is said now
+	c := candidate{Name: m.Name, Started: m.started.UnixMilli(), Version: m.version, Draining: m.draining, Accounts: map[string]claim{}}
+	if m.rejoinTimer != nil && m.rejoinTimer.Stop() {
+		m.rejoinTimer = nil // this join reports all changes
 	}
 	versions := map[string]int{}
 	for account, l := range m.leases {
@@ -265,8 +265,9 @@ func (m *Member) candidate() (candidate, map[string]int) {
 	return c, versions
 }
 
-// settle takes in an assignment. versions are those of what the process had said.
-func (m *Member) settle(a assignment, versions map[string]int, asked time.Time) {
+// applyAssignment applies an assignment. versions are those that candidate returned for the join; asked is when the heartbeat after it
+// was sent.
+func (m *Member) applyAssignment(a assignment, versions map[string]int, asked time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for account, l := range m.leases {
@@ -274,28 +275,28 @@ func (m *Member) settle(a assignment, versions map[string]int, asked time.Time) 
 			l.assign(a.Accounts[account], version == l.version)
 		}
 	}
-	m.trouble, m.current = nil, later(m.current, asked)
-	m.confirmedAt(asked)
+	m.joinErr, m.currentAt = nil, latest(m.currentAt, asked)
+	m.setConfirmed(asked)
 }
 
-func (m *Member) rejoining() <-chan struct{} {
+func (m *Member) rejoinChannel() <-chan struct{} {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.again
+	return m.rejoinSignal
 }
 
-// rejoin has the group assign anew, in a moment or at once: what more is to be said until then is said with it.
+// rejoin makes the process join again after the delay; changes until then are reported with that join.
 func (m *Member) rejoin(in time.Duration) {
-	m.said++
-	if m.later == nil {
-		m.later = time.AfterFunc(in, func() {
+	m.version++
+	if m.rejoinTimer == nil {
+		m.rejoinTimer = time.AfterFunc(in, func() {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			m.later = nil
-			close(m.again)
-			m.again = make(chan struct{})
+			m.rejoinTimer = nil
+			close(m.rejoinSignal)
+			m.rejoinSignal = make(chan struct{})
 		})
 	} else if in == 0 {
-		m.later.Reset(0)
+		m.rejoinTimer.Reset(0)
 	}
 }

@@ -8,44 +8,47 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// permission is what an ACL allows, in the words of kafka-acls.sh.
+// permission is what an ACL allows, in the terms of kafka-acls.sh.
 type permission struct {
 	resource   string // topic, group or transactional-id
 	name       string
 	operations []string
 }
 
-// deniedError is a broker's refusal, and the permission that ends it.
+// deniedError is an authorization error of a broker, with the permission that is missing.
 type deniedError struct {
 	permission
 	to  Cluster
 	err error
 }
 
+// Error returns the broker's error.
 func (e *deniedError) Error() string { return e.err.Error() }
+
+// Unwrap returns the broker's error.
 func (e *deniedError) Unwrap() error { return e.err }
 
-// onTopic names what the principal lacks on the topic, where that is what err says. So do the others for what they are named after.
+// onTopic adds the permission on the topic that the principal lacks, if err is about one. onGroup and onTransactionalID do the same.
 func (c *cluster) onTopic(err error, topic string, operations ...string) error {
-	return c.lacking(err, kafka.TopicAuthorizationFailed, permission{"topic", topic, operations})
+	return c.withPermission(err, kafka.TopicAuthorizationFailed, permission{"topic", topic, operations})
 }
 
 func (c *cluster) onGroup(err error, group string) error {
-	return c.lacking(err, kafka.GroupAuthorizationFailed, permission{"group", group, []string{"Read"}})
+	return c.withPermission(err, kafka.GroupAuthorizationFailed, permission{"group", group, []string{"Read"}})
 }
 
 func (c *cluster) onTransactionalID(err error, id string) error {
-	return c.lacking(err, kafka.TransactionalIDAuthorizationFailed, permission{"transactional-id", id, []string{"Write"}})
+	return c.withPermission(err, kafka.TransactionalIDAuthorizationFailed, permission{"transactional-id", id, []string{"Write"}})
 }
 
-func (c *cluster) lacking(err error, code kafka.Error, p permission) error {
+func (c *cluster) withPermission(err error, code kafka.Error, p permission) error {
 	if !errors.Is(err, code) {
 		return err
 	}
 	return &deniedError{p, c.sockets.to, err}
 }
 
-// hint is the command that gives the permission.
+// hint returns the command that adds the permission.
 func (e *deniedError) hint() string {
 	what := fmt.Sprintf("the principal needs %s on %s %s", strings.Join(e.operations, " and "), strings.ReplaceAll(e.resource, "-", " "), e.name)
 	command := []string{"kafka-acls.sh", "--bootstrap-server", e.to.Brokers[0], "--add", "--allow-principal", e.to.principal()}
@@ -55,7 +58,7 @@ func (e *deniedError) hint() string {
 	return what + ": " + strings.Join(append(command, "--"+e.resource, e.name), " ")
 }
 
-// principal is how the brokers call us, as far as that is known here: they may have rules that make another name of a certificate's.
+// principal returns our principal as far as it is known here: brokers may map a certificate's name to another one.
 func (to Cluster) principal() string {
 	user, known := to.SASL.(UserPassword)
 	switch {
@@ -66,7 +69,7 @@ func (to Cluster) principal() string {
 	case to.TLS == nil || to.TLS.CertFile == "":
 		return "User:ANONYMOUS"
 	}
-	own, err := to.TLS.own()
+	own, err := to.TLS.clientCertificate()
 	if err != nil {
 		return "User:NAME"
 	}

@@ -6,16 +6,16 @@ import (
 	"slices"
 )
 
-// place decides who works on which account, and who stands by for it; the result is by member id. It is computed by the leader
-// of the group from what the members said of themselves, and from nothing else: any member may be the leader of the next
+// place decides which member works on which account, and which stands by for it; the result is by member id. The leader of the
+// group computes it from what the members reported of themselves, and from nothing else: any member may be the leader of the next
 // generation.
 //
-// Whoever holds a lease keeps it, or every member that comes or goes would cost a handover; of two that hold it the later
-// one has fenced the earlier. An account without a holder goes to who is able (has not been fenced, has not resigned), then
-// to who knows its state, then to who has the least to do, then to the youngest: in a rolling update the old ones are about to
-// go. Where one member has two accounts more than another, one moves: in steps, so that it is never worked on by two and
-// hardly ever by none. First the member that is to have it reads its state, then the holder finishes and says so, then the
-// lease is the other's.
+// A member that holds a lease keeps it, or every member that joins or leaves would cost a handover; of two that hold it the later
+// one has fenced the earlier. An account without a holder goes to a member of the lowest rank (not fenced, not resigned), then to one
+// that knows its state, then to the one with the fewest accounts, then to the one that started last: in a rolling update the old ones
+// are about to end. If one member has two accounts more than another, one account moves, in steps, so that it is never worked on by
+// two and hardly ever by none. First its new member reads the state, then the holder finishes and reports it, then the new member gets
+// the lease.
 func place(members map[string]candidate) map[string]assignment {
 	p := &placement{
 		members: members, ids: slices.Sorted(maps.Keys(members)), holders: map[string]string{}, next: map[string]string{},
@@ -32,16 +32,16 @@ func place(members map[string]candidate) map[string]assignment {
 	p.fill()
 	p.balance()
 	p.standBy()
-	return p.told()
+	return p.assignments()
 }
 
-// placement is a decision in the making. next differs from holders for an account that is to move.
+// placement is a decision while it is made. next differs from holders for an account that is to move.
 type placement struct {
 	members  map[string]candidate
 	ids      []string // of the members, sorted
 	accounts []string // sorted
 
-	holders  map[string]string // account -> id of the member that holds its lease, or is finishing; "" for none
+	holders  map[string]string // account -> id of the member that holds its lease, or is finishing
 	next     map[string]string // account -> id of the member that is to hold it
 	standbys map[string]string // account -> id of the member that is to stand by
 	work     map[string]int    // member id -> accounts that it is to hold
@@ -50,17 +50,17 @@ type placement struct {
 
 func (p *placement) claim(id, account string) claim { return p.members[id].Accounts[account] }
 
-// able returns the ids of the members that can be given the account.
-func (p *placement) able(account string) (ids []string) {
+// eligible returns the ids of the members that can be assigned the account.
+func (p *placement) eligible(account string) (ids []string) {
 	for _, id := range p.ids {
-		if _, ok := p.members[id].Accounts[account]; ok && !p.members[id].Leaving {
+		if _, ok := p.members[id].Accounts[account]; ok && !p.members[id].Draining {
 			ids = append(ids, id)
 		}
 	}
 	return ids
 }
 
-// keep leaves each lease with its holder, unless that one gives it up, or another is better able to do the work.
+// keep leaves each lease with its holder, unless that one gives it up, or another member has a better rank.
 func (p *placement) keep() {
 	for _, account := range p.accounts {
 		holder, since := "", int64(0)
@@ -74,14 +74,14 @@ func (p *placement) keep() {
 		}
 		p.holders[account] = holder
 		c := p.claim(holder, account)
-		best := slices.ContainsFunc(p.able(account), func(id string) bool { return p.claim(id, account).rank() < c.rank() })
-		if !c.Busy && !best {
-			p.give(account, holder)
+		better := slices.ContainsFunc(p.eligible(account), func(id string) bool { return p.claim(id, account).rank() < c.rank() })
+		if !c.Finishing && !better {
+			p.assign(account, holder)
 		}
 	}
 }
 
-func (p *placement) give(account, id string) {
+func (p *placement) assign(account, id string) {
 	p.next[account] = id
 	p.work[id]++
 }
@@ -92,13 +92,13 @@ func (p *placement) fill() {
 		if _, given := p.next[account]; given {
 			continue
 		}
-		able := slices.DeleteFunc(p.able(account), func(id string) bool { return p.claim(id, account).Busy })
+		able := slices.DeleteFunc(p.eligible(account), func(id string) bool { return p.claim(id, account).Finishing })
 		if len(able) == 0 {
 			continue
 		}
-		p.give(account, slices.MinFunc(able, func(a, b string) int {
+		p.assign(account, slices.MinFunc(able, func(a, b string) int {
 			x, y := p.claim(a, account), p.claim(b, account)
-			return cmp.Or(cmp.Compare(x.rank(), y.rank()), boolean(y.Warm)-boolean(x.Warm), cmp.Compare(p.work[a], p.work[b]), p.younger(a, b))
+			return cmp.Or(cmp.Compare(x.rank(), y.rank()), toInt(y.Warm)-toInt(x.Warm), cmp.Compare(p.work[a], p.work[b]), p.younger(a, b))
 		}))
 	}
 }
@@ -108,7 +108,7 @@ func (p *placement) younger(a, b string) int {
 	return cmp.Or(cmp.Compare(p.members[b].Started, p.members[a].Started), cmp.Compare(a, b))
 }
 
-// balance moves accounts from those who have the most to those who have the least, until they differ by one.
+// balance moves accounts from the members with the most to those with the fewest, until they differ by at most one.
 func (p *placement) balance() {
 	for {
 		account, to := p.move()
@@ -116,23 +116,23 @@ func (p *placement) balance() {
 			return
 		}
 		p.work[p.next[account]]--
-		p.give(account, to)
+		p.assign(account, to)
 	}
 }
 
-// move returns the account that is moved next, and to whom; "" where all is even. Of several those that can move at once are
-// preferred: their state is known there.
+// move returns the account to move next and its new member; "" if all is even. It prefers accounts whose state the new member knows:
+// they can move at once.
 func (p *placement) move() (account, to string) {
 	gain := 1
 	warm := false
 	for _, a := range p.accounts {
 		from, given := p.next[a]
-		if !given || p.claim(from, a).Busy {
+		if !given || p.claim(from, a).Finishing {
 			continue
 		}
-		for _, id := range p.able(a) {
+		for _, id := range p.eligible(a) {
 			c := p.claim(id, a)
-			if c.rank() > 0 || c.Busy {
+			if c.rank() > 0 || c.Finishing {
 				continue
 			}
 			if g := p.work[from] - p.work[id]; g > gain || g == gain && g > 1 && c.Warm && !warm {
@@ -143,29 +143,29 @@ func (p *placement) move() (account, to string) {
 	return account, to
 }
 
-// standBy chooses for each account who stands by: who does already, unless the work of standing by is uneven.
+// standBy chooses the standby of each account: the present one, unless standbys are spread unevenly.
 func (p *placement) standBy() {
 	for _, account := range p.accounts {
-		if p.moves(account) { // who is to have it
-			p.stand(account, p.next[account])
+		if p.moves(account) { // its new member
+			p.assignStandby(account, p.next[account])
 		}
 	}
 	for _, warm := range []bool{true, false} {
 		for _, account := range p.accounts {
-			able := p.mayStand(account)
+			able := p.eligibleStandbys(account)
 			if warm {
 				able = slices.DeleteFunc(able, func(id string) bool { return !p.claim(id, account).Warm })
 			}
 			if _, chosen := p.standbys[account]; chosen || len(able) == 0 {
 				continue
 			}
-			p.stand(account, slices.MinFunc(able, func(a, b string) int {
+			p.assignStandby(account, slices.MinFunc(able, func(a, b string) int {
 				return cmp.Or(cmp.Compare(p.claim(a, account).rank(), p.claim(b, account).rank()),
 					cmp.Compare(p.standing[a], p.standing[b]), cmp.Compare(p.work[a], p.work[b]), p.younger(a, b))
 			}))
 		}
 	}
-	for p.evenOut() {
+	for p.balanceStandbys() {
 	}
 }
 
@@ -174,32 +174,33 @@ func (p *placement) moves(account string) bool {
 	return given && p.holders[account] != "" && p.holders[account] != next
 }
 
-func (p *placement) stand(account, id string) {
+func (p *placement) assignStandby(account, id string) {
 	p.standbys[account] = id
 	p.standing[id]++
 }
 
-func (p *placement) mayStand(account string) []string {
-	return slices.DeleteFunc(p.able(account), func(id string) bool {
+func (p *placement) eligibleStandbys(account string) []string {
+	return slices.DeleteFunc(p.eligible(account), func(id string) bool {
 		return id == p.next[account] || id == p.holders[account]
 	})
 }
 
-// evenOut moves the standby of one account to a member that stands by for less, or for one less and is younger.
-func (p *placement) evenOut() bool {
+// balanceStandbys moves the standby of one account to a member that stands by for fewer, or for one fewer and started later; it reports
+// whether there was one to move.
+func (p *placement) balanceStandbys() bool {
 	for _, account := range p.accounts {
 		from, chosen := p.standbys[account]
 		if !chosen || p.moves(account) {
 			continue
 		}
-		for _, id := range p.mayStand(account) {
+		for _, id := range p.eligibleStandbys(account) {
 			gain := p.standing[from] - p.standing[id]
 			if id == from || p.claim(id, account).rank() > p.claim(from, account).rank() || gain < 1 {
 				continue
 			}
 			if gain > 1 || p.members[id].Started > p.members[from].Started {
 				p.standing[from]--
-				p.stand(account, id)
+				p.assignStandby(account, id)
 				return true
 			}
 		}
@@ -207,8 +208,8 @@ func (p *placement) evenOut() bool {
 	return false
 }
 
-// told puts the decision into what each member is told.
-func (p *placement) told() map[string]assignment {
+// assignments returns the decision as each member's assignment.
+func (p *placement) assignments() map[string]assignment {
 	out := map[string]assignment{}
 	for _, id := range p.ids {
 		parts := map[string]assigned{}
@@ -222,10 +223,10 @@ func (p *placement) told() map[string]assignment {
 
 func (p *placement) part(id, account string) assigned {
 	holder, next, standby := p.holders[account], p.next[account], p.standbys[account]
-	a := assigned{Standby: p.members[standby].Name, Stranger: p.stranger(account)}
+	a := assigned{Standby: p.members[standby].Name, FencedByNonMember: p.fencedByNonMember(account)}
 	moves := p.moves(account)
-	// An account that moves for the sake of balance stays until the other one is warm; a holder that cannot do the work goes at once.
-	waits := moves && !p.claim(holder, account).Busy && !p.claim(next, account).Warm && p.claim(holder, account).rank() <= p.claim(next, account).rank()
+	// An account that moves for balance waits until its new member is warm; one whose holder has the worse rank moves at once.
+	waits := moves && !p.claim(holder, account).Finishing && !p.claim(next, account).Warm && p.claim(holder, account).rank() <= p.claim(next, account).rank()
 	switch {
 	case moves && !waits && id == holder:
 		a.Part = ReleasePart
@@ -234,9 +235,9 @@ func (p *placement) part(id, account string) assigned {
 	case waits && id == holder, !moves && id == next:
 		a.Part = HolderPart
 	case id == standby:
-		a.Part, a.Report = StandbyPart, waits || p.relieves(account)
+		a.Part, a.ReportWarm = StandbyPart, waits || p.hasStandIn(account)
 	case id != holder && p.claim(id, account).Warm && !p.claim(standby, account).Warm:
-		a.Part = StandbyPart // until the other one is warm
+		a.Part = StandbyPart // until the chosen standby is warm
 	}
 	switch {
 	case waits:
@@ -247,16 +248,16 @@ func (p *placement) part(id, account string) assigned {
 	return a
 }
 
-// relieves reports whether another member is warm for the account only until its standby is.
-func (p *placement) relieves(account string) bool {
+// hasStandIn reports whether another member stays warm for the account until its standby is.
+func (p *placement) hasStandIn(account string) bool {
 	return slices.ContainsFunc(p.ids, func(id string) bool {
 		return id != p.standbys[account] && id != p.next[account] && id != p.holders[account] && p.claim(id, account).Warm
 	})
 }
 
-// stranger reports whether a member was fenced, and by none of the members: whoever did it takes no part in the group. A member that
-// began to hold the lease after the fenced one may have done it, also where it has lost the lease since, to the brokers' silence.
-func (p *placement) stranger(account string) bool {
+// fencedByNonMember reports whether a member was fenced by a worker that is not a member of the group. A member that began to hold the
+// lease after the fenced one may have fenced it, even if its lease has expired since.
+func (p *placement) fencedByNonMember(account string) bool {
 	fenced, held := false, int64(0)
 	for _, id := range p.ids {
 		if c := p.claim(id, account); c.Yields {
@@ -269,7 +270,7 @@ func (p *placement) stranger(account string) bool {
 	})
 }
 
-func boolean(b bool) int {
+func toInt(b bool) int {
 	if b {
 		return 1
 	}

@@ -14,7 +14,7 @@ func of(started int64, c claim) candidate {
 	return candidate{Started: started, Accounts: map[string]claim{"x": c}}
 }
 
-// TestPlaceOne: one account, as each member is told of it.
+// TestPlaceOne: the parts of each member in the work on one account.
 func TestPlaceOne(t *testing.T) {
 	for name, c := range map[string]struct {
 		members map[string]candidate
@@ -32,10 +32,10 @@ func TestPlaceOne(t *testing.T) {
 		"the holder was fenced":              {map[string]candidate{"a": of(9, claim{Yields: true, Since: 9}), "b": of(1, claim{})}, map[string]Part{"a": "release", "b": "standby"}},
 		"the holder has resigned":            {map[string]candidate{"a": of(9, claim{Resigned: 2, Since: 9}), "b": of(1, claim{Resigned: 1})}, map[string]Part{"a": "release", "b": "standby"}},
 		"as often as the other":              {map[string]candidate{"a": of(9, claim{Resigned: 1, Since: 9}), "b": of(1, claim{Resigned: 1})}, map[string]Part{"a": "hold", "b": "standby"}},
-		"who finishes is waited for":         {map[string]candidate{"a": of(9, claim{Busy: true, Since: 9}), "b": of(1, claim{Warm: true})}, map[string]Part{"a": "release", "b": "standby"}},
-		"who finishes, alone":                {map[string]candidate{"a": of(9, claim{Busy: true, Since: 9})}, map[string]Part{"a": ""}},
-		"who leaves is given nothing":        {map[string]candidate{"a": {Started: 9, Leaving: true, Accounts: map[string]claim{"x": {Warm: true}}}, "b": of(1, claim{})}, map[string]Part{"a": "standby", "b": "hold"}},
-		"who leaves keeps what it holds":     {map[string]candidate{"a": {Leaving: true, Accounts: map[string]claim{"x": {Since: 1}}}, "b": of(1, claim{Warm: true})}, map[string]Part{"a": "hold", "b": "standby"}},
+		"who finishes is waited for":         {map[string]candidate{"a": of(9, claim{Finishing: true, Since: 9}), "b": of(1, claim{Warm: true})}, map[string]Part{"a": "release", "b": "standby"}},
+		"who finishes, alone":                {map[string]candidate{"a": of(9, claim{Finishing: true, Since: 9})}, map[string]Part{"a": ""}},
+		"who leaves is given nothing":        {map[string]candidate{"a": {Started: 9, Draining: true, Accounts: map[string]claim{"x": {Warm: true}}}, "b": of(1, claim{})}, map[string]Part{"a": "standby", "b": "hold"}},
+		"who leaves keeps what it holds":     {map[string]candidate{"a": {Draining: true, Accounts: map[string]claim{"x": {Since: 1}}}, "b": of(1, claim{Warm: true})}, map[string]Part{"a": "hold", "b": "standby"}},
 		"who does not know the account":      {map[string]candidate{"a": {Started: 9}, "b": of(1, claim{})}, map[string]Part{"b": "hold"}},
 		"the standby stays":                  {map[string]candidate{"a": of(1, claim{Since: 1}), "b": of(3, claim{Warm: true}), "c": of(2, claim{})}, map[string]Part{"a": "hold", "b": "standby", "c": ""}},
 		"the youngest stands by, but before it is warm the other does, too": {
@@ -57,7 +57,7 @@ func TestPlaceOne(t *testing.T) {
 	}
 }
 
-func TestStranger(t *testing.T) {
+func TestFencedByNonMember(t *testing.T) {
 	for name, c := range map[string]struct {
 		members map[string]candidate
 		want    bool
@@ -71,14 +71,14 @@ func TestStranger(t *testing.T) {
 		"the holder was fenced, too":         {map[string]candidate{"a": of(1, claim{Yields: true, Since: 1}), "b": of(1, claim{})}, true},
 	} {
 		for id, a := range place(c.members) {
-			if got := a.Accounts["x"].Stranger; got != c.want {
+			if got := a.Accounts["x"].FencedByNonMember; got != c.want {
 				t.Errorf("%s: %s is told %t", name, id, got)
 			}
 		}
 	}
 }
 
-// company plays members that do what they are told, from one generation to the next.
+// company simulates members that follow their assignments from one generation to the next.
 type company struct {
 	members map[string]candidate
 	clock   int64
@@ -94,7 +94,7 @@ func (c *company) join(id string, accounts int) {
 	c.members[id] = m
 }
 
-// rebalance is one generation: everybody does at once what it is told.
+// rebalance simulates one generation: each member follows its assignment at once.
 func (c *company) rebalance(t fataler) {
 	c.clock++
 	holders := map[string]string{}
@@ -131,7 +131,7 @@ func (c *company) rebalance(t fataler) {
 
 type fataler interface{ Fatalf(string, ...any) }
 
-// settled plays generations until nothing changes, and returns how many accounts each holds and stands by for.
+// settled simulates generations until nothing changes, and returns how many accounts each member holds and stands by for.
 func (c *company) settled(t fataler) (work, standing map[string]int) {
 	for range 20 {
 		before := fmt.Sprint(place(c.members))
@@ -141,8 +141,8 @@ func (c *company) settled(t fataler) (work, standing map[string]int) {
 			for id, told := range place(c.members) {
 				work[id], standing[id] = 0, 0
 				for _, a := range told.Accounts {
-					work[id] += boolean(a.Part == HolderPart)
-					standing[id] += boolean(a.Part == StandbyPart)
+					work[id] += toInt(a.Part == HolderPart)
+					standing[id] += toInt(a.Part == StandbyPart)
 				}
 			}
 			return work, standing
@@ -193,8 +193,8 @@ func TestPlaceMany(t *testing.T) {
 	t.Logf("when one of four went, %d accounts moved besides its own", c.moved)
 }
 
-// TestPlacementSettles: whatever members come and go, resign and are fenced, nobody is given what another holds, and in a few
-// generations every account has its holder, a standby where there are two members, and all is even.
+// TestPlacementSettles: whichever members join, leave, resign and are fenced, no member is assigned what another holds, and within a
+// few generations every account has a holder, a standby if there are two members, and both are spread evenly.
 func TestPlacementSettles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := &company{members: map[string]candidate{}}

@@ -12,33 +12,33 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Cluster says which Kafka cluster it is and how to reach it.
+// Cluster configures the connections to a Kafka cluster.
 type Cluster struct {
-	// Brokers are host:port addresses to start from; any one of them is enough.
+	// Brokers are the host:port addresses of the bootstrap servers; one that answers is enough.
 	Brokers []string
-	// ClientID shows in the brokers' logs and quotas.
+	// ClientID appears in the brokers' logs and quotas.
 	ClientID string
-	// Dial opens connections; nil is a net.Dialer. Tests give a virtual network here.
+	// Dial opens connections; nil means a net.Dialer. Tests pass a virtual network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	TLS  *TLS      // nil is plaintext
-	SASL Mechanism // nil is no login
-	// Timeout of one request; 0 is 10 s.
+	TLS  *TLS      // nil means plaintext
+	SASL Mechanism // nil means no login
+	// Timeout of one request; 0 means 10 s.
 	Timeout time.Duration
-	// Log hears of trouble that lasts, once, and of its end.
+	// Log gets one message when an outage begins and one when it ends.
 	Log zerolog.Logger
 }
 
-// Config says how to reach Kafka and under which name to publish.
+// Config configures a Producer.
 type Config struct {
 	Cluster
-	// TransactionalID is the name that Acquire takes and whoever takes it next fences. May be empty for one who only reads.
+	// TransactionalID is needed by Acquire; a Producer that only reads has none.
 	TransactionalID string
-	// Compression of the batches: none, gzip, snappy, lz4 or zstd; "" is none.
+	// Compression of the batches: none, gzip, snappy, lz4 or zstd; "" means none.
 	Compression string
-	// Compressor is shared with others; nil is one of its own.
+	// Compressor may be shared by Producers; nil means one for this Producer alone.
 	Compressor *Compressor
-	// TransactionTimeout is after how long the broker aborts a transaction whose producer is gone, and so how long a crash
-	// may hold up read_committed consumers. 0 is 30 s. Commit gives up after three quarters of it.
+	// TransactionTimeout is how long the broker waits before it aborts a transaction whose producer is gone, and so how long a
+	// crash may hold up read_committed consumers. 0 means 30 s. Commit gives up after three quarters of it.
 	TransactionTimeout time.Duration
 }
 
@@ -84,49 +84,48 @@ func (c Cluster) validate() error {
 // Record is one record to publish.
 type Record struct {
 	Topic string
-	// Key decides the partition, as the Java client's murmur2 does; nil counts as empty.
+	// Key selects the partition, as the Java client's murmur2 does; nil counts as empty.
 	Key, Value []byte
-	// PartitionKey decides it instead of Key, where it is not nil: records of different keys that belong together lie together.
+	// PartitionKey, if it is not nil, selects the partition instead of Key: it keeps records of different keys in one partition.
 	PartitionKey []byte
 	Headers      []Header // in this order
-	// Time is kept to the millisecond; zero, or before 1970, means the time of publishing.
+	// Time is kept to the millisecond; zero, or a time before 1970, means the time of publishing.
 	Time time.Time
-	// Alone puts the record into a batch of its own, so that a refusal names no other.
+	// Alone puts the record into a batch of its own, so that a RefusedError names no other record.
 	Alone bool
 }
 
-// Header is one header of a record. The type has no name of its own, so that who makes records with such headers need not
-// know the producer.
+// Header is one header of a record. It is an alias of an unnamed type, so that packages that make headers need not import this one.
 type Header = struct {
 	Key   string
 	Value []byte
 }
 
-// Message is one record as read back.
+// Message is one record as it was read back.
 type Message struct {
 	Topic      string
 	Partition  int
 	Offset     int64
 	Time       time.Time // UTC, to the millisecond
-	Key, Value []byte    // the receiver's to keep; nil where the record has none
+	Key, Value []byte    // the receiver may keep them; nil where the record has none
 	Headers    []Header
 }
 
-// Producer publishes in transactions under one transactional id. Ping and StableLag may be called at any time; every other method
-// is for one goroutine at a time.
+// Producer publishes in transactions under one transactional id. Ping and StableLag may be called at any time, by any goroutine; the
+// other methods by one goroutine at a time.
 type Producer struct {
 	cfg        Config
 	codec      kafka.Compression
 	compressor *Compressor
 	cluster    atomic.Pointer[cluster]
 	topics     map[string]topicLimits
-	session    *session // nil: Acquire first
+	session    *session // nil before Acquire
 
-	written map[string]int64 // where the partitions that the last Commit wrote to ended with it
-	barrier map[string]int64 // and those of the last Barrier in this epoch
+	lastWritten map[string]int64 // where the partitions that the last Commit wrote to ended with it
+	barrier     map[string]int64 // and those of the last Barrier in this epoch
 }
 
-// Open makes a Producer. It checks the configuration and reaches for nothing; Close it.
+// Open returns a Producer, which the caller must Close. It checks the configuration and opens no connection.
 func Open(cfg Config) (*Producer, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -144,14 +143,14 @@ func Open(cfg Config) (*Producer, error) {
 	return p, nil
 }
 
-// Close ends every connection at once. It commits and aborts nothing: an open transaction ends with the next Acquire
+// Close closes every connection at once. It neither commits nor aborts: an open transaction ends with the next Acquire
 // under the same transactional id, or after TransactionTimeout.
 func (p *Producer) Close() { p.cluster.Load().close() }
 
-// Ping asks one broker for a sign of life, once, within Timeout. The error is an *Error.
+// Ping sends one request to one broker and waits for its answer, for at most Timeout. The error is an *Error.
 func (p *Producer) Ping(ctx context.Context) error {
 	c := p.cluster.Load()
-	// Not Metadata: kafka-go answers that from what it remembers, long after the last broker went away.
+	// Not Metadata: kafka-go answers that from its cache, long after the last broker went away.
 	res, err := c.client.ApiVersions(ctx, &kafka.ApiVersionsRequest{})
 	if err == nil {
 		err = res.Error

@@ -8,9 +8,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol/fetch"
 )
 
-// fetchResponse stands in for kafka-go's own, in all of the process: that decodes all batches of an answer at once, into a page of
-// 64 KiB for each (v0.4.51). An answer with the commits of many small transactions, as in the state and progress topics, takes 600
-// times the memory that it is long.
+// fetchResponse replaces kafka-go's own (v0.4.51) in the whole process: that one decodes all batches of an answer at once, each into a
+// page of 64 KiB. An answer with many small transactions, as in the state and progress topics, takes 600 times its length.
 type fetchResponse struct {
 	ThrottleTimeMs int32          `kafka:"min=v1,max=v11"`
 	ErrorCode      int16          `kafka:"min=v7,max=v11"`
@@ -39,7 +38,7 @@ func (*fetchResponse) ApiKey() protocol.ApiKey { return protocol.Fetch }
 
 func init() { protocol.Register(&fetch.Request{}, &fetchResponse{}) }
 
-// plain returns what kafka-go would have, with batches that are decoded when they are read.
+// plain returns the response as kafka-go's type, with batches that are decoded when they are read.
 func (r *fetchResponse) plain() *fetch.Response {
 	out := &fetch.Response{ThrottleTimeMs: r.ThrottleTimeMs, ErrorCode: r.ErrorCode, SessionID: r.SessionID}
 	for _, t := range r.Topics {
@@ -56,10 +55,10 @@ func (r *fetchResponse) plain() *fetch.Response {
 	return out
 }
 
-// rawSet is the batches of a partition, as they came.
+// rawSet holds the batches of a partition, still encoded.
 type rawSet struct{ data []byte }
 
-// ReadFrom implements io.ReaderFrom, by which kafka-go decodes it.
+// ReadFrom implements io.ReaderFrom; kafka-go decodes with it.
 func (s *rawSet) ReadFrom(r io.Reader) (int64, error) {
 	var length [lengthPrefix]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {
@@ -69,12 +68,12 @@ func (s *rawSet) ReadFrom(r io.Reader) (int64, error) {
 	if n <= 0 {
 		return lengthPrefix, nil
 	}
-	s.data = make([]byte, n) // frames has seen that so many are there
+	s.data = make([]byte, n) // frames has checked that they are there
 	read, err := io.ReadFull(r, s.data)
 	return lengthPrefix + int64(read), err
 }
 
-// batches cuts the set; a broker may have cut off the last batch.
+// batches returns the batches of the set, without the last one if the broker sent only a part of it.
 func (s rawSet) batches() (list []protocol.RecordReader) {
 	const head = offsetLength + 4 // the base offset, and the length of the rest
 	for data := s.data; len(data) >= head; {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestSmallBatchesCostLittle: an answer with the commits of many small transactions takes about as much memory as it is long, and each of
-// its records is read.
+// TestSmallBatchesCostLittle: an answer with many small transactions takes about as much memory as its length, and all its records are
+// read.
 func TestSmallBatchesCostLittle(t *testing.T) {
 	const commits = 1000
 	inWorld(t, 1, func(t *testing.T, w *world) {
@@ -34,7 +34,7 @@ func TestSmallBatchesCostLittle(t *testing.T) {
 	})
 }
 
-// held is the memory that something refers to.
+// held returns the size of the live heap.
 func held() int64 {
 	runtime.GC()
 	runtime.GC()

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestResume goes on with the record at the offset. While a transaction that began before it is open, there is nothing to be
-// read that is stable; that is no sign of a topic that was set back, as the offset's not being there is.
+// TestResume continues with the record at the offset. While a transaction that began before it is open, the last stable offset lies
+// before it; that is not taken for a truncation, but an offset out of range is.
 func TestResume(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		p := w.acquired()
@@ -46,14 +46,14 @@ func TestResume(t *testing.T) {
 		}
 		beyond := p.Resume(first, at+100)
 		for _, read := range []func(context.Context, func(Message) error) error{beyond.CatchUpStable, beyond.CatchUp} {
-			if err := read(t.Context(), visit); !errors.Is(err, ErrSetBack) {
+			if err := read(t.Context(), visit); !errors.Is(err, ErrTruncated) {
 				t.Errorf("an offset that is not there: %v", err)
 			}
 		}
 		if err := w.kafka.DeleteRecords(state, 0, 1); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Resume(first, at).CatchUp(t.Context(), visit); !errors.Is(err, ErrSetBack) {
+		if err := p.Resume(first, at).CatchUp(t.Context(), visit); !errors.Is(err, ErrTruncated) {
 			t.Errorf("its beginning is not there: %v", err)
 		}
 	})

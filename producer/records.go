@@ -12,21 +12,21 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// Where the other fields of a record batch lie, counted as in batch.go.
+// Offsets of the other fields of a record batch, counted as in batch.go.
 const (
 	offsetMagic     = 16
 	offsetFirstTime = 27
 	offsetCount     = 57
-	// smallestRecord is a record without key, value and headers; a header takes no less than smallestHeader.
+	// smallestRecord is the size of a record without key, value and headers; a header has at least smallestHeader.
 	smallestRecord = 7
 	smallestHeader = 2
 )
 
-// rawBatch is one batch, as it came. It is not kafka-go that decodes it: that makes as many records and headers as the batch
-// says that it has, and decompresses however much comes of it.
+// rawBatch is one encoded batch. It is not decoded by kafka-go, which allocates as many records and headers as the batch announces, and
+// decompresses without a bound.
 type rawBatch struct {
 	data    []byte
-	records protocol.RecordReader // once it is read
+	records protocol.RecordReader // nil until the first ReadRecord
 }
 
 // ReadRecord implements protocol.RecordReader.
@@ -40,7 +40,7 @@ func (b *rawBatch) ReadRecord() (*protocol.Record, error) {
 	return b.records.ReadRecord()
 }
 
-// decode returns the batch in kafka-go's form: a *protocol.RecordBatch, or a *protocol.ControlBatch.
+// decode returns the batch as kafka-go's type: a *protocol.RecordBatch, or a *protocol.ControlBatch.
 func (b *rawBatch) decode() (protocol.RecordReader, error) {
 	raw := b.data
 	switch {
@@ -70,7 +70,7 @@ func (b *rawBatch) decode() (protocol.RecordReader, error) {
 
 func (b *rawBatch) base() int64 { return int64(binary.BigEndian.Uint64(b.data)) }
 
-// errBatch is a batch that cannot be read, and never will be.
+// errBatch means that a batch cannot be read, however often it is fetched.
 var errBatch = errors.New("cannot be read")
 
 func (b *rawBatch) broken(format string, args ...any) error {
@@ -83,7 +83,7 @@ type records struct {
 	rest   []byte
 	left   uint32
 	base   int64 // offset of the batch
-	first  int64 // Unix milliseconds, to which the records' times are added
+	first  int64 // timestamp in Unix milliseconds, to which the records' deltas are added
 	broken bool
 }
 
@@ -93,8 +93,8 @@ func (r *records) ReadRecord() (*protocol.Record, error) {
 		return nil, io.EOF
 	}
 	r.left--
-	r.varint() // its length, which its parts say again
-	r.pass(1)  // attributes, which none has
+	r.varint() // the record's length, which follows from its fields
+	r.pass(1)  // attributes, which are not used
 	at, offset := r.varint(), r.varint()
 	record := &protocol.Record{Time: time.UnixMilli(r.first + at), Offset: r.base + offset}
 	record.Key, record.Value = protocol.NewBytes(r.bytes()), protocol.NewBytes(r.bytes())
@@ -116,13 +116,13 @@ func (r *records) headers() []protocol.Header {
 	}
 	list := make([]protocol.Header, n)
 	for i := range list {
-		// Copies: they outlive the batch.
+		// Copies, since they outlive the batch.
 		list[i] = protocol.Header{Key: string(r.bytes()), Value: append([]byte(nil), r.bytes()...)}
 	}
 	return list
 }
 
-// bytes returns the next that have their length before them; nil is null.
+// bytes returns the next bytes that are preceded by their length; nil for null.
 func (r *records) bytes() []byte {
 	n := r.varint()
 	if n < 0 {

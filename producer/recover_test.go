@@ -21,7 +21,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// values recovers a partition and gives the values in order.
+// values recovers a partition and returns the values in order.
 func values(t *testing.T, p *Producer, topic string, id int) (got []string) {
 	t.Helper()
 	err := p.NewReader(topic, id).CatchUp(t.Context(), func(m Message) error { got = append(got, string(m.Value)); return nil })
@@ -168,13 +168,13 @@ func TestRecoverAfterTruncation(t *testing.T) {
 		}
 		w.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.OffsetOutOfRange})
 		err := p.NewReader(state, 0).CatchUp(t.Context(), func(Message) error { return nil })
-		if err == nil || !errors.Is(err, ErrSetBack) {
+		if err == nil || !errors.Is(err, ErrTruncated) {
 			t.Errorf("a broker that denies what it has: %v", err)
 		}
 	})
 }
 
-// TestRecoverEndsInAHole lets the broker say that nothing is left from offset 4 on, although the topic ends at 10.
+// TestRecoverEndsInAHole: the broker's answers are empty from offset 4 on, although the topic ends at 10.
 func TestRecoverEndsInAHole(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		p := w.acquired()
@@ -196,8 +196,8 @@ func TestRecoverEndsInAHole(t *testing.T) {
 			t.Error(diff)
 		}
 		asked = 1
-		if got := values(t, p, state, 0); got != nil || asked != 1+certain {
-			t.Errorf("%v after %d silent answers, want nothing after %d", got, asked-1, certain)
+		if got := values(t, p, state, 0); got != nil || asked != 1+emptyAnswersBelieved {
+			t.Errorf("%v after %d silent answers, want nothing after %d", got, asked-1, emptyAnswersBelieved)
 		}
 	})
 }
@@ -365,10 +365,10 @@ func TestCatchUpWaitsForAnOpenTransaction(t *testing.T) {
 			t.Fatal(err)
 		}
 		ended := make(chan error, 1)
-		time.AfterFunc(standsLong+5*time.Second, func() { ended <- other.EndTransaction(t.Context(), kgo.TryCommit) })
+		time.AfterFunc(stallWarning+5*time.Second, func() { ended <- other.EndTransaction(t.Context(), kgo.TryCommit) })
 		read, start := 0, time.Now()
 		err = p.NewReader(state, 0).CatchUp(t.Context(), func(Message) error { read++; return nil })
-		if took := time.Since(start); err != nil || took < standsLong || took > 2*standsLong {
+		if took := time.Since(start); err != nil || took < stallWarning || took > 2*stallWarning {
 			t.Errorf("%v after %v", err, took)
 		}
 		if says := log.String(); !strings.Contains(says, `"offset":0,"end":1`) || !strings.Contains(says, "find-hanging") || strings.Count(says, "waiting for a transaction") != 1 {
@@ -380,14 +380,13 @@ func TestCatchUpWaitsForAnOpenTransaction(t *testing.T) {
 	})
 }
 
-// TestCatchUpGivesUp where nothing comes any more before what was the end, and says what stands there: here a broker that knows
-// less than was acknowledged.
+// TestCatchUpGivesUp: without progress before the end CatchUp fails with both offsets: here the leader has less than was acknowledged.
 func TestCatchUpGivesUp(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		r, start := w.acquired().NewReader(state, 0), time.Now()
 		err := r.readUntil(t.Context(), 7, func(Message) error { return nil })
 		var e *Error
-		if took := time.Since(start); !errors.As(err, &e) || e.Category != Timeout || took < standsTooLong || took > standsTooLong+time.Minute {
+		if took := time.Since(start); !errors.As(err, &e) || e.Category != Timeout || took < stallLimit || took > stallLimit+time.Minute {
 			t.Fatalf("%v after %v", err, took)
 		}
 		if !strings.Contains(err.Error(), "offset 0 comes next, 7 is the end") || !strings.Contains(err.Error(), "is it cut off") {

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// lookEvery is how often files are looked at. A connection is then given up with the request under way, which has a
-// deadline, so all are within a minute.
-const lookEvery = 10 * time.Second
+// credentialsInterval is how often files are read for changes. A connection is then dropped after the request under way, which has a
+// deadline: all are within a minute.
+const credentialsInterval = 10 * time.Second
 
 // renewal is what is known of certificates, password and token.
 type renewal struct {
-	known   [sha256.Size]byte // those with which connections are made; zero: not read yet
+	known   [sha256.Size]byte // those that connections are made with; zero until they are read
 	refused [sha256.Size]byte // the last that did not work
-	unread  bool              // the log says that they cannot be read
+	unread  bool              // it is logged that they cannot be read
 }
 
-// renew gives all connections up, each after the request under way, when a certificate, a key, the password or the token has
-// changed and a connection made with the new one works; and before sessions end, which brokers do in the middle of a
-// transaction. Where the new one does not work, those made with the old one stay, and it is tried again. It ends with the cluster.
-func (c *cluster) renew() {
-	tick := time.NewTicker(lookEvery)
+// renewConnections drops all connections, each after the request under way, when a certificate, a key, the password or the token has
+// changed and a connection with the new one works; and before logins expire, since brokers then close connections in the middle of a
+// transaction. If the new one does not work, the connections stay, and it is tried again. It returns when the cluster is closed.
+func (c *cluster) renewConnections() {
+	tick := time.NewTicker(credentialsInterval)
 	defer tick.Stop()
 	var r renewal
 	r.known, _ = c.sockets.to.credentials(c.life)
@@ -33,18 +33,18 @@ func (c *cluster) renew() {
 			return
 		case <-tick.C:
 		}
-		if c.look(&r) {
-			c.giveUp()
+		if c.mustReconnect(&r) {
+			c.dropConnections()
 		}
 	}
 }
 
-// look reports whether connections are to be made anew, and can be.
-func (c *cluster) look(r *renewal) bool {
+// mustReconnect reports whether connections are to be made anew, and can be.
+func (c *cluster) mustReconnect(r *renewal) bool {
 	now, err := c.sockets.to.credentials(c.life)
 	if err != nil {
 		if !r.unread && c.life.Err() == nil {
-			c.trouble.log.Warn().Err(err).Msg("kafka: certificate, password or token cannot be read; connections stay")
+			c.outage.log.Warn().Err(err).Msg("kafka: certificate, password or token cannot be read; connections stay")
 			r.unread = true
 		}
 		return false
@@ -53,30 +53,30 @@ func (c *cluster) look(r *renewal) bool {
 		r.known = now
 	}
 	if r.known == now {
-		return c.sockets.due()
+		return c.sockets.renewalDue()
 	}
-	if err := c.sockets.try(c.life); err != nil {
+	if err := c.sockets.tryConnect(c.life); err != nil {
 		if c.life.Err() == nil && r.refused != now {
 			r.refused = now
 			e := failure("try the new certificate, password or token", err)
-			c.trouble.log.Warn().Err(e).Str("category", string(e.Category)).Msg("kafka: certificate, password or token changed and does not work; connections stay")
+			c.outage.log.Warn().Err(e).Str("category", string(e.Category)).Msg("kafka: certificate, password or token changed and does not work; connections stay")
 		}
 		return false
 	}
 	r.known = now
-	c.trouble.log.Info().Msg("kafka: certificate, password or token changed; connections are made anew")
+	c.outage.log.Info().Msg("kafka: certificate, password or token changed; connections are made anew")
 	return true
 }
 
-// giveUp has kafka-go close the connections that are idle, and the others when their requests are answered.
-func (c *cluster) giveUp() {
+// dropConnections makes kafka-go close the connections that are idle, and the others when their requests are answered.
+func (c *cluster) dropConnections() {
 	c.sockets.mu.Lock()
-	c.sockets.renew = time.Time{}
+	c.sockets.renewAt = time.Time{}
 	c.sockets.mu.Unlock()
 	c.transport.CloseIdleConnections()
 }
 
-// credentials are a sum of all that is read for each connection.
+// credentials returns a hash of everything that is read for each connection.
 func (to Cluster) credentials(ctx context.Context) (sum [sha256.Size]byte, err error) {
 	h := sha256.New()
 	if to.TLS != nil {
@@ -103,8 +103,8 @@ func (to Cluster) credentials(ctx context.Context) (sum [sha256.Size]byte, err e
 	return [sha256.Size]byte(h.Sum(nil)), nil
 }
 
-// try opens a connection to the first broker that takes one.
-func (s *sockets) try(ctx context.Context) (err error) {
+// tryConnect opens and closes a connection to the first broker that accepts one.
+func (s *sockets) tryConnect(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*dialTimeout)
 	defer cancel()
 	for _, broker := range s.to.Brokers {
@@ -117,9 +117,9 @@ func (s *sockets) try(ctx context.Context) (err error) {
 	return err
 }
 
-// due reports whether sessions must be renewed.
-func (s *sockets) due() bool {
+// renewalDue reports whether it is time to log in again.
+func (s *sockets) renewalDue() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.renew.IsZero() && !time.Now().Before(s.renew)
+	return !s.renewAt.IsZero() && !time.Now().Before(s.renewAt)
 }

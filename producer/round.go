@@ -11,8 +11,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol/fetch"
 )
 
-// round asks each leader once, for all that it leads, and shows what came. A leader that is away or moved is asked again
-// in the next round.
+// round fetches once from each leader, for all its partitions, and delivers the messages. A leader that is unavailable or has moved is
+// asked again in the next round.
 func (t *tail) round(ctx context.Context) error {
 	groups, err := t.leaders(ctx)
 	if err != nil {
@@ -33,10 +33,10 @@ func (t *tail) round(ctx context.Context) error {
 			return e
 		}
 	}
-	return t.show(ctx, answers)
+	return t.deliver(ctx, answers)
 }
 
-// leaders groups the partitions that still have something to give by the broker that leads them.
+// leaders groups the partitions that are not finished by the broker that leads them.
 func (t *tail) leaders(ctx context.Context) (groups [][]position, err error) {
 	var topics []Topic
 	for _, p := range t.at {
@@ -45,7 +45,7 @@ func (t *tail) leaders(ctx context.Context) (groups [][]position, err error) {
 		}
 	}
 	var found map[string]kafka.Topic
-	err = t.cluster.attempts(ctx, "wait for partition leaders", func(ctx context.Context) error {
+	err = t.cluster.retry(ctx, "wait for partition leaders", func(ctx context.Context) error {
 		found, err = t.cluster.metadata(ctx, topics)
 		return err
 	})
@@ -64,14 +64,14 @@ func (t *tail) leaders(ctx context.Context) (groups [][]position, err error) {
 		}
 	}
 	for _, list := range byLeader {
-		// Those that come first fill the answer first.
+		// A broker fills its answer in the order of the request.
 		rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 		groups = append(groups, list)
 	}
 	return groups, err
 }
 
-// grow takes in partitions that were added to the topics.
+// grow adds partitions that were added to the topics.
 func (t *tail) grow(found map[string]kafka.Topic) {
 	for name, topic := range found {
 		for _, q := range topic.Partitions {
@@ -83,18 +83,18 @@ func (t *tail) grow(found map[string]kafka.Topic) {
 	}
 }
 
-// show gives the messages of one round to visit and remembers how far it came.
-func (t *tail) show(ctx context.Context, answers []*fetch.Response) error {
-	lists, calm, failed := t.pass(ctx, answers)
-	// What was gone past is shown whatever comes after it: a tail that goes on does not come back to it.
+// deliver calls visit with the messages of one round and advances the positions.
+func (t *tail) deliver(ctx context.Context, answers []*fetch.Response) error {
+	lists, ok, failed := t.advanceAll(ctx, answers)
+	// The messages are delivered even if a later partition fails: their positions have been advanced.
 	if err := merge(lists, t.visit); err != nil {
 		return err
 	}
 	if failed != nil {
 		return failed
 	}
-	// Errors come at once, and while kafka-go has not noticed that a leader moved, they would come again and again.
-	if !calm {
+	// Errors are answered at once, and until kafka-go notices that a leader has moved they would follow each other without a pause.
+	if !ok {
 		sleep(ctx, tailWait)
 	}
 	if ctx.Err() != nil {
@@ -103,31 +103,32 @@ func (t *tail) show(ctx context.Context, answers []*fetch.Response) error {
 	return nil
 }
 
-// pass advances with each partition up to the first that fails, and gives what it passed.
-func (t *tail) pass(ctx context.Context, answers []*fetch.Response) (lists [][]Message, calm bool, err error) {
-	calm = len(answers) > 0
+// advanceAll advances each partition, up to the first that fails, and returns the messages; ok reports whether there was no error at
+// all.
+func (t *tail) advanceAll(ctx context.Context, answers []*fetch.Response) (lists [][]Message, ok bool, err error) {
+	ok = len(answers) > 0
 	for _, answer := range answers {
 		if answer == nil {
-			calm = false
+			ok = false
 			continue
 		}
-		silent := silent(answer)
+		empty := noBatches(answer)
 		for _, topic := range answer.Topics {
 			for i := range topic.Partitions {
-				list, err := t.advance(ctx, topic.Topic, &topic.Partitions[i], silent)
+				list, err := t.advance(ctx, topic.Topic, &topic.Partitions[i], empty)
 				lists = append(lists, list)
 				if err != nil {
 					return lists, false, err
 				}
-				calm = calm && topic.Partitions[i].ErrorCode == 0
+				ok = ok && topic.Partitions[i].ErrorCode == 0
 			}
 		}
 	}
-	return lists, calm, nil
+	return lists, ok, nil
 }
 
-// silent says that the answer has not one batch. Otherwise a partition may be empty because others filled the answer.
-func silent(answer *fetch.Response) bool {
+// noBatches reports whether the answer has no batch at all. Otherwise a partition may be empty because others filled the answer.
+func noBatches(answer *fetch.Response) bool {
 	for _, topic := range answer.Topics {
 		for _, part := range topic.Partitions {
 			if len(batchesOf(part.RecordSet)) > 0 {
@@ -138,15 +139,15 @@ func silent(answer *fetch.Response) bool {
 	return true
 }
 
-// advance takes in the answer for one partition.
-func (t *tail) advance(ctx context.Context, topic string, part *fetch.ResponsePartition, silent bool) (list []Message, err error) {
+// advance advances one partition and returns its messages; empty is what noBatches reports of the answer.
+func (t *tail) advance(ctx context.Context, topic string, part *fetch.ResponsePartition, empty bool) (list []Message, err error) {
 	at := slices.IndexFunc(t.at, func(p position) bool { return p.topic == topic && p.id == int(part.Partition) })
 	if at < 0 {
 		return nil, nil
 	}
 	p := &t.at[at]
 	if part.ErrorCode != 0 {
-		return nil, t.trouble(ctx, p, kafka.Error(part.ErrorCode))
+		return nil, t.partitionError(ctx, p, kafka.Error(part.ErrorCode))
 	}
 	end, bounded := t.ends[p.partition]
 	next, err := committed(topic, part, p.offset, func(m Message) error {
@@ -155,27 +156,28 @@ func (t *tail) advance(ctx context.Context, topic string, part *fetch.ResponsePa
 		}
 		return nil
 	})
-	if bounded && silent {
-		next = t.nothing(p, end)
+	if bounded && empty {
+		next = t.offsetAfterEmpty(p, end)
 	}
-	t.passed += next - p.offset
+	t.offsetsRead += next - p.offset
 	p.offset = next
 	return list, err
 }
 
-// nothing counts silent answers below the end, which compaction may leave behind, and believes in the end after some: a
-// broker that throttles is silent too.
-func (t *tail) nothing(p *position, end int64) int64 {
-	if t.empty[p.partition]++; t.empty[p.partition] < certain {
+// offsetAfterEmpty returns the offset to fetch next after an empty answer: the same, and after some in a row the end, since compaction
+// has left nothing. A broker that throttles sends empty answers too.
+func (t *tail) offsetAfterEmpty(p *position, end int64) int64 {
+	if t.empty[p.partition]++; t.empty[p.partition] < emptyAnswersBelieved {
 		return p.offset
 	}
 	return end
 }
 
-// trouble decides what an error of one partition means: read on where the topic begins now, try again, or give up.
-func (t *tail) trouble(ctx context.Context, p *position, code kafka.Error) error {
+// partitionError handles the error of one partition: it continues at the partition's first offset if records were deleted, returns nil
+// if the error is retriable, and else returns it.
+func (t *tail) partitionError(ctx context.Context, p *position, code kafka.Error) error {
 	if errors.Is(code, kafka.OffsetOutOfRange) {
-		begin, err := t.cluster.skip(ctx, *p)
+		begin, err := t.cluster.firstOffset(ctx, *p)
 		if err == nil {
 			p.offset = begin
 		}
@@ -187,7 +189,7 @@ func (t *tail) trouble(ctx context.Context, p *position, code kafka.Error) error
 	return nil
 }
 
-// merge gives the messages of several lists by time, those of one list in their order.
+// merge calls visit with the messages of several lists by time; those of one list keep their order.
 func merge(lists [][]Message, visit func(Message) error) error {
 	for {
 		first := -1

@@ -57,13 +57,13 @@ func (s *secrets) issue(valid time.Duration, hosts ...string) authority.Pair {
 	return p
 }
 
-// client writes a pair for us to show.
+// client writes a client certificate.
 func (s *secrets) client(p authority.Pair) {
 	s.write("cert", p.Cert)
 	s.write("key", p.Key)
 }
 
-// server is a broker's side of TLS.
+// server returns the TLS configuration of a broker.
 func (s *secrets) server(valid time.Duration, hosts ...string) *tls.Config {
 	s.t.Helper()
 	own, err := s.issue(valid, hosts...).TLS()
@@ -73,7 +73,7 @@ func (s *secrets) server(valid time.Duration, hosts ...string) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{own}}
 }
 
-// mutual is a broker's side that wants a certificate of ours.
+// mutual returns the TLS configuration of a broker that requires a client certificate.
 func (s *secrets) mutual() *tls.Config {
 	c := s.server(time.Hour, "localhost", "127.0.0.1")
 	c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, s.ca.Pool()
@@ -102,7 +102,7 @@ func secureWorld(t *testing.T, opts func(*secrets) []kfake.Opt) (*world, *secret
 	return &world{t: t, network: nil, kafka: cluster}, s
 }
 
-// ask lists the topics, and tries again for a moment.
+// ask lists the topics, with retries for a moment.
 func (w *world) ask(tls *TLS, sasl Mechanism) error {
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
 	defer cancel()
@@ -115,7 +115,7 @@ func secured(change func(*secrets) *tls.Config) func(*secrets) []kfake.Opt {
 	return func(s *secrets) []kfake.Opt { return []kfake.Opt{kfake.TLS(change(s))} }
 }
 
-// TestTLS: each thing that is wrong is one line that names the setting to correct.
+// TestTLS: each error is one line that names the setting to correct.
 func TestTLS(t *testing.T) {
 	good := func(s *secrets) *tls.Config { return s.server(time.Hour, "localhost", "127.0.0.1") }
 	trusting := func(s *secrets) *TLS { return &TLS{CAFile: s.path("ca")} }
@@ -170,7 +170,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestTLSWhereThereIsNone: whether a listener hangs up or waits for more, the error says that it may be without TLS.
+// TestTLSWhereThereIsNone: whether a listener without TLS closes the connection or waits, the hint says to set KAFKA_TLS=off.
 func TestTLSWhereThereIsNone(t *testing.T) {
 	for _, hangUp := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -186,7 +186,7 @@ func TestTLSWhereThereIsNone(t *testing.T) {
 	}
 }
 
-// TestLogin: each mechanism works, and what a broker refuses is one line without the password.
+// TestLogin: each mechanism works, and each error is one line without the password.
 func TestLogin(t *testing.T) {
 	brokers := func(s *secrets) []kfake.Opt {
 		opts := []kfake.Opt{kfake.TLS(s.server(time.Hour, "localhost", "127.0.0.1")), kfake.EnableSASL()}

@@ -17,17 +17,17 @@ const (
 	maxMessageBytes = "max.message.bytes"
 	retentionMillis = "retention.ms"
 	cleanupPolicy   = "cleanup.policy"
-	// How much older than the broker's clock a record's own time may be: the name since Kafka 3.6, and the one before.
+	// How much older than the broker's clock a record's timestamp may be: the name since Kafka 3.6, and the one before.
 	maxAgeMillis    = "message.timestamp.before.max.ms"
 	maxAgeMillisOld = "message.timestamp.difference.max.ms"
-	// defaultMaxMessageBytes is Kafka's own default, used where a topic's settings may not be read.
+	// defaultMaxMessageBytes is Kafka's own default, used where we are not allowed to read a topic's settings.
 	defaultMaxMessageBytes = 1048588
 )
 
-// topicSettings is what the brokers say of a topic's configuration. Empty where they may not say it.
+// topicSettings is a topic's configuration as the brokers describe it.
 type topicSettings struct {
-	values map[string]string
-	denied error
+	values map[string]string // empty where an ACL is missing
+	denied error             // the broker's error then
 }
 
 func (s topicSettings) maxBytes() int {
@@ -39,12 +39,12 @@ func (s topicSettings) maxBytes() int {
 
 func (s topicSettings) retention() time.Duration { return s.millis(retentionMillis, 0) }
 
-// maxAge is how old a record's own time may be.
+// maxAge returns how much older than now a record's timestamp may be.
 func (s topicSettings) maxAge() time.Duration {
 	return min(s.millis(maxAgeMillis, math.MaxInt64), s.millis(maxAgeMillisOld, math.MaxInt64))
 }
 
-// millis reads a number of milliseconds: the longest duration there is for "no limit".
+// millis returns a setting in milliseconds: the longest duration where it means "no limit", unknown where there is no such setting.
 func (s topicSettings) millis(name string, unknown time.Duration) time.Duration {
 	switch ms, err := strconv.ParseInt(s.values[name], 10, 64); {
 	case err != nil:
@@ -64,7 +64,7 @@ func (c *cluster) settings(ctx context.Context, topics []Topic) (settings map[st
 			ConfigNames: append(slices.Sorted(maps.Keys(t.Required)), maxMessageBytes, retentionMillis, cleanupPolicy, maxAgeMillis, maxAgeMillisOld),
 		})
 	}
-	err = c.attempts(ctx, "read topic settings", func(ctx context.Context) error {
+	err = c.retry(ctx, "read topic settings", func(ctx context.Context) error {
 		res, err := c.client.DescribeConfigs(ctx, req)
 		if err != nil {
 			return err
@@ -96,7 +96,7 @@ func (c *cluster) settingsOf(r kafka.DescribeConfigResponseResource) (topicSetti
 	return topicSettings{values: values}, nil
 }
 
-// check compares an existing topic with what is required of it.
+// check returns an error for each requirement that an existing topic does not meet.
 func (t Topic) check(partitions int, s topicSettings) (wrong []error) {
 	if t.OnePartition && partitions != 1 {
 		wrong = append(wrong, &Error{

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestReadSince gives what came at that time and later, of every partition, and Ends where each of them ends.
+// TestReadSince: it reads the records of that time and later in every partition, and Ends returns the high watermarks.
 func TestReadSince(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		p := w.acquired()

@@ -10,26 +10,26 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 )
 
-// sockets opens connections, secured and logged in, and remembers the open ones. kafka-go closes idle ones only: a request
-// whose caller has gone would keep its connection, and a goroutine, until its deadline.
+// sockets opens connections, with TLS and a login where configured, and keeps the set of open ones. kafka-go closes only idle ones: a
+// request whose caller has gone would keep its connection, and a goroutine, until its deadline.
 type sockets struct {
 	to   Cluster
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	mu     sync.Mutex
-	closed bool
-	open   map[net.Conn]struct{}
-	renew  time.Time // when the first session comes to its end; zero without one
+	mu      sync.Mutex
+	closed  bool
+	open    map[net.Conn]struct{}
+	renewAt time.Time // when to log in again, before the first login expires; zero if none does
 }
 
 const (
-	endsWithoutTLS   = "a listener that wants TLS ends connections, too: KAFKA_TLS"
-	endsWithoutLogin = "a listener that wants a login ends connections, too: KAFKA_SASL_MECHANISM"
+	closedWithoutTLS   = "a listener that wants TLS ends connections, too: KAFKA_TLS"
+	closedWithoutLogin = "a listener that wants a login ends connections, too: KAFKA_SASL_MECHANISM"
 )
 
 var errClosed = errors.New("producer is closed")
 
-// DialContext opens a connection and remembers it.
+// DialContext opens a connection and adds it to the set.
 func (s *sockets) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	login, err := s.login(ctx, address)
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *sockets) DialContext(ctx context.Context, network, address string) (net
 			return nil, err
 		}
 	} else {
-		conn = &frames{Conn: conn, address: address, hints: []string{endsWithoutTLS, endsWithoutLogin}}
+		conn = &frames{Conn: conn, address: address, hints: []string{closedWithoutTLS, closedWithoutLogin}}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,14 +55,14 @@ func (s *sockets) DialContext(ctx context.Context, network, address string) (net
 	}
 	c := &socket{Conn: conn, owner: s}
 	s.open[c] = struct{}{}
-	// Half of it leaves time for requests under way, and for a look that comes late.
-	if half := time.Now().Add(lifetime / 2); lifetime > 0 && (s.renew.IsZero() || half.Before(s.renew)) {
-		s.renew = half
+	// Half of the lifetime leaves time for requests under way, and for the interval at which renewalDue is checked.
+	if half := time.Now().Add(lifetime / 2); lifetime > 0 && (s.renewAt.IsZero() || half.Before(s.renewAt)) {
+		s.renewAt = half
 	}
 	return c, nil
 }
 
-// login reads what a connection will log in with, nil where it does not, before there is one: a token may have to be waited for.
+// login returns the login of a connection before it is opened, since a token may have to be waited for; nil without SASL.
 func (s *sockets) login(ctx context.Context, address string) (sasl.Mechanism, error) {
 	if s.to.SASL == nil {
 		return nil, nil
@@ -74,8 +74,8 @@ func (s *sockets) login(ctx context.Context, address string) (sasl.Mechanism, er
 	return login, nil
 }
 
-// secure makes a connection ready for kafka-go, or closes it. The broker has answered on it: what is wrong with TLS and with
-// the login shows here.
+// secure does the TLS handshake and the login, or closes the connection. The broker has answered on it then: errors of TLS and of the
+// login are returned here.
 func (s *sockets) secure(ctx context.Context, conn net.Conn, address string, login sasl.Mechanism) (secured net.Conn, lifetime time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -93,11 +93,11 @@ func (s *sockets) secure(ctx context.Context, conn net.Conn, address string, log
 	}
 	var hints []string
 	if login == nil {
-		hints = []string{"", endsWithoutLogin, endsWithoutLogin} // both we and kafka-go greet
+		hints = []string{"", closedWithoutLogin, closedWithoutLogin} // both we and kafka-go ask for ApiVersions
 	}
 	x := &exchange{conn: &frames{Conn: conn, address: address, hints: hints}, address: address, clientID: s.to.ClientID}
 	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
-	if err = x.greet(); err == nil && login != nil {
+	if err = x.apiVersions(); err == nil && login != nil {
 		lifetime, err = x.login(ctx, s.to.SASL, login)
 	}
 	if !stop() {
@@ -120,12 +120,13 @@ func (s *sockets) close() {
 	}
 }
 
+// socket is a connection in the set of its sockets.
 type socket struct {
 	net.Conn
 	owner *sockets
 }
 
-// Close closes the connection and forgets it.
+// Close closes the connection and removes it from the set.
 func (s *socket) Close() error {
 	s.owner.mu.Lock()
 	delete(s.owner.open, s)

@@ -12,23 +12,21 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// tailWait is how long a broker may hold a fetch when nothing is new, and so the most that a record of another broker
-// is late.
+// tailWait is how long a broker may hold a fetch while nothing is new, and so how late a record of another broker may come.
 const tailWait = 250 * time.Millisecond
 
-// TailOptions says what Tail reads.
+// TailOptions configures Tail.
 type TailOptions struct {
 	Topics []string
-	// FromEnd begins with what is committed after the call, else with the first record there is.
+	// FromEnd begins with what is committed after the call; else Tail begins with the first record.
 	FromEnd bool
-	// Follow goes on until the context ends, else Tail ends where the topics ended at the call.
+	// Follow goes on until the context ends; else Tail ends where the topics ended at the call.
 	Follow bool
-	// Patience is how long brokers may give nothing while there is something to be read, until Tail gives up; 0 is for ever.
-	// For one that does not follow.
+	// Patience is how long Tail waits for the next record until it gives up; 0 means for ever. It is not for Follow.
 	Patience time.Duration
 }
 
-// Topics lists the topics whose names begin with prefix, sorted, internal ones left out.
+// Topics returns the names of the topics that begin with prefix, sorted, without internal ones.
 func Topics(ctx context.Context, from Cluster, prefix string) (names []string, err error) {
 	from = from.withDefaults()
 	if err := from.validate(); err != nil {
@@ -36,7 +34,7 @@ func Topics(ctx context.Context, from Cluster, prefix string) (names []string, e
 	}
 	c := connect(from, nil)
 	defer c.close()
-	err = c.attempts(ctx, "list topics", func(ctx context.Context) error {
+	err = c.retry(ctx, "list topics", func(ctx context.Context) error {
 		res, err := c.client.Metadata(ctx, &kafka.MetadataRequest{})
 		if err != nil {
 			return err
@@ -53,10 +51,10 @@ func Topics(ctx context.Context, from Cluster, prefix string) (names []string, e
 	return names, err
 }
 
-// Tail gives visit the committed records of all partitions of some topics: those of one partition in order, those of
-// different partitions about in the order of their times. It reads beside any worker and changes nothing: no consumer
-// group, no transactional id. It returns nil at the end, visit's error as it is, and an *Error otherwise; one whose
-// category is canceled when ctx ended. One that follows notices partitions that are added, and reads them from their beginning.
+// Tail calls visit with the committed records of all partitions of some topics: those of one partition in order, those of different
+// partitions roughly by time. It reads beside any worker and changes nothing: it has no consumer group and no transactional id. It
+// returns nil at the end, an error of visit as it is, and otherwise an *Error, of category canceled if ctx ended. With Follow it
+// notices partitions that are added, and reads them from their beginning.
 func Tail(ctx context.Context, from Cluster, o TailOptions, visit func(Message) error) error {
 	from = from.withDefaults()
 	if err := from.validate(); err != nil {
@@ -79,45 +77,46 @@ func Tail(ctx context.Context, from Cluster, o TailOptions, visit func(Message) 
 	return nil
 }
 
+// tail is a Tail under way.
 type tail struct {
 	cluster *cluster
 	visit   func(Message) error
 	at      []position
-	ends    map[partition]int64 // none when following
+	ends    map[partition]int64 // empty when following
 	empty   map[partition]int   // empty answers below the end
 	follow  bool
 
-	patience time.Duration
-	moved    time.Time // when something came last
-	passed   int64     // offsets gone past so far
+	patience    time.Duration
+	moved       time.Time // time of the last progress
+	offsetsRead int64
 }
 
-// errSilent ends an attempt when brokers have given nothing for too long.
-var errSilent = errors.New("nothing came from the brokers for too long")
+// errNoProgress is the cause when an attempt ends because patience is over.
+var errNoProgress = errors.New("nothing came from the brokers for too long")
 
-// patiently does one step of reading, and gives up where nothing has come for as long as there is patience.
+// patiently does one step of reading, and gives up when there has been no progress for as long as patience.
 func (t *tail) patiently(ctx context.Context, step func(context.Context) error) error {
 	if t.patience <= 0 {
 		return step(ctx)
 	}
-	until, cancel := context.WithDeadlineCause(ctx, t.moved.Add(t.patience), errSilent)
+	until, cancel := context.WithDeadlineCause(ctx, t.moved.Add(t.patience), errNoProgress)
 	defer cancel()
-	before := t.passed
+	before := t.offsetsRead
 	err := step(until)
-	came := t.passed > before
+	came := t.offsetsRead > before
 	if came {
 		t.moved = time.Now() // not earlier: visit may take its time
 	}
-	switch silent := ctx.Err() == nil && errors.Is(err, errSilent); {
-	case silent && came:
+	switch over := ctx.Err() == nil && errors.Is(err, errNoProgress); {
+	case over && came:
 		return nil
-	case silent:
+	case over:
 		return &Error{Op: "read topics", Category: Timeout, Hint: hintBrokers, Err: fmt.Errorf("nothing came from the brokers for %v: what was read is not all there is", t.patience)}
 	}
 	return err
 }
 
-// begin finds the partitions, where each begins and, unless following, where it ends.
+// begin looks up the partitions, their first offsets and, unless following, their ends.
 func (t *tail) begin(ctx context.Context, o TailOptions) error {
 	topics := make([]Topic, len(o.Topics))
 	for i, name := range o.Topics {
@@ -156,7 +155,7 @@ func (t *tail) begin(ctx context.Context, o TailOptions) error {
 	return nil
 }
 
-// span takes the last stable offset as the end: a reader need not wait for transactions that are open.
+// span returns the offsets between which to read. The end is the last stable offset, so that Tail does not wait for open transactions.
 func (t *tail) span(ctx context.Context, p partition, o TailOptions) (first, last int64, err error) {
 	if last, err = t.cluster.offset(ctx, p, atEnd, readCommitted); err != nil || o.FromEnd {
 		return last, last, err

@@ -18,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// tailed reads to the present end and gives the values per partition.
+// tailed reads to the present end and returns the values by partition.
 func tailed(t *testing.T, cfg Config, o TailOptions) map[string][]string {
 	t.Helper()
 	got := map[string][]string{}
@@ -158,7 +158,7 @@ func TestMergeKeepsTheOrderOfAPartition(t *testing.T) {
 	}
 }
 
-// TestTailGivesUp where it is told to and brokers are silent, at whatever it is then; one whose reader takes its time does not.
+// TestTailGivesUp: with Patience it gives up when brokers are silent, at every step; a slow visit does not count.
 func TestTailGivesUp(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.Metadata, kmsg.ListOffsets, kmsg.Fetch} {
 		inWorld(t, 3, func(t *testing.T, w *world) {
@@ -225,7 +225,7 @@ func TestTailNoticesPartitions(t *testing.T) {
 	})
 }
 
-// partitions gives a topic so many.
+// partitions sets the number of partitions of a topic.
 func (w *world) partitions(topic string, n int32) {
 	w.t.Helper()
 	c, err := kgo.NewClient(kgo.SeedBrokers(w.kafka.ListenAddrs()...), kgo.Dialer(w.network.DialContext))
@@ -242,7 +242,7 @@ func (w *world) partitions(topic string, n int32) {
 	}
 }
 
-// TestTailShowsWhatItPassed before it tells that it could not go on: where patience ends with one partition, after another
+// TestTailShowsWhatItPassed before it returns an error: where patience ends at one partition, after another
 // was read, the tail goes on and does not come back to that one.
 func TestTailShowsWhatItPassed(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
@@ -269,7 +269,7 @@ func TestTailShowsWhatItPassed(t *testing.T) {
 			cluster: c, at: []position{read, gone}, empty: map[partition]int{}, patience: 30 * time.Second, moved: time.Now(),
 			visit: func(Message) error { shown++; return nil },
 		}
-		err = tail.patiently(t.Context(), func(ctx context.Context) error { return tail.show(ctx, []*fetch.Response{answer}) })
+		err = tail.patiently(t.Context(), func(ctx context.Context) error { return tail.deliver(ctx, []*fetch.Response{answer}) })
 		there := 0
 		for _, r := range w.seen(voice) {
 			if r.Partition == 0 {

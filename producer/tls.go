@@ -15,15 +15,14 @@ import (
 	"time"
 )
 
-// TLS says how connections are secured. Its files are read again for each connection, because they are replaced while the
-// process runs.
+// TLS configures encryption. Its files are read again for each connection, because they are replaced while the process runs.
 type TLS struct {
 	CAFile            string // PEM certificates that are trusted besides the system's; "" for none
-	CertFile, KeyFile string // PEM, shown to a broker that asks for it; "" for none
-	ServerName        string // in the brokers' certificates; "" is the host of each broker's address
+	CertFile, KeyFile string // PEM, the client certificate; "" for none
+	ServerName        string // in the brokers' certificates; "" means the host of each broker's address
 }
 
-// config reads the files. The error names the setting.
+// config reads the files. Its errors name the setting.
 func (t *TLS) config(address string) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
 	if c.ServerName == "" {
@@ -34,11 +33,11 @@ func (t *TLS) config(address string) (*tls.Config, error) {
 		c.ServerName = host
 	}
 	var err error
-	if c.RootCAs, err = t.authorities(); err != nil {
+	if c.RootCAs, err = t.rootCAs(); err != nil {
 		return nil, fmt.Errorf("KAFKA_TLS_CA_FILE: %w", err)
 	}
 	if t.CertFile != "" {
-		own, err := t.own()
+		own, err := t.clientCertificate()
 		if err != nil {
 			return nil, fmt.Errorf("KAFKA_TLS_CERT_FILE, KAFKA_TLS_KEY_FILE: %w", err)
 		}
@@ -47,10 +46,12 @@ func (t *TLS) config(address string) (*tls.Config, error) {
 	return c, nil
 }
 
-// own reads the certificate that is shown.
-func (t *TLS) own() (tls.Certificate, error) { return tls.LoadX509KeyPair(t.CertFile, t.KeyFile) }
+// clientCertificate reads the client certificate.
+func (t *TLS) clientCertificate() (tls.Certificate, error) {
+	return tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+}
 
-func (t *TLS) authorities() (*x509.CertPool, error) {
+func (t *TLS) rootCAs() (*x509.CertPool, error) {
 	if t.CAFile == "" {
 		return nil, nil
 	}
@@ -68,7 +69,8 @@ func (t *TLS) authorities() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// handshake makes conn a TLS connection. asked reports, then and later, whether the broker asked for a certificate and got none.
+// handshake makes conn a TLS connection. asked reports whether the broker has asked for a certificate and got none; it may be called
+// at any time.
 func (t *TLS) handshake(ctx context.Context, conn net.Conn, address string) (secured net.Conn, asked func() bool, err error) {
 	cfg, err := t.config(address)
 	if err != nil {
@@ -80,7 +82,7 @@ func (t *TLS) handshake(ctx context.Context, conn net.Conn, address string) (sec
 			without = true
 			return &tls.Certificate{}, nil
 		}
-		return &cfg.Certificates[0], nil // not only where it is of an authority that the broker names: the broker says what is wrong
+		return &cfg.Certificates[0], nil // even if the broker does not name its authority: the broker's error says what is wrong
 	}
 	asked = func() bool { return without }
 	c := tls.Client(conn, cfg)
@@ -90,8 +92,8 @@ func (t *TLS) handshake(ctx context.Context, conn net.Conn, address string) (sec
 	return c, asked, nil
 }
 
-// explainTLS says what an error of a TLS connection means, and which setting to look at. In TLS 1.3 the broker judges our certificate
-// after the handshake.
+// explainTLS returns an error of a TLS connection as what it means, with the setting to check. In TLS 1.3 the broker verifies our
+// certificate after the handshake.
 func explainTLS(address string, err error, asked bool) error {
 	e := &peerError{address: address, category: Encryption, err: err}
 	var (
@@ -111,10 +113,10 @@ func explainTLS(address string, err error, asked bool) error {
 	case errors.As(err, &noTLS):
 		e.text, e.hint = "does not speak TLS", "set KAFKA_TLS=off, or check the port in KAFKA_BROKERS"
 	case errors.As(err, &remote) && remote.Op == "remote error":
-		e.text, e.hint = refusal(remote.Err.Error(), asked)
-	case ended(err) && asked:
-		e.text, e.hint = refusal("certificate required", asked)
-	case ended(err):
+		e.text, e.hint = explainAlert(remote.Err.Error(), asked)
+	case hungUp(err) && asked:
+		e.text, e.hint = explainAlert("certificate required", asked)
+	case hungUp(err):
 		e.text, e.hint = "ended the connection in the TLS handshake", "a listener without TLS does so: set KAFKA_TLS=off, or check the port in KAFKA_BROKERS"
 	case errors.Is(err, context.DeadlineExceeded):
 		e.text, e.hint = "does not answer in the TLS handshake", "set KAFKA_TLS=off if the listener is without TLS, or check the port in KAFKA_BROKERS"
@@ -124,8 +126,8 @@ func explainTLS(address string, err error, asked bool) error {
 	return e
 }
 
-// refusal is what an alert of the broker means, told by its text: its type is not exported.
-func refusal(alert string, asked bool) (text, hint string) {
+// explainAlert returns what a TLS alert of the broker means, by its text: its type is not exported.
+func explainAlert(alert string, asked bool) (text, hint string) {
 	ours := slices.ContainsFunc([]string{"certificate", "handshake failure", "access denied"}, func(part string) bool { return strings.Contains(alert, part) })
 	switch {
 	case asked && ours:
@@ -136,8 +138,8 @@ func refusal(alert string, asked bool) (text, hint string) {
 	return "refuses TLS: " + alert, "the brokers' logs say why"
 }
 
-// ended reports whether the other side hung up.
-func ended(err error) bool {
+// hungUp reports whether the peer closed the connection.
+func hungUp(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)
 }
 

@@ -18,13 +18,13 @@ type Topic struct {
 	Partitions  int               // at creation; 0 means the brokers' default, or 1 with OnePartition
 	Replication int               // at creation; 0 or -1 means the brokers' default
 	Config      map[string]string // at creation
-	// Required is what an existing topic must have, word for word; what it was created with is not compared otherwise.
+	// Required are settings that an existing topic must have, with exactly these values. Config is not compared.
 	Required map[string]string
-	// OnePartition: more than one would break what the topic is for.
+	// OnePartition: the topic must have exactly one partition, since its records need an order.
 	OnePartition bool
 }
 
-// topicLimits is what the packer must know of a topic.
+// topicLimits is what is known of an ensured topic.
 type topicLimits struct {
 	partitions []int // 0, 1, 2, ...
 	maxBytes   int
@@ -34,15 +34,14 @@ type topicLimits struct {
 }
 
 // EnsureTopics creates the topics that are missing, if create is true, and checks those that exist: number of partitions
-// and required settings. It returns when every partition has a leader, and tries again until ctx ends while brokers are
-// away. The error names every wrong topic at once, each with what to do about it. Only these topics can be committed to
-// and recovered from afterwards.
+// and required settings. It returns when every partition has a leader, and retries until ctx ends while brokers are unavailable.
+// Its error lists every wrong topic, each with what to do about it. Only these topics can be written to and read from afterwards.
 func (p *Producer) EnsureTopics(ctx context.Context, create bool, topics []Topic) error {
 	names := make([]string, len(topics))
 	for i, t := range topics {
 		names[i] = t.Name
 	}
-	// A new transport: what the old one remembers of the topics may be older than the topics.
+	// A new transport: the metadata in the old one's cache may be older than the topics.
 	c := connect(p.cfg.Cluster, names)
 	p.cluster.Swap(c).close()
 	missing, err := c.missing(ctx, topics)
@@ -62,7 +61,7 @@ func (p *Producer) EnsureTopics(ctx context.Context, create bool, topics []Topic
 		wrong = append(wrong, c.create(ctx, missing)...)
 	}
 	if len(wrong) > 0 {
-		// Look at the others all the same, so that everything wrong is named at once.
+		// Check the others all the same, so that the error lists everything.
 		topics = slices.DeleteFunc(slices.Clone(topics), func(t Topic) bool {
 			return slices.ContainsFunc(missing, func(m Topic) bool { return m.Name == t.Name })
 		})
@@ -75,8 +74,8 @@ func (p *Producer) EnsureTopics(ctx context.Context, create bool, topics []Topic
 	return nil
 }
 
-// InspectTopics reads number of partitions and settings of topics that were ensured once more, and checks them as
-// EnsureTopics does. Connections and Readers stay.
+// InspectTopics reads the number of partitions and the settings of ensured topics again, and checks them as EnsureTopics does.
+// Connections and Readers stay valid.
 func (p *Producer) InspectTopics(ctx context.Context, topics []Topic) error {
 	limits, wrong, err := p.cluster.Load().inspect(ctx, topics)
 	if err := errors.Join(append(wrong, err)...); err != nil {
@@ -86,22 +85,22 @@ func (p *Producer) InspectTopics(ctx context.Context, topics []Topic) error {
 	return nil
 }
 
-// MaxMessageBytes is the largest batch that the topic takes, in bytes after compression, as EnsureTopics read it; a
-// single record may take some 100 bytes less than that. 0 for a topic that was not ensured.
+// MaxMessageBytes returns the size of the largest batch that the topic takes, in bytes after compression, as EnsureTopics read it; a
+// single record may have some 100 bytes less than that. 0 for a topic that was not ensured.
 func (p *Producer) MaxMessageBytes(topic string) int { return p.topics[topic].maxBytes }
 
-// Retention is how long the topic keeps a record, as EnsureTopics read it: the longest duration there is where it keeps it
-// for ever, 0 where that is not known.
+// Retention returns how long the topic keeps a record, as EnsureTopics read it: the longest duration if it keeps records for ever, 0 if
+// that is not known.
 func (p *Producer) Retention(topic string) time.Duration { return p.topics[topic].retention }
 
-// Compacts tells whether the topic keeps only the newest record of a key, as EnsureTopics read it; false where that is not known.
+// Compacts reports whether the topic is compacted, as EnsureTopics read it; false if that is not known.
 func (p *Producer) Compacts(topic string) bool { return p.topics[topic].compacts }
 
-// MaxAge is how much older than now the own time of a record may be for the topic to take it, as EnsureTopics read it: the
-// longest duration there is where there is no limit, or where that is not known.
+// MaxAge returns how much older than now the timestamp of a record may be for the topic to take it, as EnsureTopics read it: the longest
+// duration if there is no limit, or if that is not known.
 func (p *Producer) MaxAge(topic string) time.Duration { return p.topics[topic].maxAge }
 
-// Partitions is how many partitions the topic had when EnsureTopics or a Commit last looked; 0 for a topic that was not
+// Partitions returns the number of partitions that the topic had when EnsureTopics or a Commit last looked; 0 for a topic that was not
 // ensured.
 func (p *Producer) Partitions(topic string) int { return len(p.topics[topic].partitions) }
 
@@ -123,12 +122,12 @@ func (c *cluster) inspect(ctx context.Context, topics []Topic) (map[string]topic
 	for _, t := range topics {
 		wrong = append(wrong, t.check(counts[t.Name], settings[t.Name])...)
 		s := settings[t.Name]
-		limits[t.Name] = topicLimits{upTo(counts[t.Name]), s.maxBytes(), s.retention(), s.maxAge(), strings.Contains(s.values[cleanupPolicy], "compact")}
+		limits[t.Name] = topicLimits{partitionIDs(counts[t.Name]), s.maxBytes(), s.retention(), s.maxAge(), strings.Contains(s.values[cleanupPolicy], "compact")}
 	}
 	return limits, wrong, nil
 }
 
-func upTo(n int) []int {
+func partitionIDs(n int) []int {
 	ids := make([]int, n)
 	for i := range ids {
 		ids[i] = i
@@ -137,7 +136,7 @@ func upTo(n int) []int {
 }
 
 func (c *cluster) missing(ctx context.Context, topics []Topic) (missing []Topic, err error) {
-	err = c.attempts(ctx, "look up topics", func(ctx context.Context) error {
+	err = c.retry(ctx, "look up topics", func(ctx context.Context) error {
 		missing = nil
 		found, err := c.metadata(ctx, topics)
 		if err != nil {
@@ -169,16 +168,16 @@ func (c *cluster) metadata(ctx context.Context, topics []Topic) (map[string]kafk
 	return found, nil
 }
 
-// create creates each topic by itself: one that is refused does not hold up the others, and each says why.
+// create creates each topic with a request of its own: one that is refused does not prevent the others, and each has its own error.
 func (c *cluster) create(ctx context.Context, topics []Topic) (wrong []error) {
 	for _, t := range topics {
-		err := c.attempts(ctx, "create topic "+t.Name, func(ctx context.Context) error {
-			res, err := c.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{t.wanted()}})
+		err := c.retry(ctx, "create topic "+t.Name, func(ctx context.Context) error {
+			res, err := c.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{t.topicConfig()}})
 			if err != nil {
 				return err
 			}
 			err = res.Errors[t.Name]
-			if errors.Is(err, kafka.TopicAlreadyExists) { // another worker, or we, and the answer was lost
+			if errors.Is(err, kafka.TopicAlreadyExists) { // another worker created it, or we did and the answer was lost
 				return nil
 			}
 			return c.onTopic(err, t.Name, "Create")
@@ -190,14 +189,14 @@ func (c *cluster) create(ctx context.Context, topics []Topic) (wrong []error) {
 	return wrong
 }
 
-// advise says what to do about a topic that could not be created.
+// advise adds what to do about a topic that could not be created.
 func (t Topic) advise(e *Error) *Error {
 	switch {
 	case errors.Is(e, kafka.InvalidReplicationFactor):
 		e.Category, e.Hint = Settings, fmt.Sprintf("TOPIC_REPLICATION is %d: are that many brokers up?", t.replication())
 	case e.Category == Denied:
 		e.Hint += "; or " + t.command()
-	case e.Category == Unexpected: // a policy, a setting that the brokers do not take
+	case e.Category == Unexpected: // a policy, or a setting that the brokers do not take
 		e.Category, e.Hint = Settings, "or "+t.command()
 	}
 	return e
@@ -220,7 +219,7 @@ func (t Topic) replication() int {
 	return -1
 }
 
-func (t Topic) wanted() kafka.TopicConfig {
+func (t Topic) topicConfig() kafka.TopicConfig {
 	config := kafka.TopicConfig{Topic: t.Name, NumPartitions: t.partitions(), ReplicationFactor: t.replication()}
 	for _, name := range slices.Sorted(maps.Keys(t.Config)) {
 		config.ConfigEntries = append(config.ConfigEntries, kafka.ConfigEntry{ConfigName: name, ConfigValue: t.Config[name]})
@@ -228,7 +227,7 @@ func (t Topic) wanted() kafka.TopicConfig {
 	return config
 }
 
-// command is how to make the topic by hand.
+// command returns how to create the topic by hand.
 func (t Topic) command() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "create it: kafka-topics.sh --create --topic %s", t.Name)
@@ -238,24 +237,24 @@ func (t Topic) command() string {
 	if n := t.replication(); n > 0 {
 		fmt.Fprintf(&b, " --replication-factor %d", n)
 	}
-	for _, entry := range t.wanted().ConfigEntries {
+	for _, entry := range t.topicConfig().ConfigEntries {
 		fmt.Fprintf(&b, " --config %s=%s", entry.ConfigName, entry.ConfigValue)
 	}
 	return b.String()
 }
 
-// leaders waits until every partition has one, which of new topics is no news for as long as kafka-go remembers that there were
-// none, and gives the number of partitions of each topic. operations are what it is asked for: brokers that allow none of them do not
-// show a topic.
+// leaders waits until every partition has a leader, and returns the number of partitions of each topic. For new topics that takes until
+// kafka-go's cached metadata expires, and is logged only after that. operations are those that the caller needs: brokers do not show a
+// topic to a principal that is allowed none of them.
 func (c *cluster) leaders(ctx context.Context, topics []Topic, operations ...string) (counts map[string]int, err error) {
-	err = c.attemptsQuietly(ctx, 3*metadataTTL, "wait for partition leaders", func(ctx context.Context) error {
+	err = c.retryQuietly(ctx, 3*metadataTTL, "wait for partition leaders", func(ctx context.Context) error {
 		found, err := c.metadata(ctx, topics)
 		if err != nil {
 			return err
 		}
 		counts = map[string]int{}
 		for _, t := range topics {
-			if err := ready(found[t.Name]); err != nil {
+			if err := checkLeaders(found[t.Name]); err != nil {
 				return failure("topic "+t.Name, c.onTopic(err, t.Name, operations...))
 			}
 			counts[t.Name] = len(found[t.Name].Partitions)
@@ -265,7 +264,8 @@ func (c *cluster) leaders(ctx context.Context, topics []Topic, operations ...str
 	return counts, err
 }
 
-func ready(t kafka.Topic) error {
+// checkLeaders returns an error unless every partition of the topic has a leader.
+func checkLeaders(t kafka.Topic) error {
 	if t.Error != nil {
 		return t.Error
 	}

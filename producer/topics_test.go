@@ -144,7 +144,7 @@ func TestEnsureTopicsTriesAgain(t *testing.T) {
 	}
 }
 
-// TestNoBrokers: every call ends with its context and says what to look at.
+// TestNoBrokers: every call ends with its context, and its error names KAFKA_BROKERS.
 func TestNoBrokers(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		p := w.open()
@@ -178,7 +178,7 @@ func TestNoBrokers(t *testing.T) {
 	})
 }
 
-// TestNewTopicsAreNoNews: brokers do not know topics for some seconds after they were made. The log tells of it only where it lasts.
+// TestNewTopicsAreNoNews: for some seconds after creation brokers do not know a topic. That is logged only if it lasts.
 func TestNewTopicsAreNoNews(t *testing.T) {
 	for lasts, told := range map[time.Duration]bool{10 * time.Second: false, 25 * time.Second: true} {
 		inWorld(t, 1, func(t *testing.T, w *world) {

@@ -64,7 +64,7 @@ func (w *world) config() Config {
 	}
 }
 
-// open gives a Producer whose topics exist, not yet acquired.
+// open returns a Producer whose topics are ensured, not yet acquired.
 func (w *world) open(change ...func(*Config)) *Producer {
 	w.t.Helper()
 	cfg := w.config()
@@ -82,7 +82,7 @@ func (w *world) open(change ...func(*Config)) *Producer {
 	return p
 }
 
-// acquired gives a Producer that is ready to commit.
+// acquired returns a Producer that is ready to commit.
 func (w *world) acquired(change ...func(*Config)) *Producer {
 	w.t.Helper()
 	p := w.open(change...)
@@ -131,7 +131,7 @@ func (w *world) seen(topic string) []*kgo.Record {
 	return out
 }
 
-// count says how often each value is seen.
+// count returns how often each value is read.
 func (w *world) count(topic string) map[string]int {
 	w.t.Helper()
 	counts := map[string]int{}

@@ -1,4 +1,4 @@
-// Package authority makes certificates for tests and for trying TLS: an authority, and what it signs.
+// Package authority makes certificates for tests and for trying TLS: a certificate authority, and certificates that it signs.
 package authority
 
 import (
@@ -19,13 +19,13 @@ import (
 type Authority struct {
 	cert *x509.Certificate
 	key  crypto.Signer
-	PEM  []byte // its own certificate
+	PEM  []byte // certificate of the authority
 }
 
 // Pair is a certificate with its key, both as PEM; the key in PKCS #8.
 type Pair struct{ Cert, Key []byte }
 
-// New makes an authority that is valid for ten years.
+// New returns an authority whose certificate is valid for ten years.
 func New(name string) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -46,8 +46,8 @@ func New(name string) (*Authority, error) {
 	return &Authority{cert: cert, key: key, PEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}, nil
 }
 
-// Issue makes a certificate for servers and clients: the first of the hosts is its common name. It is valid from
-// yesterday on, and ends after the time given, which may be less than nothing.
+// Issue returns a certificate for servers and clients, with the first of the hosts as its common name. It is valid from yesterday
+// until valid after now; a negative duration makes one that has expired.
 func (a *Authority) Issue(valid time.Duration, hosts ...string) (Pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -79,10 +79,10 @@ func (a *Authority) Issue(valid time.Duration, hosts ...string) (Pair, error) {
 	}, nil
 }
 
-// TLS is the pair as crypto/tls takes it.
+// TLS returns the pair as a tls.Certificate.
 func (p Pair) TLS() (tls.Certificate, error) { return tls.X509KeyPair(p.Cert, p.Key) }
 
-// Pool trusts this authority alone.
+// Pool returns a pool with this authority alone.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)

@@ -184,7 +184,7 @@ func (f *Fleet) drain() error {
 	accounts := f.sorted()
 	f.mu.Unlock()
 	if f.member != nil {
-		f.member.Leave()
+		f.member.Drain()
 	}
 	for _, a := range accounts {
 		a.stop()

@@ -38,7 +38,7 @@ func (e *election) permit(ctx context.Context) error {
 // well notes that the work can be done here.
 func (e *election) well() {
 	if e.lease != nil {
-		e.lease.Well()
+		e.lease.ClearResigned()
 	}
 }
 

@@ -101,12 +101,12 @@ func (m *memory) catchUp(ctx context.Context) error {
 }
 
 // errNotThere ends a session that was to go on from a commit which is no longer there.
-var errNotThere = fmt.Errorf("%w: the last commit that is known is not where it was; reading the state from the beginning", producer.ErrSetBack)
+var errNotThere = fmt.Errorf("%w: the last commit that is known is not where it was; reading the state from the beginning", producer.ErrTruncated)
 
 // read notes what came of reading. Only what says nothing of the memory, such as a broker that is away, leaves it as it was.
 func (m *memory) read(err error) error {
 	_, unusable := errors.AsType[*StateError](err)
-	m.spoilt = m.spoilt || unusable || errors.Is(err, producer.ErrSetBack)
+	m.spoilt = m.spoilt || unusable || errors.Is(err, producer.ErrTruncated)
 	return err
 }
 

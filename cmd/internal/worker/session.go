@@ -97,15 +97,15 @@ func (s *session) standBy(ctx context.Context) (context.Context, context.CancelF
 	if e.off() {
 		return ctx, func() {}, nil
 	}
-	e.lease.Warm(true)
-	defer e.lease.Warm(false)
+	e.lease.SetWarm(true)
+	defer e.lease.SetWarm(false)
 	for {
 		tenure, changed := e.lease.Tenure()
 		switch {
 		case tenure == nil && e.lease.Status().Part == producer.NoPart:
 			return nil, nil, errNoPart
 		case tenure != nil && s.mayTakeOver() && e.lease.Take(tenure):
-			e.lease.Trust()
+			e.lease.StopYielding()
 			held, end := context.WithCancelCause(ctx)
 			stop := context.AfterFunc(tenure, func() { end(context.Cause(tenure)) })
 			return held, func() { stop(); end(nil); e.lease.Release() }, nil
