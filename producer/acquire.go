@@ -27,7 +27,7 @@ type session struct {
 // settings is returned at once.
 func (p *Producer) Acquire(ctx context.Context) error {
 	if p.cfg.TransactionalID == "" {
-		return errors.New("acquire: no transactional id given")
+		return errors.New("acquire: no transactional id")
 	}
 	p.session = nil
 	p.barrier = nil

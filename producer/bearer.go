@@ -36,7 +36,7 @@ func (b Bearer) Login(ctx context.Context) (sasl.Mechanism, error) {
 	}
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		b.Token.Reload()
-		return nil, errors.New("KAFKA_SASL_OAUTH_TOKEN_FILE: expected the token alone, without white space or other characters that no token has")
+		return nil, errors.New("KAFKA_SASL_OAUTH_TOKEN_FILE: expected the token alone, without white space and other characters that a token cannot have")
 	}
 	return bearer{token, b.Extensions}, nil
 }
@@ -54,7 +54,7 @@ func (b Bearer) Credentials(ctx context.Context) (string, error) {
 func (b Bearer) Refused() (what, hint string) {
 	b.Token.Reload()
 	if b.Watched {
-		return "the token", "put one into KAFKA_SASL_OAUTH_TOKEN_FILE that is not expired and that the brokers take, whose logs say why they do not; the file is read again"
+		return "the token", "put a valid token into KAFKA_SASL_OAUTH_TOKEN_FILE, which is read again; the brokers' logs say why they refused this one"
 	}
 	return "the token", "let the provider at KAFKA_SASL_OAUTH_TOKEN_URL give KAFKA_SASL_OAUTH_CLIENT_ID tokens with the issuer, audience and scope (KAFKA_SASL_OAUTH_SCOPE) that the brokers expect; their logs say what is wrong"
 }
@@ -91,7 +91,7 @@ type bearerSession struct {
 func (s *bearerSession) Next(_ context.Context, challenge []byte) (done bool, response []byte, err error) {
 	switch {
 	case s.refused:
-		return false, nil, errors.New("login goes on after its refusal")
+		return false, nil, errors.New("the login continues after its refusal")
 	case len(challenge) == 0:
 		return true, nil, nil
 	}

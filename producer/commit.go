@@ -292,7 +292,7 @@ func (t *transaction) produce(ctx context.Context, b *batch) error {
 			return t.withPermission(b.refusedRecords(res), b.partition.topic)
 		}
 		if res.BaseOffset < 0 {
-			return &Error{Op: "produce " + b.partition.String(), Category: Unexpected, Err: errors.New("the broker gave no offset")}
+			return &Error{Op: "produce " + b.partition.String(), Category: Unexpected, Err: errors.New("the answer has no offset")}
 		}
 		t.mu.Lock()
 		defer t.mu.Unlock()

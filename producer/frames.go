@@ -84,7 +84,7 @@ func (f *frames) receive() error {
 		return err
 	}
 	if err := f.asked.check(answer.Bytes()[answerHeader:]); err != nil {
-		return f.notKafka("answers a request not as Kafka does", "check the port in KAFKA_BROKERS, and what stands between")
+		return f.notKafka("answers a request with something else, which is not Kafka", "check the port in KAFKA_BROKERS, and proxies before it")
 	}
 	f.answer = answer.Bytes()
 	return nil
@@ -97,16 +97,16 @@ func (f *frames) checkHead(head []byte) error {
 	}
 	switch length := int32(binary.BigEndian.Uint32(head)); {
 	case string(head[:4]) == "HTTP":
-		return f.notKafka("speaks HTTP, not Kafka", "check the port in KAFKA_BROKERS")
+		return f.notKafka("answers with HTTP, not Kafka", "check the port in KAFKA_BROKERS")
 	case head[0] == 0x15 && head[1] == 3: // an alert, of SSL 3 to TLS 1.3
 		return f.notKafka("answers with a TLS alert", "the listener wants TLS: set KAFKA_TLS=on, or check the port in KAFKA_BROKERS")
 	case printable(head[:4]):
-		return f.notKafka("answers with text, not as Kafka does", "check the port in KAFKA_BROKERS")
+		return f.notKafka("answers with text, not Kafka", "check the port in KAFKA_BROKERS")
 	case length < answerHeader-lengthBytes || length > largestFrame:
-		return f.notKafka(fmt.Sprintf("announces an answer of %d bytes, not as Kafka does", length), "check the port in KAFKA_BROKERS")
+		return f.notKafka(fmt.Sprintf("announces an answer of %d bytes, which is not Kafka", length), "check the port in KAFKA_BROKERS")
 	}
 	if len(head) == answerHeader && binary.BigEndian.Uint32(head[lengthBytes:]) != f.request {
-		return f.notKafka("answers what was not asked, not as Kafka does", "check the port in KAFKA_BROKERS")
+		return f.notKafka("answers a request that was not sent, which is not Kafka", "check the port in KAFKA_BROKERS")
 	}
 	return nil
 }
@@ -118,7 +118,7 @@ func (f *frames) explainEnd(n int, err error) error {
 		return err
 	}
 	// err is not wrapped: kafka-go replaces io.EOF by an error of its own.
-	return &peerError{address: f.address, category: Connection, text: "ended the connection", hint: hintBrokers + "; " + f.hints[f.answers]}
+	return &peerError{address: f.address, category: Connection, text: "closed the connection", hint: hintBrokers + "; " + f.hints[f.answers]}
 }
 
 func printable(b []byte) bool {

@@ -46,15 +46,15 @@ func answering(t *testing.T, network *kfake.VirtualNetwork, answer string, hangU
 // TestNotABroker: an answer that is not Kafka's is an error that says so, and costs hardly any memory.
 func TestNotABroker(t *testing.T) {
 	for name, c := range map[string]struct{ answer, text, hint string }{
-		"HTTP":          {"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n400 Bad Request", "127.0.0.1:9092 speaks HTTP, not Kafka", "KAFKA_BROKERS"},
-		"HTTP, cut off": {"HTTP/1", "speaks HTTP, not Kafka", "KAFKA_BROKERS"},
+		"HTTP":          {"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n400 Bad Request", "127.0.0.1:9092 answers with HTTP, not Kafka", "KAFKA_BROKERS"},
+		"HTTP, cut off": {"HTTP/1", "answers with HTTP, not Kafka", "KAFKA_BROKERS"},
 		"TLS":           {"\x15\x03\x03\x00\x02\x02\x0a", "answers with a TLS alert", "KAFKA_TLS=on"},
 		"SSH":           {"SSH-2.0-OpenSSH_9.6\r\n", "answers with text", "KAFKA_BROKERS"},
 		"negative":      {"\xff\xff\xff\xff\x00\x00\x00\x01", "an answer of -1 bytes", "KAFKA_BROKERS"},
 		"nothing":       {"\x00\x00\x00\x00\x00\x00\x00\x01", "an answer of 0 bytes", "KAFKA_BROKERS"},
 		"too large":     {"\x04\x00\x00\x01\x00\x00\x00\x01", "an answer of 67108865 bytes", "KAFKA_BROKERS"},
-		"array":         {"\x00\x00\x00\x0c\x00\x00\x00\x01\x00\x00\x08\x00\x00\x00\x00\x12", "answers a request not as Kafka does", "KAFKA_BROKERS"},
-		"another's":     {"\x00\x00\x00\x10\x00\x00\x00\x07\x00\x00\x7f\xff\xff\xff" + strings.Repeat("\x00", 10), "was not asked", "KAFKA_BROKERS"},
+		"array":         {"\x00\x00\x00\x0c\x00\x00\x00\x01\x00\x00\x08\x00\x00\x00\x00\x12", "answers a request with something else", "KAFKA_BROKERS"},
+		"another's":     {"\x00\x00\x00\x10\x00\x00\x00\x07\x00\x00\x7f\xff\xff\xff" + strings.Repeat("\x00", 10), "was not sent", "KAFKA_BROKERS"},
 	} {
 		for _, hangUp := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {

@@ -30,7 +30,7 @@ func inflate(data []byte, codec kafka.Compression) ([]byte, error) {
 	}
 	c := codec.Codec()
 	if c == nil {
-		return nil, fmt.Errorf("its compression is %d, which is not known", codec)
+		return nil, fmt.Errorf("its compression is unknown: %d", codec)
 	}
 	r := c.NewReader(bytes.NewReader(data))
 	defer func() { _ = r.Close() }()

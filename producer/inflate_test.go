@@ -82,7 +82,7 @@ func TestBrokenBatch(t *testing.T) {
 		"many headers":     {batchOf(0, 1, []byte{0x0e, 0, 0, 0, 1, 1, 0xfe, 0xff, 0xff, 0xff, 0x0f}), "cut off"},
 		"negative headers": {batchOf(0, 1, []byte{0x0e, 0, 0, 0, 1, 1, 1}), "cut off"},
 		"long key":         {batchOf(0, 1, []byte{0x0e, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff, 0x0f}), "cut off"},
-		"codec":            {batchOf(7, 1, record), "compression is 7"},
+		"codec":            {batchOf(7, 1, record), "compression is unknown: 7"},
 		"empty":            {&rawBatch{data: make([]byte, 20)}, "cut off"},
 		"checksum":         {&rawBatch{data: append(batchOf(0, 1, record).data, 1)}, "checksum"},
 	} {

@@ -51,10 +51,10 @@ func (u UserPassword) Login(context.Context) (sasl.Mechanism, error) {
 	case "SCRAM-SHA-512":
 		m, err = scram.Mechanism(scram.SHA512, u.Username, password)
 	default:
-		return nil, fmt.Errorf("SASL mechanism %q is not known", u.Mechanism)
+		return nil, fmt.Errorf("unknown SASL mechanism %q", u.Mechanism)
 	}
 	if err != nil { // its text would show a position in the password
-		return nil, errors.New("KAFKA_SASL_USERNAME or KAFKA_SASL_PASSWORD has characters that SCRAM does not take")
+		return nil, errors.New("KAFKA_SASL_USERNAME or KAFKA_SASL_PASSWORD has characters that SCRAM does not allow")
 	}
 	return m, nil
 }

@@ -76,7 +76,7 @@ func (c Config) validate() error {
 
 func (c Cluster) validate() error {
 	if len(c.Brokers) == 0 {
-		return errors.New("no brokers given")
+		return errors.New("no brokers: set KAFKA_BROKERS")
 	}
 	return nil
 }

@@ -47,9 +47,9 @@ func (b *rawBatch) decode() (protocol.RecordReader, error) {
 	case len(raw) < batchOverhead:
 		return nil, b.broken("it is cut off")
 	case raw[offsetMagic] != 2:
-		return nil, b.broken("its format is %d, from before Kafka 0.11", raw[offsetMagic])
+		return nil, b.broken("its format %d is older than Kafka 0.11", raw[offsetMagic])
 	case crc32.Checksum(raw[offsetAttributes:], castagnoli) != binary.BigEndian.Uint32(raw[offsetCRC:]):
-		return nil, b.broken("its checksum does not fit")
+		return nil, b.broken("its checksum is wrong")
 	}
 	attributes := protocol.Attributes(binary.BigEndian.Uint16(raw[offsetAttributes:]))
 	body, err := inflate(raw[batchOverhead:], kafka.Compression(attributes.Compression()))
@@ -58,7 +58,7 @@ func (b *rawBatch) decode() (protocol.RecordReader, error) {
 	}
 	count := binary.BigEndian.Uint32(raw[offsetCount:])
 	if int64(count)*smallestRecord > int64(len(body)) {
-		return nil, b.broken("it is to have %d records in %d bytes", count, len(body))
+		return nil, b.broken("it announces %d records in %d bytes", count, len(body))
 	}
 	r := &records{batch: b, rest: body, left: count, base: b.base(), first: int64(binary.BigEndian.Uint64(raw[offsetFirstTime:]))}
 	id, epoch := int64(binary.BigEndian.Uint64(raw[offsetProducerID:])), int16(binary.BigEndian.Uint16(raw[offsetEpoch:]))
@@ -101,7 +101,7 @@ func (r *records) ReadRecord() (*protocol.Record, error) {
 	record.Headers = r.headers()
 	if r.broken {
 		r.left = 0
-		return nil, r.batch.broken("a record of it is cut off")
+		return nil, r.batch.broken("one of its records is cut off")
 	}
 	return record, nil
 }

@@ -43,7 +43,7 @@ type Reader struct {
 
 // ErrTruncated means that a partition no longer has the offset after the last record that a Reader has read: it was truncated, or
 // deleted and created again. What was read before may be gone as well: read it from the beginning.
-var ErrTruncated = errors.New("the topic was set back while it was read")
+var ErrTruncated = errors.New("the topic was truncated, or deleted and created again, while it was read")
 
 // NewReader returns a Reader at the first record. The topic must have been ensured.
 func (p *Producer) NewReader(topic string, id int) *Reader {
@@ -166,7 +166,7 @@ type waiting struct{ what, hint string }
 
 func (r *Reader) waitsFor(end int64) waiting {
 	if r.high < end {
-		return waiting{"kafka: waiting for a broker that knows all that was committed", "the partition's leader is behind what was acknowledged: is it cut off from the other brokers?"}
+		return waiting{"kafka: waiting for a broker that knows all that was committed", "the partition's leader has less than was acknowledged: is it cut off from the other brokers?"}
 	}
 	return waiting{"kafka: waiting for a transaction that another producer has open", hintOpenTransaction}
 }
@@ -234,8 +234,8 @@ func (c *cluster) firstOffset(ctx context.Context, at position) (int64, error) {
 
 func truncated(at position, to int64) error {
 	return &Error{
-		Op: "read " + at.String(), Category: Unexpected, Hint: "was it truncated, or deleted and made again?",
-		Err: fmt.Errorf("%w: offset %d was to come next and is out of range; %d is what there is", ErrTruncated, at.offset, to),
+		Op: "read " + at.String(), Category: Unexpected, Hint: "was it restored, or deleted and created again?",
+		Err: fmt.Errorf("%w: offset %d is out of range, the partition has %d", ErrTruncated, at.offset, to),
 	}
 }
 

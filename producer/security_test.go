@@ -130,7 +130,7 @@ func TestTLS(t *testing.T) {
 	}{
 		"right":             {broker: secured(good), tls: trusting},
 		"TLS 1.2":           {broker: secured(func(s *secrets) *tls.Config { c := good(s); c.MaxVersion = tls.VersionTLS12; return c }), tls: trusting},
-		"unknown authority": {broker: secured(good), tls: func(*secrets) *TLS { return &TLS{} }, text: "has a certificate of an unknown authority", hint: "KAFKA_TLS_CA_FILE"},
+		"unknown authority": {broker: secured(good), tls: func(*secrets) *TLS { return &TLS{} }, text: "has a certificate signed by an unknown authority", hint: "KAFKA_TLS_CA_FILE"},
 		"another name": {broker: secured(func(s *secrets) *tls.Config { return s.server(time.Hour, "kafka.example", "10.0.0.1") }), tls: trusting,
 			text: "has a certificate for kafka.example, 10.0.0.1, not for ", hint: "KAFKA_TLS_SERVER_NAME"},
 		"the name given": {broker: secured(func(s *secrets) *tls.Config { return s.server(time.Hour, "kafka.example") }),
@@ -205,8 +205,8 @@ func TestLogin(t *testing.T) {
 		"wrong, PLAIN":    {"PLAIN", "me-PLAIN", "hunter2", `refuses the login of user "me-PLAIN" with PLAIN`, "KAFKA_SASL_PASSWORD"},
 		"wrong, SCRAM":    {"SCRAM-SHA-512", "me-SCRAM-SHA-512", "hunter2", "refuses the login", "KAFKA_SASL_PASSWORD"},
 		"unknown user":    {"SCRAM-SHA-256", "you", "hunter2", "refuses the login", "KAFKA_SASL_USERNAME"},
-		"not SASLprep":    {"SCRAM-SHA-256", "me", "hunter2\u0007", "characters that SCRAM does not take", "put it right"},
-		"without a login": {"", "", "", "ended the connection", "KAFKA_SASL_MECHANISM"},
+		"not SASLprep":    {"SCRAM-SHA-256", "me", "hunter2\u0007", "characters that SCRAM does not allow", "correct it"},
+		"without a login": {"", "", "", "closed the connection", "KAFKA_SASL_MECHANISM"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

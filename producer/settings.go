@@ -101,7 +101,7 @@ func (t Topic) check(partitions int, s topicSettings) (wrong []error) {
 	if t.OnePartition && partitions != 1 {
 		wrong = append(wrong, &Error{
 			Op: "topic " + t.Name, Category: Settings, Err: fmt.Errorf("has %d partitions, needs exactly 1", partitions),
-			Hint: "partitions cannot be taken away: delete the topic, or use another TOPIC_PREFIX",
+			Hint: "partitions cannot be removed: delete the topic, or set another TOPIC_PREFIX",
 		})
 	}
 	if s.denied != nil && len(t.Required) > 0 {

@@ -23,8 +23,8 @@ type sockets struct {
 }
 
 const (
-	closedWithoutTLS   = "a listener that wants TLS ends connections, too: KAFKA_TLS"
-	closedWithoutLogin = "a listener that wants a login ends connections, too: KAFKA_SASL_MECHANISM"
+	closedWithoutTLS   = "a listener that wants TLS closes connections, too: KAFKA_TLS"
+	closedWithoutLogin = "a listener that wants a login closes connections, too: KAFKA_SASL_MECHANISM"
 )
 
 var errClosed = errors.New("producer is closed")
@@ -69,7 +69,7 @@ func (s *sockets) login(ctx context.Context, address string) (sasl.Mechanism, er
 	}
 	login, err := s.to.SASL.Login(ctx)
 	if err != nil {
-		return nil, loginError(address, "was not logged in to: "+err.Error(), "put it right; it is tried again by itself, and files are read again", err)
+		return nil, loginError(address, "was not logged in to: "+err.Error(), "correct it; it is retried, and files are read again", err)
 	}
 	return login, nil
 }

@@ -92,7 +92,7 @@ type tail struct {
 }
 
 // errNoProgress is the cause when an attempt ends because patience is over.
-var errNoProgress = errors.New("nothing came from the brokers for too long")
+var errNoProgress = errors.New("no record from the brokers for too long")
 
 // patiently does one step of reading, and gives up when there has been no progress for as long as patience.
 func (t *tail) patiently(ctx context.Context, step func(context.Context) error) error {
@@ -111,7 +111,7 @@ func (t *tail) patiently(ctx context.Context, step func(context.Context) error) 
 	case over && came:
 		return nil
 	case over:
-		return &Error{Op: "read topics", Category: Timeout, Hint: hintBrokers, Err: fmt.Errorf("nothing came from the brokers for %v: what was read is not all there is", t.patience)}
+		return &Error{Op: "read topics", Category: Timeout, Hint: hintBrokers, Err: fmt.Errorf("no record from the brokers for %v, before the end was reached", t.patience)}
 	}
 	return err
 }

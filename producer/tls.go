@@ -64,7 +64,7 @@ func (t *TLS) rootCAs() (*x509.CertPool, error) {
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM(content) {
-		return nil, errors.New("no certificate in it")
+		return nil, errors.New("the file has no certificate")
 	}
 	return pool, nil
 }
@@ -74,7 +74,7 @@ func (t *TLS) rootCAs() (*x509.CertPool, error) {
 func (t *TLS) handshake(ctx context.Context, conn net.Conn, address string) (secured net.Conn, asked func() bool, err error) {
 	cfg, err := t.config(address)
 	if err != nil {
-		return nil, nil, &peerError{address: address, category: Encryption, text: "was not reached: " + err.Error(), hint: "put the file right; it is read again", err: err}
+		return nil, nil, &peerError{address: address, category: Encryption, text: "was not reached: " + err.Error(), hint: "correct the file; it is read again", err: err}
 	}
 	var without bool
 	cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -105,11 +105,11 @@ func explainTLS(address string, err error, asked bool) error {
 	)
 	switch {
 	case errors.As(err, &authority):
-		e.text, e.hint = "has a certificate of an unknown authority", "set KAFKA_TLS_CA_FILE to the certificate of the authority that signed it"
+		e.text, e.hint = "has a certificate signed by an unknown authority", "set KAFKA_TLS_CA_FILE to the certificate of that authority"
 	case errors.As(err, &name):
 		e.text, e.hint = fmt.Sprintf("has a certificate for %s, not for %s", namesOf(name.Certificate), name.Host), "set KAFKA_TLS_SERVER_NAME to a name that the certificate has"
 	case errors.As(err, &invalid):
-		e.text, e.hint = "has a certificate that is not valid: "+validity(invalid), "renew the broker's certificate; if it is valid, put this machine's clock right"
+		e.text, e.hint = "has a certificate that is not valid: "+validity(invalid), "renew the broker's certificate; if it is valid, correct this machine's clock"
 	case errors.As(err, &noTLS):
 		e.text, e.hint = "does not speak TLS", "set KAFKA_TLS=off, or check the port in KAFKA_BROKERS"
 	case errors.As(err, &remote) && remote.Op == "remote error":
@@ -117,7 +117,7 @@ func explainTLS(address string, err error, asked bool) error {
 	case hungUp(err) && asked:
 		e.text, e.hint = explainAlert("certificate required", asked)
 	case hungUp(err):
-		e.text, e.hint = "ended the connection in the TLS handshake", "a listener without TLS does so: set KAFKA_TLS=off, or check the port in KAFKA_BROKERS"
+		e.text, e.hint = "closed the connection in the TLS handshake", "a listener without TLS does so: set KAFKA_TLS=off, or check the port in KAFKA_BROKERS"
 	case errors.Is(err, context.DeadlineExceeded):
 		e.text, e.hint = "does not answer in the TLS handshake", "set KAFKA_TLS=off if the listener is without TLS, or check the port in KAFKA_BROKERS"
 	default:
@@ -133,7 +133,7 @@ func explainAlert(alert string, asked bool) (text, hint string) {
 	case asked && ours:
 		return "wants a client certificate", "set KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE"
 	case strings.Contains(alert, "certificate"):
-		return "refuses the client certificate: " + alert, "check KAFKA_TLS_CERT_FILE: expired, or of an authority that the broker does not trust"
+		return "refuses the client certificate: " + alert, "check KAFKA_TLS_CERT_FILE: it has expired, or the broker does not trust its authority"
 	}
 	return "refuses TLS: " + alert, "the brokers' logs say why"
 }

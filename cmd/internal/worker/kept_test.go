@@ -155,7 +155,7 @@ func TestMemoryThatCannotBeKept(t *testing.T) {
 		first  string // what the next session ends with; "": it goes on
 		then   string // and the one after that
 	}{
-		"topic deleted": {func(w *world) { w.must(w.cluster.DeleteTopic(topicNames.State())) }, "set back", "state is lost"},
+		"topic deleted": {func(w *world) { w.must(w.cluster.DeleteTopic(topicNames.State())) }, "truncated", "state is lost"},
 		"topic restored, and longer than it was": {func(w *world) {
 			records := w.consume(topicNames.State())
 			w.must(w.cluster.DeleteTopic(topicNames.State()))
@@ -165,11 +165,11 @@ func TestMemoryThatCannotBeKept(t *testing.T) {
 			}
 			w.produce(records...)
 		}, "not where it was", ""},
-		"last commit gone": {func(w *world) { w.must(w.cluster.DeleteRecords(topicNames.State(), 0, -1)) }, "set back", "state is lost"},
+		"last commit gone": {func(w *world) { w.must(w.cluster.DeleteRecords(topicNames.State(), 0, -1)) }, "truncated", "state is lost"},
 		"beginning gone": {func(w *world) {
 			records := w.consume(topicNames.State())
 			w.must(w.cluster.DeleteRecords(topicNames.State(), 0, records[len(records)/3].Offset))
-		}, "set back", "part of it was deleted"},
+		}, "truncated", "part of it was deleted"},
 		"a newer version's record": {func(w *world) {
 			w.produce(&kgo.Record{Topic: topicNames.State(), Key: []byte(account + "/new"), Value: []byte("x")})
 		}, "unknown to this version", "unknown to this version"},
