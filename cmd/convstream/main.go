@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/show"
 )
 
 // Set by the linker.
@@ -86,7 +87,7 @@ func conclude(err error, t terminal) int {
 	case errors.Is(err, errLogged):
 		return exitFailed
 	}
-	fmt.Fprintf(t.err, "convstream: %v\n", err)
+	fmt.Fprintf(t.err, "convstream: %s\n", show.Text(err.Error()))
 	_, wrongConfig := errors.AsType[*config.Error](err)
 	if wrongConfig || errors.Is(err, errUsage) {
 		return exitUsage

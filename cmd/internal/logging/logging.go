@@ -10,7 +10,16 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/show"
 )
+
+// printable keeps from a terminal what others have written into a message to steer it; fields are quoted where they need it.
+func printable(event map[string]any) error {
+	if text, ok := event[zerolog.MessageFieldName].(string); ok {
+		event[zerolog.MessageFieldName] = show.Text(text)
+	}
+	return nil
+}
 
 // New is a logger as LOG_LEVEL and LOG_FORMAT wish, in UTC.
 func New(cfg *config.Process, out io.Writer) zerolog.Logger {
@@ -24,7 +33,7 @@ func New(cfg *config.Process, out io.Writer) zerolog.Logger {
 		}
 	}
 	if format == config.LogConsole {
-		out = zerolog.ConsoleWriter{Out: out, NoColor: !terminal, TimeFormat: time.TimeOnly, TimeLocation: time.UTC}
+		out = zerolog.ConsoleWriter{Out: out, NoColor: !terminal, TimeFormat: time.TimeOnly, TimeLocation: time.UTC, FormatPrepare: printable}
 	}
 	level, err := zerolog.ParseLevel(cfg.LogLevel)
 	if err != nil { // config has checked it

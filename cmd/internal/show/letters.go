@@ -37,7 +37,7 @@ func LetterLines(out io.Writer) LetterPrinter {
 			became = ", " + p.paint(32, Resolved(*r))
 		}
 		if l.Err != nil {
-			became += ", " + p.paint(31, l.Err.Error())
+			became += ", " + p.paint(31, clean(l.Err.Error()))
 		}
 		_, err := fmt.Fprintf(out, "%s %s %s, %s, read %s in %s: %s%s\n", p.paint(33, clean(l.ID)), clean(l.Account), identity, size,
 			l.At.UTC().Format(time.DateTime), clean(l.Window), p.paint(31, clean(l.Error)), became)
@@ -77,7 +77,7 @@ type resolvedJSON struct {
 
 // LetterJSON prints an object a letter, for jq; the row only where it is asked for.
 func LetterJSON(out io.Writer, withRow bool) LetterPrinter {
-	e := json.NewEncoder(out)
+	e := json.NewEncoder(Safe(out))
 	e.SetEscapeHTML(false)
 	return func(l Letter) error {
 		o := letterJSON{ID: l.ID, Account: l.Account, ReadAt: l.At, Window: l.Window, Error: l.Error, Bytes: len(l.Row), Parts: l.Parts}
@@ -100,5 +100,6 @@ func LetterJSON(out io.Writer, withRow bool) LetterPrinter {
 
 // LetterRows prints each letter's row as it was received, one a line.
 func LetterRows(out io.Writer) LetterPrinter {
+	out = Safe(out)
 	return func(l Letter) error { return line(out, l.Row) }
 }

@@ -34,7 +34,7 @@ func Lines(ctx context.Context, out io.Writer, t Topics) Printer {
 
 // JSON prints an object a record, for jq: topic, partition, offset, time, key, headers, and the decoded value.
 func JSON(ctx context.Context, out io.Writer, t Topics) Printer {
-	e := json.NewEncoder(out)
+	e := json.NewEncoder(Safe(out))
 	e.SetEscapeHTML(false)
 	return func(m producer.Message) error {
 		headers := map[string]string{}
@@ -59,6 +59,7 @@ func JSON(ctx context.Context, out io.Writer, t Topics) Printer {
 // topics print nothing.
 func Rows(ctx context.Context, out io.Writer, t Topics) Printer {
 	var letters encoder.LetterReader
+	out = Safe(out)
 	return func(m producer.Message) error {
 		switch t.Kind(m.Topic) {
 		case encoder.KindProgress, encoder.KindState:
@@ -145,7 +146,7 @@ func (l lines) print(ctx context.Context, m producer.Message) error {
 		return err
 	}
 	if err != nil {
-		text = l.paint(31, err.Error())
+		text = l.paint(31, clean(err.Error()))
 	}
 	_, err = fmt.Fprintf(l.out, "%s %s %s\n", m.Time.UTC().Format("15:04:05"), l.paint(36, fmt.Sprintf("%-12s", l.Short(m.Topic))), text)
 	return err
@@ -171,7 +172,7 @@ func (l lines) text(ctx context.Context, m producer.Message) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s %s %s, %s, started %s, channel %s", clean(c.ID), l.paint(33, fmt.Sprintf("revision %d", c.Revision)), c.Change,
+	return fmt.Sprintf("%s %s %s, %s, started %s, channel %s", clean(c.ID), l.paint(33, fmt.Sprintf("revision %d", c.Revision)), clean(c.Change),
 		clean(or(c.FinalStatus, "no status")), instant(c.SessionStartTime), clean(or(c.Channel, "none"))), nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 
 	"github.com/mattn/go-isatty"
 
@@ -18,8 +19,63 @@ import (
 
 // colours tells that out is a terminal whose user wants colours: see no-color.org.
 func colours(out io.Writer) bool {
+	return isTerminal(out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+func isTerminal(out io.Writer) bool {
 	f, ok := out.(*os.File)
-	return ok && isatty.IsTerminal(f.Fd()) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return ok && isatty.IsTerminal(f.Fd())
+}
+
+// Safe returns out, or where that is a terminal a writer that keeps from it what would steer it or turn its text around. Each
+// Write is one line.
+func Safe(out io.Writer) io.Writer {
+	if isTerminal(out) {
+		return safe{out}
+	}
+	return out
+}
+
+type safe struct{ out io.Writer }
+
+// Write writes JSON as equal JSON, with escapes; of any other line it replaces what does not print.
+func (s safe) Write(line []byte) (int, error) {
+	text := strings.TrimSuffix(string(line), "\n")
+	if json.Valid(line) {
+		text = escaped(text)
+	} else {
+		text = clean(text)
+	}
+	if _, err := io.WriteString(s.out, text+"\n"); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
+
+// escaped is JSON in which nothing is left that does not print. Such a character stands in strings only.
+func escaped(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, "\\u%04x\\u%04x", high, low)
+		default:
+			fmt.Fprintf(&b, "\\u%04x", r)
+		}
+	}
+	return b.String()
+}
+
+// Text is what others have written, for a terminal: its lines, without what would steer it.
+func Text(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = clean(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // clean keeps what others have written from breaking lines or steering the terminal.
