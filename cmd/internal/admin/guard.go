@@ -3,6 +3,7 @@ package admin
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -14,9 +15,10 @@ import (
 	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
-// guard keeps the commands of the admin port from strangers.
+// guard keeps the commands of the admin port from strangers, and where that is wished what it shows, too.
 type guard struct {
 	token   secret.Secret // not set: they are allowed from loopback only
+	all     bool          // it is asked for reading as well
 	log     zerolog.Logger
 	failure atomic.Value // text: why the token could not be read, as the log has it; "" where it could
 }
@@ -26,15 +28,46 @@ type guard struct {
 func (g *guard) permitting(next http.Handler) http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		switch {
-		case fromLoopback(r), g.bears(r):
+		case g.lets(r):
 			next.ServeHTTP(rw, r)
 		case !g.token.IsSet():
 			http.Error(rw, "only from loopback: set ADMIN_TOKEN (or ADMIN_TOKEN_FILE) to allow it from elsewhere with that bearer token", http.StatusForbidden)
 		default:
-			rw.Header().Set("www-authenticate", "Bearer")
-			http.Error(rw, "the bearer token is missing or is not that of ADMIN_TOKEN", http.StatusUnauthorized)
+			unauthorized(rw)
 		}
 	}))
+}
+
+// reading lets a request that changes nothing pass, with ADMIN_PROTECT=all only from loopback, or with the token.
+func (g *guard) reading(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if g.all && !g.lets(r) {
+			unauthorized(rw)
+			return
+		}
+		next(rw, r)
+	})
+}
+
+// probed answers a probe, which has no token: whoever may not read is not told why it failed.
+func (g *guard) probed(ask func(*http.Request) error) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		err := ask(r)
+		if err != nil && g.all && !g.lets(r) {
+			err = errUntold
+		}
+		answer(rw, err)
+	})
+}
+
+var errUntold = errors.New("no; ask with the bearer token of ADMIN_TOKEN for the reason")
+
+// lets reports whether the request comes from loopback or has the token.
+func (g *guard) lets(r *http.Request) bool { return fromLoopback(r) || g.bears(r) }
+
+func unauthorized(rw http.ResponseWriter) {
+	rw.Header().Set("www-authenticate", "Bearer")
+	http.Error(rw, "the bearer token is missing or is not that of ADMIN_TOKEN", http.StatusUnauthorized)
 }
 
 // fromLoopback reports whether the request comes from this host and was meant for it: not passed on by a proxy that stands

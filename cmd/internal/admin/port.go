@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
+	"golang.org/x/net/netutil"
 
 	"github.com/convstream/convstream/cmd/internal/replay"
 	"github.com/convstream/convstream/poller/smartassist/secret"
@@ -51,10 +52,10 @@ type Port struct {
 	opened chan struct{} // closed when it is, and addr is set
 }
 
-// NewPort returns a port that is not open yet. token is that of ADMIN_TOKEN.
-func NewPort(process Process, metrics prometheus.Gatherer, token secret.Secret, log zerolog.Logger) *Port {
+// NewPort returns a port that is not open yet. token is that of ADMIN_TOKEN; protectAll asks for it for reading as well.
+func NewPort(process Process, metrics prometheus.Gatherer, token secret.Secret, protectAll bool, log zerolog.Logger) *Port {
 	return &Port{
-		log: log, process: process, metrics: metrics, guard: guard{token: token, log: log},
+		log: log, process: process, metrics: metrics, guard: guard{token: token, all: protectAll, log: log},
 		replays: &replays{log: log, letters: process.Letters}, opened: make(chan struct{}),
 	}
 }
@@ -69,6 +70,14 @@ func (p *Port) Addr(ctx context.Context) (net.Addr, error) {
 	}
 }
 
+const (
+	// mostConnections is many times what probes, Prometheus and people need. Those beyond wait.
+	mostConnections = 256
+	// longestAnswer is from the request's head to the end of the answer; replays have longer, see lineByLine.
+	longestAnswer = 30 * time.Second
+	idleTimeout   = time.Minute // longer than between two scrapes
+)
+
 // Open serves until stop is called; when that returns, the address is free. listen nil is net.Listen.
 func (p *Port) Open(listen func(network, address string) (net.Listener, error), addr string) (stop func(), err error) {
 	if listen == nil {
@@ -81,7 +90,8 @@ func (p *Port) Open(listen func(network, address string) (net.Listener, error), 
 	p.addr = l.Addr()
 	p.log.Info().Stringer("address", p.addr).Msg("admin port")
 	close(p.opened)
-	s := &http.Server{Handler: p.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	l = netutil.LimitListener(l, mostConnections)
+	s := &http.Server{Handler: p.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: longestAnswer, IdleTimeout: idleTimeout}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -98,19 +108,19 @@ func (p *Port) Open(listen func(network, address string) (net.Listener, error), 
 // Handler has /metrics, /healthz, /readyz, /status, / for people, and POST /dead-letters/replay.
 func (p *Port) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) { answer(rw, p.process.Healthy()) })
-	mux.HandleFunc("GET /readyz", func(rw http.ResponseWriter, r *http.Request) { answer(rw, p.process.Readiness(r.Context())) })
-	mux.HandleFunc("GET /status", func(rw http.ResponseWriter, r *http.Request) {
+	mux.Handle("GET /metrics", p.guard.reading(promhttp.HandlerFor(p.metrics, promhttp.HandlerOpts{}).ServeHTTP))
+	mux.Handle("GET /healthz", p.guard.probed(func(*http.Request) error { return p.process.Healthy() }))
+	mux.Handle("GET /readyz", p.guard.probed(func(r *http.Request) error { return p.process.Readiness(r.Context()) }))
+	mux.Handle("GET /status", p.guard.reading(func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("content-type", "application/json")
 		e := json.NewEncoder(rw)
 		e.SetIndent("", "  ")
 		_ = e.Encode(p.process.Status(r.Context()))
-	})
-	mux.HandleFunc("GET /{$}", func(rw http.ResponseWriter, r *http.Request) {
+	}))
+	mux.Handle("GET /{$}", p.guard.reading(func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("content-type", "text/html; charset=utf-8")
 		_ = page.Execute(rw, p.process.Status(r.Context()))
-	})
+	}))
 	mux.Handle("POST "+replay.Path, p.guard.permitting(p.replays))
 	return mux
 }

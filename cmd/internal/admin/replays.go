@@ -59,7 +59,8 @@ func (h *replays) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 // lineByLine begins an answer and returns what writes a line of it.
 func lineByLine(rw http.ResponseWriter) func(replay.Answer) error {
 	control := http.NewResponseController(rw)
-	_ = control.SetReadDeadline(time.Time{}) // the server's is for the request; it would end the context of a longer answer
+	// The server's are for the request and for a short answer; the first would end the context of a longer one.
+	_, _ = control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})
 	rw.Header().Set("content-type", "application/x-ndjson")
 	lines := json.NewEncoder(rw)
 	return func(a replay.Answer) error {

@@ -188,6 +188,7 @@ func everyVariable(t *testing.T) []variable {
 		{name: "ADMIN_TOKEN", get: func(c *Config) any { return given(c.AdminToken, "ADMIN_TOKEN") }, unset: "", good: "t0ken", want: "t0ken", bad: []string{"a b", "a\nb", "ä"}},
 		{name: "ADMIN_TOKEN_FILE", get: func(c *Config) any { return given(c.AdminToken, "ADMIN_TOKEN_FILE") }, unset: "", good: file, want: "s3cret",
 			bad: []string{missing, empty, folder, "s3cret"}},
+		{name: "ADMIN_PROTECT", get: func(c *Config) any { return c.AdminProtect }, unset: ProtectPost, good: "Post", want: ProtectPost, bad: []string{"get", "all"}}, // all: no token
 		{name: "SHUTDOWN_TIMEOUT", get: func(c *Config) any { return c.ShutdownTimeout }, unset: 20 * time.Second, good: "1m", want: time.Minute, bad: []string{"0s", "-1s", "20"}},
 		{name: "LOG_LEVEL", get: func(c *Config) any { return c.LogLevel }, unset: "info", good: "DEBUG", want: "debug", bad: []string{"verbose"}},
 		{name: "LOG_FORMAT", get: func(c *Config) any { return c.LogFormat }, unset: LogAuto, good: "json", want: LogJSON, bad: []string{"text"}},

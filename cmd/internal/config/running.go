@@ -18,6 +18,7 @@ type Running struct {
 	StateLost       StateLost
 	AdminAddr       string        // host:port to listen on; the host may be empty
 	AdminToken      secret.Secret // not set: POST from loopback only
+	AdminProtect    AdminProtect
 	ShutdownTimeout time.Duration
 	LogLevel        string // trace, debug, info, warn or error
 	LogFormat       LogFormat
@@ -42,6 +43,8 @@ func (r *Running) settings() []*setting {
 			doc: "bearer token with which the admin port takes POST from elsewhere than loopback; unset: from loopback only"},
 		{name: "ADMIN_TOKEN_FILE", group: ofAdmin, value: token.path(),
 			doc: "a file that holds that token instead; read again when it changes"},
+		{name: "ADMIN_PROTECT", group: ofAdmin, preset: "post", value: choice(&r.AdminProtect, ProtectPost, ProtectAll), check: r.checkProtect,
+			doc: "what the admin port asks the token for, of those who are not on loopback: `post`, or `all`: reading as well; `/healthz` and `/readyz` answer probes without it, but not why"},
 		{name: "SHUTDOWN_TIMEOUT", preset: "20s", value: between(&r.ShutdownTimeout, duration, time.Second, time.Hour),
 			doc: "how long a drain may take after SIGTERM"},
 		{name: "LOG_LEVEL", preset: "info", value: choice(&r.LogLevel, "trace", "debug", "info", "warn", "error"),
@@ -58,6 +61,15 @@ type RecordTimestamp string
 const (
 	AtPublish RecordTimestamp = "publish"
 	AtStart   RecordTimestamp = "start"
+)
+
+// AdminProtect says for what the admin port asks for its token.
+type AdminProtect string
+
+// ProtectPost asks for it where something is changed; ProtectAll for reading as well.
+const (
+	ProtectPost AdminProtect = "post"
+	ProtectAll  AdminProtect = "all"
 )
 
 // StateLost says what to do when the state is missing, incomplete, or older than the progress topic says.
@@ -84,4 +96,8 @@ const (
 func (r *Running) checkAdminAddr(p *problems) {
 	_, port, err := net.SplitHostPort(r.AdminAddr)
 	p.require(err == nil && (port == "0" || portOK(port, false)), "ADMIN_ADDR", "%s is not a host:port; expected one like :8080 or 127.0.0.1:8080", quote(r.AdminAddr))
+}
+
+func (r *Running) checkProtect(p *problems) {
+	p.require(r.AdminProtect != ProtectAll || r.AdminToken.IsSet(), "ADMIN_PROTECT", "all asks for a token, and there is none; expected ADMIN_TOKEN (or ADMIN_TOKEN_FILE)")
 }

@@ -48,6 +48,7 @@ type Fleet struct {
 	port    *admin.Port
 	metrics *prometheus.Registry
 	fail    context.CancelCauseFunc // ends the process; set by Run
+	pulse   pulse
 
 	mu       sync.Mutex
 	accounts map[string]*account // by id
@@ -81,7 +82,7 @@ func New(c Config) (*Fleet, error) {
 		}
 	}
 	f.metrics = newMetrics(f)
-	f.port = admin.NewPort(f, prometheus.GathererFunc(f.gather), c.Process.AdminToken, c.Log)
+	f.port = admin.NewPort(f, prometheus.GathererFunc(f.gather), c.Process.AdminToken, c.Process.AdminProtect == config.ProtectAll, c.Log)
 	for _, file := range c.Accounts {
 		a, err := f.newAccount(file)
 		if err != nil {
@@ -233,11 +234,9 @@ func (f *Fleet) Healthy() error {
 // Readiness implements admin.Process. With one account it is that account's. With many, it is about the process: the brokers can be
 // reached, the group has been joined, and each account is worked on, stood by for, or in a trouble of its own that is told of.
 func (f *Fleet) Readiness(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
 	accounts := f.list()
 	var errs []error
-	if err := ping(ctx, accounts); err != nil {
+	if err := f.pulse.feel(ctx, func(ctx context.Context) error { return ping(ctx, accounts) }); err != nil {
 		errs = append(errs, fmt.Errorf("brokers: %w", err))
 	}
 	if f.member != nil && !f.alone() {
