@@ -64,12 +64,25 @@ func (o replayOptions) run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
+	if cfg.AdminToken.IsSet() && o.admin != "" && !mayCarry(base) {
+		return fmt.Errorf("--admin %s would carry ADMIN_TOKEN over the network in the clear: run this in the pod, or through kubectl port-forward, without a token; or use https; %w", base, errUsage)
+	}
 	answer, err := replay.Client{URL: base, Token: cfg.AdminToken, Account: o.account}.Ask(ctx, o.Request)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = answer.Close() }()
 	return o.follow(answer, t.out)
+}
+
+// mayCarry reports whether a token may go to the URL: encrypted, or no further than this host.
+func mayCarry(base string) bool {
+	u, err := url.Parse(base)
+	if err != nil {
+		return false
+	}
+	ip, notIP := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || strings.EqualFold(u.Hostname(), "localhost") || notIP == nil && ip.Unmap().IsLoopback()
 }
 
 // adminURL is the address of an admin port as others reach it, from what ADMIN_ADDR or --admin says: a worker that listens
@@ -93,6 +106,7 @@ func adminURL(addr string) (string, error) {
 // follow prints the answer as it comes.
 func (o replayOptions) follow(answer io.Reader, out io.Writer) error {
 	counts := map[string]int{}
+	out = show.Safe(out)
 	if err := replay.Follow(answer, func(line []byte, a replay.Answer) error {
 		counts[a.Outcome]++
 		if !o.asJSON {

@@ -42,3 +42,19 @@ func TestAnswersToAReplay(t *testing.T) {
 		}
 	}
 }
+
+// TestTokenStaysHere: over http, a token goes no further than this host.
+func TestTokenStaysHere(t *testing.T) {
+	for base, may := range map[string]bool{
+		"http://127.0.0.1:8080": true, "http://[::1]:8080": true, "http://LOCALHOST:8080": true, "https://pod.svc": true,
+		"http://pod.svc:8080": false, "http://10.1.2.3:8080": false, "http://127.0.0.1.nip.io": false, "http://localhost.example": false,
+	} {
+		if mayCarry(base) != may {
+			t.Errorf("%s: %v", base, !may)
+		}
+	}
+	code, _, stderr := convstream(t, map[string]string{"ADMIN_TOKEN": "s3cret"}, "dead-letters", "replay", "--all", "--admin", "http://pod.svc:8080")
+	if code != exitUsage || !strings.Contains(stderr, "in the clear") || strings.Contains(stderr, "s3cret") {
+		t.Errorf("exit %d, %s", code, stderr)
+	}
+}

@@ -59,12 +59,13 @@ func (c Client) Ask(ctx context.Context, asked Request) (answer io.ReadCloser, e
 	return res.Body, nil
 }
 
-// client waits for as long as a replay takes, and carries the token nowhere else.
+// client waits for as long as a replay takes, and carries the token nowhere else: not to where a redirect leads, nor through a
+// proxy, which would read it.
 func client() *http.Client {
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 			TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: time.Minute,
 		},
 	}
