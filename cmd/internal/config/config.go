@@ -135,6 +135,12 @@ func trimmed(lookup func(string) (string, bool)) envconfig.LookuperFunc {
 // Topics are the topics as the settings name them.
 func (p *Process) Topics() encoder.Topics { return p.names() }
 
+// TransactionalID is the one under which the account's transactions are written.
+func (c *Config) TransactionalID() string { return c.TopicPrefix + "convstream." + c.AccountID }
+
+// LeaseGroup is the consumer group in which the replicas spread the accounts.
+func (p *Process) LeaseGroup() string { return p.TopicPrefix + "convstream-lease" }
+
 // Cluster is how the brokers are reached, by everything that reaches them: the worker and each command, under its own
 // clientID. dial is nil for the real network.
 func (k Kafka) Cluster(clientID string, dial func(ctx context.Context, network, address string) (net.Conn, error), log zerolog.Logger) producer.Cluster {

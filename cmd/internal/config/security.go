@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// expiresSoon is how much of a certificate's life must be left to say nothing of it.
-const expiresSoon = 30 * 24 * time.Hour
+// ExpiresSoon is how much of a certificate's life must be left to say nothing of it.
+const ExpiresSoon = 30 * 24 * time.Hour
 
 // keyFile is the path of a key. Somebody will put the key itself there, so it is quoted only where such a file exists.
 func keyFile(into *string) value {
@@ -75,6 +75,15 @@ func certificateIn(path string) (content []byte, leaf *x509.Certificate, err err
 	}
 }
 
+// Certificate is the one that is shown to brokers; nil for none.
+func (k *Kafka) Certificate() (*x509.Certificate, error) {
+	if k.CertFile == "" {
+		return nil, nil
+	}
+	_, leaf, err := certificateIn(k.CertFile)
+	return leaf, err
+}
+
 // shown reports whether what is sent to the brokers can be read by others.
 func (k *Kafka) shown() bool {
 	return !k.TLS && slices.ContainsFunc(k.Brokers, func(b string) bool {
@@ -90,7 +99,7 @@ func (k *Kafka) Warnings() []string {
 		warnings = append(warnings, "KAFKA_TLS is off: others on the way to the brokers can read what is published, guess at the password and take the connection over")
 	}
 	if k.CertFile != "" {
-		if _, leaf, err := certificateIn(k.CertFile); err == nil && time.Until(leaf.NotAfter) < expiresSoon {
+		if _, leaf, err := certificateIn(k.CertFile); err == nil && time.Until(leaf.NotAfter) < ExpiresSoon {
 			warnings = append(warnings, "KAFKA_TLS_CERT_FILE: the certificate expires on "+leaf.NotAfter.UTC().Format(time.RFC3339))
 		}
 	}

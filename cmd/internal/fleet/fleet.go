@@ -75,7 +75,7 @@ func New(c Config) (*Fleet, error) {
 	if c.Process.Lease {
 		to := c.Process.Kafka.Cluster(cmp.Or(c.Name, clientID), c.Network.Dial, zerolog.Nop()) // so the brokers' tools tell which replica it is
 		f.member, err = producer.OpenMember(to, producer.MemberConfig{
-			Group: c.Process.TopicPrefix + "convstream-lease", Topic: c.Process.Topics().State(), Name: c.Name, Timeout: c.Process.LeaseTimeout,
+			Group: c.Process.LeaseGroup(), Topic: c.Process.Topics().State(), Name: c.Name, Timeout: c.Process.LeaseTimeout,
 		})
 		if err != nil {
 			return nil, err

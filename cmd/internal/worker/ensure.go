@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/convstream/convstream/cmd/internal/config"
 	"github.com/convstream/convstream/encoder"
-	"github.com/convstream/convstream/poller"
 )
 
 // What the log says of topics that somebody else has made, and that lose what they are for. They are used all the same: whoever
@@ -33,29 +33,39 @@ func (s *session) ensureTopics(ctx context.Context) error {
 
 // warnOfTopics logs settings that lose records, once.
 func (w *Worker) warnOfTopics() {
-	topics := w.cfg.Topics()
-	for _, topic := range topics.Published() {
-		text := compactsRevisions
-		switch topics.Kind(topic) {
-		case encoder.KindProgress:
-			text = compactsProgress
-		case encoder.KindDeadLetter:
-			text = compactsLetters
-		}
-		compacts := w.producer.Compacts(topic)
-		if compacts {
-			w.warnOnce(topic, "cleanup.policy", text)
-		}
-		horizon := poller.Horizon(w.polling.Tiers)
-		if r := w.producer.Retention(topic); !compacts && topic != topics.Progress() && r > 0 && r < horizon {
-			w.warnOnce(topic, "retention.ms", forgetsEarly)
+	for _, topic := range w.cfg.Topics().Published() {
+		for _, l := range Losses(w.cfg, topic, w.producer.Compacts(topic), w.producer.Retention(topic)) {
+			w.warnOnce(topic, l)
 		}
 	}
 }
 
-func (w *Worker) warnOnce(topic, setting, text string) {
-	if !w.warned[topic+setting] {
-		w.warned[topic+setting] = true
-		w.log.Warn().Str("topic", topic).Str("setting", setting).Dur("retention", w.producer.Retention(topic).Truncate(time.Second)).Msg(text)
+// Loss is a setting of a topic that loses records which somebody may want.
+type Loss struct{ Setting, Text string }
+
+// Losses are those of a topic that is for others to read. A retention of 0 is not known.
+func Losses(cfg *config.Config, topic string, compacts bool, retention time.Duration) (losses []Loss) {
+	topics := cfg.Topics()
+	text := compactsRevisions
+	switch topics.Kind(topic) {
+	case encoder.KindProgress:
+		text = compactsProgress
+	case encoder.KindDeadLetter:
+		text = compactsLetters
+	}
+	if compacts {
+		losses = append(losses, Loss{"cleanup.policy", text})
+	}
+	horizon := cfg.Reread[len(cfg.Reread)-1].Age
+	if !compacts && topic != topics.Progress() && retention > 0 && retention < horizon {
+		losses = append(losses, Loss{"retention.ms", forgetsEarly})
+	}
+	return losses
+}
+
+func (w *Worker) warnOnce(topic string, l Loss) {
+	if !w.warned[topic+l.Setting] {
+		w.warned[topic+l.Setting] = true
+		w.log.Warn().Str("topic", topic).Str("setting", l.Setting).Dur("retention", w.producer.Retention(topic).Truncate(time.Second)).Msg(l.Text)
 	}
 }

@@ -52,6 +52,9 @@ func (r *refusals) forget(identity string, fingerprint uint64) {
 	delete(r.contents, content{identity, fingerprint})
 }
 
+// SmallestDeadLetters is the least that the topic of dead letters must take, in bytes.
+const SmallestDeadLetters = smallestPart
+
 // smallestPart of a dead letter leaves room for its headers. A topic that takes less takes no dead letters.
 const smallestPart = 8 << 10
 

@@ -20,7 +20,8 @@ import (
 // deadLetterBytes is the largest dead letter in one part.
 const deadLetterBytes = 10 << 20
 
-func pollingConfig(cfg *config.Config, log zerolog.Logger) (poller.Config, error) {
+// PollingConfig is what the settings say of reading the account.
+func PollingConfig(cfg *config.Config, log zerolog.Logger) (poller.Config, error) {
 	ignore, err := smartassist.ParseIgnore(cfg.DeduplicateIgnore)
 	if err != nil {
 		return poller.Config{}, fmt.Errorf("DEDUPLICATE_IGNORE: %w", err)
@@ -44,18 +45,18 @@ func hash(parts ...string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-func serviceClient(cfg *config.Config, network Network, permit func(context.Context) error) (*smartassist.Client, *smartassist.Budget, error) {
+// ServiceClient returns what asks the service for the account's pages, within the budget. permit is asked before every request; nil is
+// always.
+func ServiceClient(cfg *config.Config, network Network, budget *smartassist.Budget, permit func(context.Context) error) (*smartassist.Client, error) {
 	authorities, err := config.Authorities(cfg.CAFile)
 	if err != nil {
-		return nil, nil, fmt.Errorf("SMARTASSIST_CA_FILE: %w", err)
+		return nil, fmt.Errorf("SMARTASSIST_CA_FILE: %w", err)
 	}
-	budget := smartassist.NewBudget(cfg.RequestsPerMinute)
-	client, err := smartassist.New(smartassist.Config{
+	return smartassist.New(smartassist.Config{
 		URL: cfg.URL, AccountID: cfg.AccountID, StreamID: cfg.StreamID, Token: tokens(cfg),
 		Channels: cfg.Channels, Queues: cfg.Queues, SelectedFields: cfg.SelectedFields,
 		RootCAs: authorities, AllowHTTP: cfg.AllowHTTP, Budget: budget, Permit: permit, Dial: network.Dial, Now: network.Now,
 	})
-	return client, budget, err
 }
 
 // clientID is the worker's name in the brokers' logs.
@@ -64,7 +65,7 @@ const clientID = "convstream"
 func producerConfig(cfg *config.Config, host Host, log zerolog.Logger) producer.Config {
 	return producer.Config{
 		Cluster: cfg.Kafka.Cluster(clientID, host.Dial, log), Compressor: host.Compressor,
-		TransactionalID: cfg.TopicPrefix + "convstream." + cfg.AccountID, Compression: cfg.Kafka.Compression,
+		TransactionalID: cfg.TransactionalID(), Compression: cfg.Kafka.Compression,
 	}
 }
 
@@ -76,8 +77,8 @@ func tokens(cfg *config.Config) smartassist.TokenSource {
 	return smartassist.StaticJWT(cfg.JWT)
 }
 
-// topics are all topics of the account, as they are to be created, and what an existing one must have.
-func topics(cfg *config.Config) []producer.Topic {
+// Topics are all topics of the account, as they are to be created, and what an existing one must have.
+func Topics(cfg *config.Config) []producer.Topic {
 	retention := map[string]string{}
 	if cfg.TopicRetention > 0 {
 		retention["retention.ms"] = strconv.FormatInt(cfg.TopicRetention.Milliseconds(), 10)

@@ -86,7 +86,7 @@ func New(cfg *config.Config, log zerolog.Logger, host Host, lease *producer.Leas
 	w.outages.log = log
 	w.heart.beat()
 	var err error
-	if w.polling, err = pollingConfig(cfg, log); err != nil {
+	if w.polling, err = PollingConfig(cfg, log); err != nil {
 		return nil, err
 	}
 	w.polling.Now = network.Now
@@ -96,8 +96,9 @@ func New(cfg *config.Config, log zerolog.Logger, host Host, lease *producer.Leas
 	if w.codec.registry, w.codec.decoder, err = OpenRegistry(cfg, network, log); err != nil {
 		return nil, err
 	}
-	w.topics = topics(cfg)
-	if w.client, w.budget, err = serviceClient(cfg, network, w.election.permit); err != nil {
+	w.topics = Topics(cfg)
+	w.budget = smartassist.NewBudget(cfg.RequestsPerMinute)
+	if w.client, err = ServiceClient(cfg, network, w.budget, w.election.permit); err != nil {
 		return nil, err
 	}
 	if w.producer, err = producer.Open(producerConfig(cfg, host, log.Hook(unlessKnown{&w.outages}))); err != nil {
