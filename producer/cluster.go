@@ -3,7 +3,6 @@ package producer
 import (
 	"context"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"time"
 
@@ -74,12 +73,8 @@ func (t *outage) leave(waited, worked bool) {
 // connect returns a cluster; connections are opened on demand. The transport asks for the metadata of these topics only: that of a
 // whole shared cluster can be megabytes every second. nil means all topics.
 func connect(to Cluster, topics []string) *cluster {
-	dial := to.Dial
-	if dial == nil {
-		dial = (&net.Dialer{Timeout: 3 * time.Second}).DialContext
-	}
 	life, end := context.WithCancelCause(context.Background())
-	s := &sockets{to: to, dial: dial, open: map[net.Conn]struct{}{}}
+	s := newSockets(to)
 	t := &kafka.Transport{
 		Dial:           s.DialContext,
 		ClientID:       to.ClientID,

@@ -25,6 +25,7 @@ type exchange struct {
 	clientID string
 	requests int32
 	versions map[protocol.ApiKey]int16
+	offers   map[int16]int16 // the newest version of each request that the broker takes
 }
 
 func (x *exchange) roundTrip(request protocol.Message) (protocol.Message, error) {
@@ -42,11 +43,10 @@ func (x *exchange) apiVersions() error {
 	if err := brokerError(res.ErrorCode); err != nil {
 		return err
 	}
-	x.versions = map[protocol.ApiKey]int16{}
+	x.versions, x.offers = map[protocol.ApiKey]int16{}, map[int16]int16{}
 	for _, k := range res.ApiKeys {
-		if key := protocol.ApiKey(k.ApiKey); key == protocol.SaslHandshake || key == protocol.SaslAuthenticate {
-			x.versions[key] = key.SelectVersion(k.MinVersion, k.MaxVersion)
-		}
+		key := protocol.ApiKey(k.ApiKey)
+		x.versions[key], x.offers[k.ApiKey] = key.SelectVersion(k.MinVersion, k.MaxVersion), k.MaxVersion
 	}
 	return nil
 }

@@ -17,6 +17,8 @@ const (
 	maxMessageBytes = "max.message.bytes"
 	retentionMillis = "retention.ms"
 	cleanupPolicy   = "cleanup.policy"
+	minInSync       = "min.insync.replicas"
+	uncleanElection = "unclean.leader.election.enable"
 	// How much older than the broker's clock a record's timestamp may be: the name since Kafka 3.6, and the one before.
 	maxAgeMillis    = "message.timestamp.before.max.ms"
 	maxAgeMillisOld = "message.timestamp.difference.max.ms"

@@ -29,6 +29,14 @@ const (
 
 var errClosed = errors.New("producer is closed")
 
+func newSockets(to Cluster) *sockets {
+	dial := to.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: 3 * time.Second}).DialContext
+	}
+	return &sockets{to: to, dial: dial, open: map[net.Conn]struct{}{}}
+}
+
 // DialContext opens a connection and adds it to the set.
 func (s *sockets) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	login, err := s.login(ctx, address)
