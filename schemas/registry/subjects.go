@@ -54,8 +54,7 @@ func (r *Registry) id(ctx context.Context, subject string, s schemas.Schema) (ui
 			return 0, err
 		}
 	case id == 0:
-		return 0, &Error{Category: Schema, What: fmt.Sprintf("subject %s does not have the schema %s of this release", subject, s.Name),
-			Hint: fmt.Sprintf("Register the text of %s there, byte by byte, or set SCHEMA_REGISTRY_REGISTER=true; it is looked up again by itself", file(s))}
+		return 0, notThere(subject, s)
 	}
 	if id < 1 || id > math.MaxInt32 {
 		return 0, &Error{Category: Strange, What: fmt.Sprintf("subject %s: %d is no id of a schema", subject, id), Hint: hintURL}
@@ -65,6 +64,11 @@ func (r *Registry) id(ctx context.Context, subject string, s schemas.Schema) (ui
 	r.ids[subject] = uint32(id)
 	r.texts[uint32(id)] = text
 	return uint32(id), nil
+}
+
+func notThere(subject string, s schemas.Schema) *Error {
+	return &Error{Category: Schema, What: fmt.Sprintf("subject %s does not have the schema %s of this release", subject, s.Name),
+		Hint: fmt.Sprintf("Register the text of %s there, byte by byte, or set SCHEMA_REGISTRY_REGISTER=true; it is looked up again by itself", file(s))}
 }
 
 // file is where the repository keeps a schema.
