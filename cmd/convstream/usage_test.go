@@ -43,6 +43,8 @@ func TestUsage(t *testing.T) {
 		"run argument":       {[]string{"run", "now"}, exitUsage, "", "run takes no arguments, settings are environment variables"},
 		"run flag":           {[]string{"run", "--brokers"}, exitUsage, "", "run takes no arguments, settings are environment variables: flag provided but not defined: -brokers"},
 		"version argument":   {[]string{"version", "all"}, exitUsage, "", "version takes no arguments"},
+		"check --help":       {[]string{"check", "--help"}, exitDone, "usage: convstream check [--json]\n", ""},
+		"check argument":     {[]string{"check", "kafka"}, exitUsage, "", "check takes --json and nothing else"},
 		"config flag":        {[]string{"config", "--html"}, exitUsage, "", "config takes --markdown and nothing else"},
 		"config argument":    {[]string{"config", "KAFKA_BROKERS"}, exitUsage, "", "config takes --markdown and nothing else"},
 		"tail flag":          {[]string{"tail", "voice", "--rowss"}, exitUsage, "", "-rowss"},
@@ -110,7 +112,7 @@ func TestWrongSettings(t *testing.T) {
 		"POLL_INTERVAL": "expected one like 30s", "REREAD": "like 1h:5m", "TOPIC_PARTITION": "did you mean TOPIC_PARTITIONS?",
 		"ADMIN_ADDR": "expected one like :8080", "LOG_LEVEL": "expected trace, debug, info",
 	}
-	for _, args := range [][]string{nil, {"run"}, {"config"}} {
+	for _, args := range [][]string{nil, {"run"}, {"config"}, {"check"}} {
 		t.Run(strings.Join(append([]string{"convstream"}, args...), " "), func(t *testing.T) {
 			code, stdout, stderr := convstream(t, env, args...)
 			if shows := len(args) > 0 && args[0] == "config"; code != exitUsage || (stdout != "") != shows {

@@ -1,0 +1,305 @@
+package check
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/producer"
+)
+
+const (
+	// clientID is the name in the brokers' logs.
+	clientID = "convstream-check"
+	// brokersAtOnce bounds the connections to the brokers.
+	brokersAtOnce = 16
+)
+
+// cluster is what is known of the cluster while it is looked at.
+type cluster struct {
+	Config
+	to    *producer.Inspector
+	lines []Line
+	cut   bool // clients are told to connect to an address that was not reached
+}
+
+func (c Config) kafka(ctx context.Context) []Line {
+	to, err := producer.OpenInspector(c.Process.Kafka.Cluster(clientID, c.Network.Dial, zerolog.Nop()))
+	if err != nil {
+		return []Line{{Area: Brokers, Subject: "settings", State: Fail, Says: err.Error()}}
+	}
+	defer to.Close()
+	k := &cluster{Config: c, to: to}
+	k.ownCertificate()
+	if !k.brokers(ctx) {
+		for _, area := range []Area{Topics, Rights, Group, Transactions} {
+			k.say(Line{Area: area, Subject: "all", State: Skip, Says: "no broker could be asked"})
+		}
+		return k.lines
+	}
+	k.topics(ctx)
+	k.group(ctx)
+	return k.lines
+}
+
+func (k *cluster) say(l Line) { k.lines = append(k.lines, l) }
+
+// ownCertificate is how long the one is good that brokers are shown.
+func (k *cluster) ownCertificate() {
+	own, err := k.Process.Kafka.Certificate()
+	switch {
+	case err != nil:
+		k.say(Line{Area: Brokers, Subject: "own certificate", State: Fail, Says: err.Error(), Do: "put KAFKA_TLS_CERT_FILE right"})
+	case own != nil:
+		state, left := k.left(own)
+		k.say(Line{Area: Brokers, Subject: "own certificate", State: state, Says: fmt.Sprintf("of %s, %s", own.Subject, left)})
+	}
+}
+
+// left says how long a certificate is good, which is worth a warning when it is not long.
+func (k *cluster) left(c *x509.Certificate) (State, string) {
+	left := time.Until(c.NotAfter)
+	says := fmt.Sprintf("good for %d days, until %s", int(left.Hours()/24), c.NotAfter.UTC().Format(time.DateOnly))
+	if left < config.ExpiresSoon {
+		return Warn, says
+	}
+	return OK, says
+}
+
+// brokers reaches each address of KAFKA_BROKERS, and each that the cluster tells of; false where nothing answers.
+func (k *cluster) brokers(ctx context.Context) bool {
+	asked := slices.Compact(slices.Sorted(slices.Values(k.Process.Kafka.Brokers)))
+	reached := k.reach(ctx, asked)
+	answers := slices.ContainsFunc(reached, func(r attempt) bool { return r.err == nil })
+	for _, r := range reached {
+		l := k.brokerLine(r)
+		if l.State == Fail && answers && away(r.err) {
+			l.State, l.Says = Warn, l.Says+"; others answer"
+		}
+		k.say(l)
+	}
+	if !answers {
+		return false
+	}
+	advertised, err := k.to.Advertised(ctx)
+	if err != nil {
+		k.say(failed(Line{Area: Brokers, Subject: "advertised.listeners"}, err))
+		return false
+	}
+	advertised = slices.DeleteFunc(advertised, func(a string) bool { return slices.Contains(asked, a) })
+	for _, r := range k.reach(ctx, advertised) {
+		l := k.brokerLine(r)
+		if r.err != nil {
+			l.Says = "the cluster tells clients to connect to it: " + l.Says
+			l.Do = "set advertised.listeners of that broker to what is reached from here; " + l.Do
+			k.cut = true
+		}
+		k.say(l)
+	}
+	return true
+}
+
+// attempt is what came of reaching an address.
+type attempt struct {
+	producer.Broker
+	err error
+}
+
+func (k *cluster) reach(ctx context.Context, addresses []string) []attempt {
+	all := make([]attempt, len(addresses))
+	var probes errgroup.Group
+	probes.SetLimit(brokersAtOnce)
+	for i, address := range addresses {
+		probes.Go(func() error {
+			all[i].Broker, all[i].err = k.to.Reach(ctx, address)
+			return nil
+		})
+	}
+	_ = probes.Wait() // they return none
+	return all
+}
+
+// away reports whether a broker may just be down.
+func away(err error) bool {
+	e, ok := errors.AsType[*producer.Error](err)
+	return ok && (e.Category == producer.Connection || e.Category == producer.Timeout)
+}
+
+// failed says what went wrong, and what to do.
+func failed(l Line, err error) Line {
+	l.State, l.Says = Fail, err.Error()
+	if e, ok := errors.AsType[*producer.Error](err); ok {
+		l.Says, l.Do = e.Err.Error(), e.Hint
+	}
+	if code, ok := errors.AsType[kafka.Error](err); ok { // without its explanation, which is of Kafka's makers for programmers
+		l.Says = strings.ReplaceAll(l.Says, code.Error(), fmt.Sprintf("[%d] %s", int(code), code.Title()))
+		if code == kafka.GroupCoordinatorNotAvailable {
+			l.Do = "look at the brokers' logs; a cluster of fewer brokers than offsets.topic.replication.factor and transaction.state.log.replication.factor (3 unless set) cannot make its internal topics"
+		}
+	}
+	return l
+}
+
+// failedAfter is failed for what depends on all brokers.
+func (k *cluster) failedAfter(l Line, err error) Line {
+	if k.cut && away(err) {
+		l.State, l.Says = Skip, "needs the broker that was not reached"
+		return l
+	}
+	return failed(l, err)
+}
+
+func (k *cluster) brokerLine(r attempt) Line {
+	l := Line{Area: Brokers, Subject: r.Address, State: OK}
+	if r.err != nil {
+		return failed(l, r.err)
+	}
+	says := []string{version(r.Offers)}
+	if c := r.Certificate; c != nil {
+		state, left := k.left(c)
+		l.State, says = state, append(says, fmt.Sprintf("TLS: certificate for %s, %s", strings.Join(names(c), " "), left))
+	} else {
+		says = append(says, "no TLS")
+	}
+	if m := k.Process.Kafka.Mechanism; m != "" {
+		says = append(says, m+" accepted")
+	} else {
+		says = append(says, "no login")
+	}
+	l.Says = strings.Join(says, "; ")
+	switch {
+	case len(r.Lacks) > 0:
+		l.State, l.Says = Fail, l.Says+"; does not take "+strings.Join(r.Lacks, ", ")
+		l.Do = "use brokers that speak Kafka's transactions: Apache Kafka 2.8 or later"
+	case older(r.Offers):
+		l.State, l.Says = Warn, l.Says+"; older than what was tried, 2.8"
+		l.Do = "besides the permissions on topics such brokers want IDEMPOTENT_WRITE on the cluster: " + k.acl("--cluster", "IdempotentWrite")
+	}
+	return l
+}
+
+// names are those that a certificate is for.
+func names(c *x509.Certificate) []string {
+	all := slices.Clone(c.DNSNames)
+	for _, ip := range c.IPAddresses {
+		all = append(all, ip.String())
+	}
+	if len(all) == 0 {
+		all = []string{c.Subject.String()}
+	}
+	const enough = 4
+	if len(all) > enough {
+		all = append(all[:enough], fmt.Sprintf("and %d more", len(all)-enough))
+	}
+	return all
+}
+
+// version is as far as the requests tell that a broker takes.
+func version(offers map[int16]int16) string {
+	guess := offered(offers).VersionGuess()
+	if release, exact := strings.CutPrefix(strings.TrimPrefix(guess, "at least "), "v"); exact {
+		return strings.TrimSuffix(guess, "v"+release) + "Kafka " + release
+	}
+	return "offers what no release of Apache Kafka does"
+}
+
+func offered(offers map[int16]int16) *kversion.Versions {
+	res := kmsg.NewPtrApiVersionsResponse()
+	for _, key := range slices.Sorted(maps.Keys(offers)) {
+		k := kmsg.NewApiVersionsResponseApiKey()
+		k.ApiKey, k.MaxVersion = key, offers[key]
+		res.ApiKeys = append(res.ApiKeys, k)
+	}
+	return kversion.FromApiVersionsResponse(res)
+}
+
+// older reports whether a broker does not take what Kafka 2.8 does, of what a worker asks.
+func older(offers map[int16]int16) bool {
+	was := kversion.V2_8_0()
+	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.Fetch, kmsg.InitProducerID, kmsg.AddPartitionsToTxn, kmsg.EndTxn} {
+		then, _ := was.LookupMaxKeyVersion(key.Int16())
+		if offers[key.Int16()] < then {
+			return true
+		}
+	}
+	return false
+}
+
+// group looks at the group and, knowing whether anybody works, at the transactional ids.
+func (k *cluster) group(ctx context.Context) {
+	idle := false
+	if !k.Process.Lease {
+		k.say(Line{Area: Group, Subject: k.Process.LeaseGroup(), State: OK, Says: "not used (LEASE=off)"})
+	} else {
+		g := k.to.Group(ctx, k.Process.LeaseGroup())
+		idle = g.Err == nil && len(g.Denied) == 0 && g.Members == 0
+		k.groupLines(g)
+	}
+	lines := make([][]Line, len(k.Accounts))
+	var probes errgroup.Group
+	probes.SetLimit(brokersAtOnce)
+	var once sync.Mutex
+	for i, a := range k.Accounts {
+		probes.Go(func() error {
+			t := k.to.Transactional(ctx, a.Config.TransactionalID(), idle)
+			once.Lock()
+			defer once.Unlock()
+			lines[i] = k.transactionLines(a.Config, t, idle)
+			return nil
+		})
+	}
+	_ = probes.Wait() // they return none
+	k.lines = append(k.lines, slices.Concat(lines...)...)
+}
+
+func (k *cluster) groupLines(g producer.GroupState) {
+	l := Line{Area: Group, Subject: k.Process.LeaseGroup(), State: OK}
+	if len(g.Denied) > 0 {
+		k.say(k.denied("group "+l.Subject, "--group "+l.Subject, g.Denied))
+	}
+	switch {
+	case g.Err != nil:
+		l = k.failedAfter(l, g.Err)
+	case len(g.Denied) > 0:
+		l.State, l.Says = Skip, "needs the permission"
+	case g.Foreign:
+		l.State, l.Says, l.Do = Fail, "something else uses this consumer group", "set another TOPIC_PREFIX, or LEASE=off"
+	case g.Members == 0:
+		l.Says = "has a coordinator, no worker is in it"
+	default:
+		l.Says = fmt.Sprintf("has a coordinator, %d replicas are in it", g.Members)
+	}
+	k.say(l)
+}
+
+func (k *cluster) transactionLines(cfg *config.Config, c producer.Coordinated, idle bool) (lines []Line) {
+	id := cfg.TransactionalID()
+	l := Line{Area: Transactions, Subject: id, State: OK}
+	if len(c.Denied) > 0 {
+		lines = append(lines, k.denied("transactional id "+id, "--transactional-id "+id, c.Denied))
+	}
+	switch {
+	case c.Err != nil:
+		l = k.failedAfter(l, c.Err)
+	case len(c.Denied) > 0:
+		l.State, l.Says = Skip, "needs the permission"
+	case idle:
+		l.Says = fmt.Sprintf("has a coordinator, which takes a timeout of %v", producer.TransactionTimeout)
+	default:
+		l.Says = "has a coordinator; an epoch was not asked for, as a worker may hold it"
+	}
+	return append(lines, l)
+}

@@ -1,0 +1,63 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rs/zerolog"
+
+	"github.com/convstream/convstream/cmd/internal/worker"
+	"github.com/convstream/convstream/encoder"
+	"github.com/convstream/convstream/schemas/registry"
+)
+
+func (c Config) registry(ctx context.Context) []Line {
+	cfg := c.Accounts[0].Config // it is the process's, and so are the topics
+	r, _, err := worker.OpenRegistry(cfg, c.Network, zerolog.Nop())
+	if err != nil {
+		return []Line{{Area: Registry, Subject: "settings", State: Fail, Says: err.Error()}}
+	}
+	if r == nil {
+		return []Line{{Area: Registry, Subject: "settings", State: OK, Says: "no SCHEMA_REGISTRY_URL: values in Avro's single-object encoding"}}
+	}
+	defer r.Close()
+	e, err := encoder.New(encoder.Config{AccountID: cfg.AccountID, Topics: cfg.Topics()})
+	if err != nil {
+		return []Line{{Area: Registry, Subject: "settings", State: Fail, Says: err.Error()}}
+	}
+	var lines []Line
+	for _, f := range r.Examine(ctx, e.Schemas()) {
+		lines = append(lines, subjectLine(f, cfg.Registry.Register))
+	}
+	if missing := len(e.Schemas()) - len(lines); missing > 0 {
+		lines = append(lines, Line{Area: Registry, Subject: fmt.Sprintf("%d other subjects", missing), State: Skip, Says: "the registry says nothing of the first"})
+	}
+	return lines
+}
+
+func subjectLine(f registry.Finding, registers bool) Line {
+	l := Line{Area: Registry, Subject: f.Subject, State: OK}
+	e, failed := errors.AsType[*registry.Error](f.Err)
+	switch {
+	case failed:
+		l.State, l.Says, l.Do = Fail, e.What, e.Hint
+	case f.ID != 0:
+		l.Says = fmt.Sprintf("schema id %d", f.ID)
+	default:
+		l.Says = "not there yet, and would be taken"
+	}
+	if failed || f.Full {
+		return l
+	}
+	level := f.Level
+	if level == "" {
+		level = "not known"
+	}
+	if l.Says += ", compatibility " + level; registers {
+		l.Says += ", which the worker sets to FULL_TRANSITIVE"
+		return l
+	}
+	l.State, l.Do = Warn, "set it to FULL_TRANSITIVE, or nothing keeps others from registering a schema that breaks consumers"
+	return l
+}

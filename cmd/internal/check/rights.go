@@ -1,0 +1,151 @@
+package check
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/convstream/convstream/producer"
+)
+
+// topicOperations are what a worker does with every topic. It describes them, too; to read and to write allow that.
+var topicOperations = []kafka.ACLOperationType{
+	kafka.ACLOperationTypeRead, kafka.ACLOperationTypeWrite, kafka.ACLOperationTypeDescribeConfigs,
+}
+
+// topicRights says of each operation with which topics it is denied, a line for each.
+func (k *cluster) topicRights(w topicWorld) {
+	for _, op := range topicOperations {
+		var denied []string
+		known := false
+		for _, s := range w.states {
+			is, told := deniedOf(s, op)
+			if known = known || told; is {
+				denied = append(denied, s.Name)
+			}
+		}
+		k.topicRight(op, denied, len(w.states), known)
+	}
+	if w.creations != nil {
+		k.mayCreate(w)
+	}
+}
+
+// deniedOf reports whether an operation with a topic is denied, and whether that is known.
+func deniedOf(s producer.TopicState, op kafka.ACLOperationType) (denied, told bool) {
+	switch {
+	case isDenied(s.Err): // it may not even be described
+		return op != kafka.ACLOperationTypeDescribeConfigs, op != kafka.ACLOperationTypeDescribeConfigs
+	case op == kafka.ACLOperationTypeDescribeConfigs && s.Unread != nil:
+		return isDenied(s.Unread), true
+	case s.Operations.Known():
+		return !s.Operations.Allows(op), true
+	}
+	return false, false
+}
+
+func (k *cluster) topicRight(op kafka.ACLOperationType, denied []string, of int, known bool) {
+	l := Line{Area: Rights, Subject: "topics " + op.String(), State: OK, Says: "allowed"}
+	switch {
+	case len(denied) > 0:
+		l.State, l.Says, l.Do = Fail, "denied with "+all(denied, of), k.topicACL(denied, of, op)
+	case !known:
+		l.State, l.Says = Skip, "the brokers do not tell"
+	}
+	k.say(l)
+}
+
+// mayCreate needs no more than a warning where all topics are there.
+func (k *cluster) mayCreate(w topicWorld) {
+	l := Line{Area: Rights, Subject: "topics Create", State: OK, Says: "allowed"}
+	var denied []string
+	missing := false
+	for _, s := range w.states {
+		if isDenied(w.creations[s.Name].Err) {
+			denied = append(denied, s.Name)
+			missing = missing || s.Missing || s.Err != nil
+		}
+	}
+	switch {
+	case missing:
+		l.State = Fail
+	case len(denied) > 0:
+		l.State = Warn
+	}
+	if len(denied) > 0 {
+		l.Says, l.Do = "denied with "+all(denied, len(w.states)), k.topicACL(denied, len(w.states), kafka.ACLOperationTypeCreate)
+		if !missing {
+			l.Says += "; they exist, and would not be made again if they were deleted"
+		}
+	}
+	k.say(l)
+}
+
+func all(names []string, of int) string {
+	if len(names) == of {
+		return "all topics"
+	}
+	return strings.Join(names, ", ")
+}
+
+// topicACL is the command that allows an operation with some topics.
+func (k *cluster) topicACL(names []string, of int, op kafka.ACLOperationType) string {
+	if len(names) == of {
+		return k.acl("--resource-pattern-type prefixed --topic "+k.Process.TopicPrefix, op.String())
+	}
+	return k.acl("--topic "+strings.Join(names, " --topic "), op.String())
+}
+
+// denied says what is denied with a resource, and how to allow it.
+func (k *cluster) denied(subject, resource string, ops []kafka.ACLOperationType) Line {
+	var names []string
+	for _, op := range ops {
+		names = append(names, op.String())
+	}
+	return Line{Area: Rights, Subject: subject, State: Fail, Says: strings.Join(names, " and ") + " denied", Do: k.acl(resource, strings.Join(names, " --operation "))}
+}
+
+// acl is the command that allows an operation with a resource.
+func (k *cluster) acl(resource, op string) string {
+	return fmt.Sprintf("kafka-acls.sh %s --add --allow-principal %s %s --operation %s", k.admin(), k.principal(), resource, op)
+}
+
+// alter is the command that changes a setting of a topic.
+func (k *cluster) alter(topic, setting string) string {
+	return fmt.Sprintf("kafka-configs.sh %s --alter --entity-type topics --entity-name %s --add-config %s", k.admin(), topic, setting)
+}
+
+// admin is how the brokers' tools reach them: with a login of their own, where the listeners want one.
+func (k *cluster) admin() string {
+	to := "--bootstrap-server " + k.Process.Kafka.Brokers[0]
+	if k.Process.Kafka.TLS || k.Process.Kafka.Mechanism != "" {
+		to += " --command-config admin.properties"
+	}
+	return to
+}
+
+// principal is as brokers name us by default.
+func (k *cluster) principal() string {
+	own, err := k.Process.Kafka.Certificate()
+	switch {
+	case k.Process.Kafka.Username != "":
+		return quoted("User:" + k.Process.Kafka.Username)
+	case k.Process.Kafka.Mechanism != "":
+		return "User:PRINCIPAL" // as the token or the cloud names it
+	case err == nil && own != nil:
+		return quoted("User:" + own.Subject.String())
+	}
+	return "User:ANONYMOUS"
+}
+
+var plain = regexp.MustCompile(`^[A-Za-z0-9_.:@/+-]+$`)
+
+// quoted is a word of a command.
+func quoted(word string) string {
+	if plain.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
