@@ -48,9 +48,17 @@ func (c *cluster) withPermission(err error, code kafka.Error, p permission) erro
 	return &deniedError{p, c.sockets.to, err}
 }
 
+// granter is a Mechanism whose users have no ACLs. Grant says how the operations on a resource are allowed there.
+type granter interface {
+	Grant(resource string, operations []string) string
+}
+
 // hint returns the command that adds the permission.
 func (e *deniedError) hint() string {
 	what := fmt.Sprintf("the principal needs %s on %s %s", strings.Join(e.operations, " and "), strings.ReplaceAll(e.resource, "-", " "), e.name)
+	if g, ok := e.to.SASL.(granter); ok {
+		return what + ": " + g.Grant(e.resource, e.operations)
+	}
 	command := []string{"kafka-acls.sh", "--bootstrap-server", e.to.Brokers[0], "--add", "--allow-principal", e.to.principal()}
 	for _, o := range e.operations {
 		command = append(command, "--operation", o)

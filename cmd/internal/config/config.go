@@ -73,7 +73,6 @@ func loadWhere(lookup func(string) (string, bool), environ []string, matters fun
 	}
 	if matters(ofTopics) {
 		c.Registry.checkRegister(p)
-		refuseNotYet(p, env)
 	}
 	if matters(ofRunning) {
 		p.require(c.AccountsDir == "", "ACCOUNTS_DIR", "many accounts are not supported here; expected the settings of one account in the environment")
@@ -101,16 +100,12 @@ func (p *Process) settings() []*setting {
 	)
 }
 
-// known are the names of all settings, also of those that are not yet supported, in the order in which people are shown
-// them, and groups what each belongs to.
+// known are the names of all settings, in the order in which people are shown them, and groups what each belongs to.
 var known, groups = func() (names []string, groups map[string]group) {
 	groups = map[string]group{}
 	add := func(name string, g group) { names, groups[name] = append(names, name), g }
 	for _, s := range (&Config{}).settings() {
 		add(s.name, s.group)
-	}
-	for _, name := range notYet {
-		add(name, ofTopics)
 	}
 	return names, groups
 }()

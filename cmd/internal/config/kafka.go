@@ -4,6 +4,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/convstream/convstream/cmd/internal/awsiam"
 	"github.com/convstream/convstream/cmd/internal/oauth"
 	"github.com/convstream/convstream/poller/smartassist/secret"
 )
@@ -26,6 +27,9 @@ type Kafka struct {
 	TokenFile  secret.Secret
 	OAuth      *oauth.Client
 	Extensions map[string]string // for OAUTHBEARER; nil for none
+	// For AWS_MSK_IAM: the region, "" where the brokers' names hold it, and the login, which copies of this share.
+	AWSRegion string
+	AWS       *awsiam.Login
 }
 
 func (k *Kafka) settings() []*setting {
@@ -47,7 +51,7 @@ func (k *Kafka) settings() []*setting {
 		{name: "KAFKA_TLS_SERVER_NAME", unset: "each broker's host", value: plain(&k.ServerName),
 			doc: "the name that the brokers' certificates have, where it is not the host of their addresses"},
 		{name: "KAFKA_SASL_MECHANISM", unset: "no login", value: of(&k.Mechanism, func(s string) (string, error) { return strings.ToUpper(s), nil }), check: k.checkLogin,
-			doc: "login to the brokers: `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512` with a user, `OAUTHBEARER` with a token. `PLAIN` and `OAUTHBEARER` beyond loopback only with TLS. `AWS_MSK_IAM` is not yet supported"},
+			doc: "login to the brokers: `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512` with a user, `OAUTHBEARER` with a token, `AWS_MSK_IAM` with AWS credentials. `PLAIN` and `OAUTHBEARER` beyond loopback only with TLS, `AWS_MSK_IAM` only with TLS"},
 		{name: "KAFKA_SASL_USERNAME", value: plain(&k.Username),
 			doc: "the user that logs in"},
 		{name: "KAFKA_SASL_PASSWORD", value: password.direct(),
@@ -58,8 +62,14 @@ func (k *Kafka) settings() []*setting {
 			doc: "for `OAUTHBEARER`: a file with a token that something else keeps valid, such as a projected token of a service account; read again for each connection; when it changes, connections are made anew within a minute"},
 	}
 	rows = append(rows, k.oauth().settings()...)
-	return append(rows, &setting{name: "KAFKA_SASL_OAUTH_EXTENSIONS", value: of(&k.Extensions, extensions),
-		doc: "`name=value,...` sent with the token: Confluent Cloud wants `logicalCluster=lkc-...,identityPoolId=pool-...`"})
+	if k.AWS == nil {
+		k.AWS = &awsiam.Login{}
+	}
+	return append(rows,
+		&setting{name: "KAFKA_SASL_OAUTH_EXTENSIONS", value: of(&k.Extensions, extensions),
+			doc: "`name=value,...` sent with the token: Confluent Cloud wants `logicalCluster=lkc-...,identityPoolId=pool-...`"},
+		&setting{name: "KAFKA_AWS_REGION", unset: "from the brokers' names", value: of(&k.AWSRegion, region),
+			doc: "for `AWS_MSK_IAM`: the region of the cluster, where the names in `KAFKA_BROKERS` are not those that MSK gives. Credentials are found as AWS's tools find them"})
 }
 
 func (k *Kafka) checkBrokers(p *problems) {

@@ -87,7 +87,7 @@ func withoutUser(value string) string {
 	return value
 }
 
-// Table is the table of settings in deploy/CONFIGURATION.md, with a line about those that this release refuses.
+// Table is the table of settings in deploy/CONFIGURATION.md.
 func Table() string {
 	var b strings.Builder
 	b.WriteString("| variable | default | meaning |\n|---|---|---|\n")
@@ -98,7 +98,5 @@ func Table() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.name, def, strings.ReplaceAll(s.doc, "|", `\|`))
 	}
-	b.WriteString("\nNot yet supported by this release, and refused rather than ignored: `" + strings.Join(notYet, "`, `") + "`")
-	b.WriteString(".\n")
 	return b.String()
 }

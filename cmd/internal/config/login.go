@@ -1,9 +1,13 @@
 package config
 
 import (
+	"cmp"
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/convstream/convstream/cmd/internal/awsiam"
 	"github.com/convstream/convstream/cmd/internal/oauth"
 	"github.com/convstream/convstream/producer"
 )
@@ -26,6 +30,8 @@ func (k *Kafka) logins() []login {
 			}},
 		{mechanisms: []string{"OAUTHBEARER"}, settings: "KAFKA_SASL_OAUTH_TOKEN_FILE or KAFKA_SASL_OAUTH_TOKEN_URL",
 			set: k.bearerSet, check: k.checkBearer, make: k.bearer},
+		{mechanisms: []string{awsiam.Mechanism}, settings: "KAFKA_AWS_REGION",
+			set: k.awsSet, check: k.checkAWS, make: func() producer.Mechanism { return k.AWS.In(k.region()) }},
 	}
 }
 
@@ -48,9 +54,6 @@ func (k *Kafka) checkLogin(p *problems) {
 	}
 	mine := k.login()
 	switch {
-	case k.Mechanism == "AWS_MSK_IAM":
-		p.add(name, "AWS_MSK_IAM is not yet supported by this release; expected %s", strings.Join(known, ", "))
-		return
 	case k.Mechanism != "" && mine == nil:
 		p.add(name, "%s is not known; expected %s", quote(k.Mechanism), strings.Join(known, ", "))
 		return
@@ -108,6 +111,37 @@ func (k *Kafka) checkBearer(p *problems) {
 	p.require(!file || set == "", name, "is set, and so is %s; expected one way to a token", set)
 	k.unshown(p, "token", "")
 }
+
+func (k *Kafka) awsSet() string {
+	if k.AWSRegion != "" {
+		return "KAFKA_AWS_REGION"
+	}
+	return ""
+}
+
+func (k *Kafka) checkAWS(p *problems) {
+	p.require(k.TLS, "KAFKA_TLS", "required to be on with KAFKA_SASL_MECHANISM=%s", k.Mechanism)
+	p.require(k.region() != "" || !p.ok("KAFKA_BROKERS", "KAFKA_AWS_REGION"), "KAFKA_AWS_REGION", "required with KAFKA_SASL_MECHANISM=%s where the names in KAFKA_BROKERS do not hold it", k.Mechanism)
+}
+
+// region is the one that is set, or else the one that the brokers' names hold.
+func (k *Kafka) region() string {
+	region := k.AWSRegion
+	for _, b := range k.Brokers {
+		region = cmp.Or(region, awsiam.RegionOf(b))
+	}
+	return region
+}
+
+// region reads the name of one.
+func region(s string) (string, error) {
+	if !regionName.MatchString(s) {
+		return "", fmt.Errorf("%s is not the name of a region; expected one like eu-central-1", quote(s))
+	}
+	return s, nil
+}
+
+var regionName = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
 
 // oauth is the client that gets the tokens for OAUTHBEARER.
 func (k *Kafka) oauth() client { return clientOf("KAFKA_SASL_OAUTH_", "the brokers", &k.OAuth) }

@@ -50,7 +50,6 @@ func loadProcess(lookup func(string) (string, bool), environ []string) (*Process
 		return nil, nil, err
 	}
 	p.Registry.checkRegister(wrong)
-	refuseNotYet(wrong, env)
 	_, one := env.Lookup("SMARTASSIST_ACCOUNT_ID")
 	wrong.require(!one || p.AccountsDir == "", "SMARTASSIST_ACCOUNT_ID", "is set, and so is ACCOUNTS_DIR; expected it in each file of that folder")
 	refuseMisspelt(wrong, environ, func(g group) bool { return g != ofAccount })

@@ -8,18 +8,6 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestNotYetSupported(t *testing.T) {
-	for _, name := range notYet {
-		problems := wrong(t, least(name, "some-value"))
-		if !slices.Equal(names(problems), []string{name}) || !strings.Contains(problems[0].Text, "not yet supported by this release") || strings.Contains(problems[0].Text, "some-value") {
-			t.Errorf("%s: %v", name, problems)
-		}
-	}
-	if problems := wrong(t, least("KAFKA_SASL_MECHANISM", "aws_msk_iam")); len(problems) != 1 || !strings.Contains(problems[0].Text, "not yet supported by this release") {
-		t.Errorf("aws_msk_iam: %v", problems)
-	}
-}
-
 func TestMisspelt(t *testing.T) {
 	for name, meant := range map[string]string{
 		"KAFKA_BROKER":                   "KAFKA_BROKERS",
