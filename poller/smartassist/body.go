@@ -21,6 +21,7 @@ func (c *Client) readPage(resp *http.Response, q Query) (Page, error) {
 		return Page{}, noData(http.StatusOK, "answer has no body", "status 200 without a body")
 	}
 	p, category := splitPage(body, q.mostRows())
+	c.cfg.Redaction.pieces(&p)
 	page := Page{Rows: p.rows, NumResults: p.numResults}
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		page.Date = date

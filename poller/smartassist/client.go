@@ -28,6 +28,8 @@ type Config struct {
 	RootCAs   *x509.CertPool // of SMARTASSIST_CA_FILE and the system; nil is the system's alone
 	AllowHTTP bool           // SMARTASSIST_ALLOW_HTTP
 
+	// Redaction is applied to rows before anybody sees them; nil: to none.
+	Redaction *Redaction
 	// Budget paces the requests; required, and one for the whole account.
 	Budget *Budget
 	// Permit is asked before every request, when the budget has let it go, and may wait; after an error, which is ctx's,
@@ -79,8 +81,8 @@ type Page struct {
 	// Date is the service's clock, from the header of this answer; zero when absent.
 	Date time.Time
 	// Rest is the text that could not be split into rows, from the first row whose end is not certain to
-	// the end of the answer; it is there only beside an error, and never empty. See [Client.Page] and
-	// [Unsplittable].
+	// the end of the answer; it is there only beside an error, and never empty. With a Redaction it is what
+	// stands for text that is withheld. See [Client.Page] and [Unsplittable].
 	Rest []byte
 }
 

@@ -15,6 +15,8 @@
 //     again when it changes or is refused; nothing prints a secret.
 //   - [Row] is an element of the answer, kept as the text it came as. A row that is
 //     broken does not cost its page; it carries its error to the dead letters.
+//   - [Redaction] takes out of rows what must not leave the contact centre, before the
+//     Client returns them: nothing else ever sees it.
 //   - [Row.Fingerprint] distinguishes two contents of one conversation, less what an
 //     [Ignore] cuts out.
 //
