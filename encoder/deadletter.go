@@ -30,7 +30,7 @@ const (
 )
 
 // DeadLetter makes the messages of a dead letter: one, or several that carry the
-// row in parts, to be joined in order. The value is the row as received.
+// row in parts, to be joined in order. The value is the row as it was given to us.
 func (e *Encoder) DeadLetter(d DeadLetter) []Message {
 	key := deadLetterKey(d.Row)
 	m := Message{Topic: e.topics.DeadLetters(), Key: key, Value: d.Row.Raw, Headers: e.deadLetterHeaders(d, key)}
@@ -45,9 +45,13 @@ func (e *Encoder) deadLetterHeaders(d DeadLetter, key []byte) []Header {
 	if len(reason) > maxDeadLetterError {
 		reason = strings.ToValidUTF8(reason[:maxDeadLetterError], "")
 	}
-	return append(e.headers(event{id: []byte(letterID(d.Row.Raw)), typ: typeDeadLetter, subject: key, time: d.ObservedAt, contentType: contentJSON}),
+	headers := append(e.headers(event{id: []byte(letterID(d.Row.Raw)), typ: typeDeadLetter, subject: key, time: d.ObservedAt, contentType: contentJSON}),
 		Header{"error", []byte(reason)},
 		Header{"window", []byte(eventTime(d.WindowStart) + "/" + eventTime(d.WindowEnd))})
+	if e.redacted != nil {
+		headers = append(headers, Header{"redaction", e.redacted})
+	}
+	return headers
 }
 
 // deadLetterKey returns the identity, nil when it is not known or too long.

@@ -16,12 +16,15 @@ import (
 type Config struct {
 	AccountID string // the SmartAssist account
 	Topics    Topics
+	// Redaction says how rows were redacted, in a header of dead letters; "": not at all.
+	Redaction string
 }
 
 // Encoder makes messages. It may be used from many goroutines.
 type Encoder struct {
 	account  string
 	source   []byte // ce_source
+	redacted []byte // header of dead letters, nil for none
 	topics   Topics
 	channels map[string]destination // channel, trimmed and lower-cased -> its topic
 	other    destination
@@ -48,6 +51,9 @@ func New(c Config) (*Encoder, error) {
 		account: c.AccountID, source: sourceOf(c.AccountID), topics: c.Topics, channels: map[string]destination{},
 		other:    destination{c.Topics.other(), conversations},
 		progress: destination{c.Topics.Progress(), progressFormat.singleObject[:]},
+	}
+	if c.Redaction != "" {
+		e.redacted = []byte(c.Redaction)
 	}
 	for channel, topic := range c.Topics.routes() {
 		e.channels[channel] = destination{topic, conversations}

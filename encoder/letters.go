@@ -18,8 +18,10 @@ type Letter struct {
 	Error   string    // why the row is a dead letter
 	Window  string    // in which it was read: two instants in RFC 3339 with a slash between
 	At      time.Time // when it was read
-	Row     []byte    // as received
+	Row     []byte    // as received, or what REDACT left of it
 	Parts   int       // how many records held it
+	// Redaction says by which rules and key the row was redacted; "": it was not.
+	Redaction string
 }
 
 // ErrIncomplete means that a dead letter that was cut lacks some of its parts: retention deleted them.
@@ -46,7 +48,7 @@ type LetterPart struct {
 func (m Message) Letter() (p LetterPart, err error) {
 	p = LetterPart{Letter{
 		ID: string(m.header("ce_id")), Key: m.Key, Error: string(m.header("error")), Window: string(m.header("window")),
-		Row: m.Value, Parts: 1,
+		Row: m.Value, Parts: 1, Redaction: string(m.header("redaction")),
 	}, string(m.header("part")), string(m.header("parts"))}
 	source := string(m.header("ce_source"))
 	if p.Account, err = url.PathUnescape(strings.TrimPrefix(source, sourcePrefix)); err != nil {

@@ -227,6 +227,29 @@ func TestDeadLetter(t *testing.T) {
 	}
 }
 
+// A dead letter says how its row was redacted, in each of its parts.
+func TestDeadLetterOfARedactedRow(t *testing.T) {
+	e, err := New(Config{AccountID: "a", Topics: Topics{Prefix: "conversations."}, Redaction: "5a17c0de5a17c0de"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := smartassist.ParseRow([]byte(`{"text":"` + strings.Repeat("x", 5000) + `"}`))
+	messages := e.DeadLetter(DeadLetter{Row: row, Error: row.Err.Error(), WindowStart: observed, WindowEnd: observed, ObservedAt: observed, MaxBytes: 2000})
+	var reader LetterReader
+	for i, m := range messages {
+		if m.size()+recordOverhead > 2000 {
+			t.Errorf("part %d has %d bytes", i+1, m.size())
+		}
+		l, whole, err := reader.Read(m)
+		if err != nil || l.Redaction != "5a17c0de5a17c0de" || whole != (i == len(messages)-1) || whole && !bytes.Equal(l.Row, row.Raw) {
+			t.Errorf("part %d of %d: %v, %q", i+1, len(messages), err, l.Redaction)
+		}
+	}
+	if len(messages) < 3 {
+		t.Errorf("%d parts", len(messages))
+	}
+}
+
 // What is left of a page that could not be split is a dead letter of any bytes, in parts where it is large.
 func TestDeadLetterOfAnyBytes(t *testing.T) {
 	rest := []byte("{\"note\":\"5\" pipe\"},\x00\xff\xfe" + strings.Repeat("\xc3", 5000) + "]}")
