@@ -23,6 +23,7 @@ type Config struct {
 	Spare       bool          // spend what is left of the budget on re-reading where changes are likely
 	Deduplicate Deduplicate
 	Ignore      smartassist.Ignore // left out of the fingerprint
+	Redaction   string             // how the Source redacts rows, as a hash; "": not at all
 	// Now is this machine's clock; nil: time.Now. How long something takes is not measured by it.
 	Now func() time.Time
 	Log zerolog.Logger
@@ -81,7 +82,11 @@ func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 	if state.PagingOf != cfg.PagingOf {
 		state.Paging = Paging{}
 	}
-	state.Asked, state.PagingOf = cfg.Selection, cfg.PagingOf
+	if state.Sequence > 0 && state.Redaction != cfg.Redaction {
+		cfg.Log.Warn().Str("before", state.Redaction).Str("now", cfg.Redaction).Msg("REDACT or REDACT_KEY is not what the state was written with: " +
+			"of what is read again each conversation is published once more, as its next revision, or as a new one where its id is hashed")
+	}
+	state.Asked, state.PagingOf, state.Redaction = cfg.Selection, cfg.PagingOf, cfg.Redaction
 	p.prints = state.ignore(cfg.Ignore)
 	p.reader = Reader{Limit: cfg.PageLimit, Settle: cfg.Settle, Now: cfg.Now, Paging: state.Paging}
 	p.agenda = newAgenda(cfg.rules(), state.Ledger, now)

@@ -45,6 +45,7 @@ type Ledger struct {
 	Remembered int
 	Ignored    [][]string // the lists of pointers that fingerprints were made without
 	Learned    Learned
+	Redaction  string    // how rows were redacted when it was written, as a hash; "": not at all
 	LastRow    time.Time // when a read last brought a new conversation; zero while none has
 }
 
@@ -141,6 +142,7 @@ type ledgerText struct {
 	Ignored    [][]string `json:"ignored,omitzero"`
 	Learned    Learned    `json:"learned,omitzero"`
 	LastRow    int64      `json:"lastRow,omitzero"`
+	Redaction  string     `json:"redaction,omitzero"`
 }
 
 // Keys begin with the account id: several accounts may share a topic.
@@ -175,7 +177,7 @@ func (l Ledger) encode() []byte {
 		Format: ledgerFormat, Sequence: l.Sequence, From: seconds(l.From), Asked: l.Asked, Changes: l.Changes,
 		Density: l.Density, Paging: l.Paging, PagingOf: l.PagingOf, Remembered: &l.Remembered,
 		Failing: l.Failing, Reach: seconds(l.Reach), Horizon: int64(l.Horizon.Kept.Seconds()), Lower: seconds(l.Horizon.Lower),
-		Ignored: l.Ignored, Learned: l.Learned, LastRow: seconds(l.LastRow),
+		Ignored: l.Ignored, Learned: l.Learned, LastRow: seconds(l.LastRow), Redaction: l.Redaction,
 	}
 	for _, c := range l.Coverage.Stretches() {
 		numbers := []int64{c.Start.Unix(), c.End.Unix(), c.ReadAt.Unix(), int64(max(0, slices.Index(causes, c.Partial)))}
@@ -241,7 +243,7 @@ func (l *Ledger) restore(value []byte) error {
 		Sequence: text.Sequence, From: unix(text.From), Asked: text.Asked, Changes: text.Changes,
 		Density: text.Density, Paging: text.Paging, PagingOf: text.PagingOf, Remembered: -1,
 		Failing: text.Failing, Reach: unix(text.Reach), Horizon: Kept{time.Duration(text.Horizon) * time.Second, unix(text.Lower)},
-		Ignored: text.Ignored, Learned: text.Learned, LastRow: unix(text.LastRow),
+		Ignored: text.Ignored, Learned: text.Learned, LastRow: unix(text.LastRow), Redaction: text.Redaction,
 	}
 	if text.Remembered != nil {
 		l.Remembered = *text.Remembered

@@ -336,3 +336,13 @@ func TestAReplayThatIsNotCommitted(t *testing.T) {
 		t.Errorf("remembered %v, sequence %d", p.state.Letters, p.state.Sequence)
 	}
 }
+
+// TestTheLedgerKnowsHowRowsWereRedacted, and an early one that they were not.
+func TestTheLedgerKnowsHowRowsWereRedacted(t *testing.T) {
+	for _, redaction := range []string{"", "5a17c0de5a17c0de"} {
+		var got Ledger
+		if err := got.restore(Ledger{Sequence: 1, Redaction: redaction}.encode()); err != nil || got.Redaction != redaction {
+			t.Errorf("%q, %v, want %q", got.Redaction, err, redaction)
+		}
+	}
+}
