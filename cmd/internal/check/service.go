@@ -55,8 +55,17 @@ type account struct {
 	network worker.Network
 }
 
+// client redacts as the worker does, though nothing of a row is shown.
+func (a account) client() (*smartassist.Client, error) {
+	redaction, err := a.Rules()
+	if err != nil {
+		return nil, err
+	}
+	return worker.ServiceClient(a.Config, a.network, smartassist.NewBudget(pagesPerMinute), redaction, nil)
+}
+
 func (a account) lines(ctx context.Context) []Line {
-	client, err := worker.ServiceClient(a.Config, a.network, smartassist.NewBudget(pagesPerMinute), nil)
+	client, err := a.client()
 	if err != nil {
 		return []Line{{Subject: "login", State: Fail, Says: err.Error()}}
 	}

@@ -30,10 +30,11 @@ type Config struct {
 	Process
 }
 
-// Account is what is said of one account: how to reach the service for it, and what to read when.
+// Account is what is said of one account: how to reach the service for it, what to read when, and what never to show of it.
 type Account struct {
 	Service
 	Reading
+	Redaction
 }
 
 // Process is what is said of a process, whichever accounts it works on.
@@ -90,7 +91,7 @@ func (c *Config) settings() []*setting {
 }
 
 func (a *Account) settings() []*setting {
-	return in(ofAccount, a.Service.settings(), a.Reading.settings())
+	return in(ofAccount, a.Service.settings(), a.Reading.settings(), a.Redaction.settings())
 }
 
 func (p *Process) settings() []*setting {

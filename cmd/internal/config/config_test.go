@@ -182,6 +182,13 @@ func everyVariable(t *testing.T) []variable {
 		{name: "DEDUPLICATE", get: func(c *Config) any { return c.Deduplicate }, unset: ByRevision, good: "conversation", want: ByConversation, bad: []string{"never"}},
 		{name: "DEDUPLICATE_IGNORE", get: func(c *Config) any { return c.DeduplicateIgnore }, unset: none, good: "/a/*/b~0~1, /c",
 			want: []string{"/a/*/b~0~1", "/c"}, bad: []string{"a", "a/b", "/a~", "/a~2", "/a,"}},
+		{name: "REDACT", get: func(c *Config) any { return c.Redact }, unset: none, good: "/a/*/b~0~1=drop, /c=hash", want: []string{"/a/*/b~0~1=drop", "/c=hash"},
+			bad:  []string{"/a", "/a=", "/a=mask", "a=drop", "/a~2=drop", "/a=drop,", "/a=drop,/a=hash", "/*=drop", "/channel=hash", "/FinalStatus=drop", "/sessionStartTime=hash", "/conversationId=drop", "/sessionId=drop"},
+			with: []string{"REDACT_KEY", "sixteen or longer"}},
+		{name: "REDACT_KEY", get: func(c *Config) any { return given(c.RedactKey, "REDACT_KEY") }, unset: "", good: "sixteen or longer", want: "sixteen or longer",
+			bad: []string{"fifteen letters", "sixteen\nor more lines"}},
+		{name: "REDACT_KEY_FILE", get: func(c *Config) any { return given(c.RedactKey, "REDACT_KEY_FILE") }, unset: "", good: write(t, "sixteen or longer\n"), want: "sixteen or longer",
+			bad: []string{missing, empty, folder, file}},
 		{name: "STATE_LOST", get: func(c *Config) any { return c.StateLost }, unset: StopWhenLost, good: "Resume", want: ResumeWhenLost, bad: []string{"ignore"}},
 		{name: "RECORD_TIMESTAMP", get: func(c *Config) any { return c.RecordTimestamp }, unset: AtPublish, good: "start", want: AtStart, bad: []string{"end"}},
 		{name: "ACCOUNTS_DIR", get: func(c *Config) any { return c.AccountsDir }, unset: "", good: " ", want: "", bad: []string{folder}}, // Load is for one account

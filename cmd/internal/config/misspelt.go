@@ -7,7 +7,7 @@ import (
 
 // ours are the prefixes under which a variable is probably meant for us. Others also put variables under some of them
 // (Kubernetes sets KAFKA_SERVICE_HOST for a Service named kafka), so only a near miss counts.
-var ours = []string{"SMARTASSIST_", "KAFKA_", "SCHEMA_REGISTRY_", "TOPIC_"}
+var ours = []string{"SMARTASSIST_", "KAFKA_", "SCHEMA_REGISTRY_", "TOPIC_", "REDACT"}
 
 // nearMiss is the largest number of edits that still counts as a typing error.
 const nearMiss = 2

@@ -22,6 +22,8 @@ func TestMisspelt(t *testing.T) {
 		"SCHEMA_REGISTRY_URI":            "SCHEMA_REGISTRY_URL",
 		"TOPIC_PREFX":                    "TOPIC_PREFIX",
 		"TOPIC_PARTITION":                "TOPIC_PARTITIONS",
+		"REDACTED":                       "REDACT",
+		"REDACT_KEYFILE":                 "REDACT_KEY_FILE",
 	} {
 		problems := wrong(t, least(name, "hush"))
 		if !slices.Equal(names(problems), []string{name}) || !strings.Contains(problems[0].Text, "did you mean "+meant+"?") || strings.Contains(problems[0].Text, "hush") {
@@ -31,7 +33,7 @@ func TestMisspelt(t *testing.T) {
 	for _, name := range []string{
 		"KAFKA_SERVICE_HOST", "KAFKA_SERVICE_PORT", "KAFKA_SERVICE_PORT_TCP", "KAFKA_PORT", "KAFKA_PORT_9092_TCP", "KAFKA_PORT_9092_TCP_ADDR", "KAFKA_PORT_9092_TCP_PROTO",
 		"KAFKA_OPTS", "KAFKA_HEAP_OPTS", "KAFKA_HOME", "KAFKA_VERSION", "KAFKA_USER", "KAFKA_URL", "KAFKA_BROKERS_SERVICE_HOST", "KAFKA_TLS_SERVICE_HOST",
-		"SCHEMA_REGISTRY_SERVICE_HOST", "SCHEMA_REGISTRY_PORT", "SCHEMA_REGISTRY_HOST", "SMARTASSIST_SERVICE_HOST", "TOPIC_NAME", "TOPIC",
+		"SCHEMA_REGISTRY_SERVICE_HOST", "SCHEMA_REGISTRY_PORT", "SCHEMA_REGISTRY_HOST", "SMARTASSIST_SERVICE_HOST", "TOPIC_NAME", "TOPIC", "REDACT_SERVICE_HOST", "REDACTION_PORT",
 		"LOG_LEVL", "LEASES", "PATH", "kafka_broker", "=weird", "",
 	} {
 		if _, err := load(least(name, "x")); err != nil {

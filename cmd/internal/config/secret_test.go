@@ -19,7 +19,7 @@ import (
 func TestSecretShowsInNoWay(t *testing.T) {
 	const value = "hush-hush-hush"
 	c := &Config{}
-	for _, s := range []*secret.Secret{&c.JWT, &c.ClientSecret, &c.Registry.Password, &c.AdminToken} {
+	for _, s := range []*secret.Secret{&c.JWT, &c.ClientSecret, &c.Registry.Password, &c.Kafka.Password, &c.RedactKey, &c.AdminToken} {
 		*s = secret.Value("X", value)
 	}
 	var out strings.Builder
@@ -74,7 +74,7 @@ func TestNoSecretInErrorsOrListings(t *testing.T) {
 			env[v.name] = rapid.SampledFrom(values).Draw(t, v.name)
 		}
 		places := []string{"SMARTASSIST_JWT", "SMARTASSIST_JWT_FILE", "SMARTASSIST_CLIENT_SECRET", "SMARTASSIST_CLIENT_SECRET_FILE", "ADMIN_TOKEN", "ADMIN_TOKEN_FILE", "SMARTASSIST_CLIENT_SECRT",
-			"KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_TLS_KEY_FILE", "KAFKA_SASL_OAUTH_CLIENT_SECRET", "KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE", "KAFKA_SASL_OAUTH_TOKEN_FILE", "SCHEMA_REGISTRY_PASSWORD", "SCHEMA_REGISTRY_PASSWORD_FILE", "ADMIN_TOKEN"}
+			"KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_TLS_KEY_FILE", "KAFKA_SASL_OAUTH_CLIENT_SECRET", "KAFKA_SASL_OAUTH_CLIENT_SECRET_FILE", "KAFKA_SASL_OAUTH_TOKEN_FILE", "SCHEMA_REGISTRY_PASSWORD", "SCHEMA_REGISTRY_PASSWORD_FILE", "REDACT_KEY", "REDACT_KEY_FILE", "REDACT_KEYS"}
 		for _, place := range rapid.SliceOfNDistinct(rapid.SampledFrom(places), 1, 4, rapid.ID).Draw(t, "places") {
 			env[place] = secret
 		}
@@ -118,7 +118,7 @@ func TestNoSecretOfFiles(t *testing.T) {
 }
 
 var whereSecretsEndUp = []string{"SMARTASSIST_JWT=", "SMARTASSIST_JWT='", `SMARTASSIST_JWT="`, "SMARTASSIST_JWT_FILE=", "SMARTASSIST_CLIENT_SECRET=", "export SMARTASSIST_CLIENT_SECRET = ",
-	"SMARTASSIST_CLIENT_SECRT=", "SMARTASSIST_PASSWORD=", "ADMIN_TOKEN=", "KAFKA_SASL_PASSWORD=", "", "=", "# ", "SMARTASSIST_JWT "}
+	"SMARTASSIST_CLIENT_SECRT=", "SMARTASSIST_PASSWORD=", "ADMIN_TOKEN=", "KAFKA_SASL_PASSWORD=", "REDACT_KEY=", "REDACT_KEY_FILE=", "", "=", "# ", "SMARTASSIST_JWT "}
 
 func everythingShown(t *rapid.T, env map[string]string) string {
 	lookup, environ := from(env)

@@ -17,7 +17,7 @@ import (
 // no others.
 func TestPageListsTheMetrics(t *testing.T) {
 	env := map[string]string{
-		"SMARTASSIST_URL": "https://example.com", "SMARTASSIST_ACCOUNT_ID": accountID, "SMARTASSIST_JWT": "a.to.ken", "KAFKA_BROKERS": kafkaAddr,
+		"SMARTASSIST_URL": "https://example.com", "SMARTASSIST_ACCOUNT_ID": accountID, "SMARTASSIST_JWT": "a.to.ken", "KAFKA_BROKERS": kafkaAddr, "REDACT": "/userId=drop",
 	}
 	cfg, err := config.Load(func(name string) (string, bool) { v, ok := env[name]; return v, ok }, nil)
 	if err != nil {

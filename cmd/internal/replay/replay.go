@@ -6,6 +6,7 @@
 package replay
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -31,6 +32,9 @@ type Account interface {
 	// where parts of it are gone. An error of visit ends it and is returned.
 	Letters(ctx context.Context, visit func(encoder.Letter, error) error) error
 
+	// Redaction returns how rows of the account are redacted now; nil: not at all.
+	Redaction() *smartassist.Redaction
+
 	// Replay tries letters in one transaction, once the worker has a session that can, and returns what became of each. A
 	// letter that the brokers do not take has the Err [ErrRefused].
 	//
@@ -52,6 +56,9 @@ var (
 	ErrRefused   = errors.New("the broker does not take the record")
 	ErrUnblamed  = errors.New("a refusal that points to no row")
 	ErrEnds      = errors.New("the worker ends")
+	errWithheld  = errors.New("its row is not in the topic: it was not a JSON object, and REDACT was set")
+	errRedaction = errors.New("it was put aside under another REDACT or REDACT_KEY, or before there was one, and may hold what is to be redacted now: " +
+		"it can be published only under the settings of then")
 	ErrNotActive = errors.New("this worker is not the active one any more: ask the one that /status names")
 )
 
@@ -162,11 +169,24 @@ func (r *Replay) take(ctx context.Context, l encoder.Letter, err error) error {
 		return r.answer(untried(l.ID))
 	}
 	r.answered[l.ID] = true // or it would be taken twice where the topic has it twice
-	r.batch = append(r.batch, poller.Letter{ID: id, Row: smartassist.ParseRow(l.Row), At: l.At})
+	r.batch = append(r.batch, poller.Letter{ID: id, Row: r.row(l), At: l.At})
 	if r.bytes += len(l.Row); len(r.batch) < BatchRows && r.bytes < batchBytes {
 		return nil
 	}
 	return r.flush(ctx)
+}
+
+// row returns the row of a letter. It was redacted before it was put aside: to do it again would hash hashes.
+func (r *Replay) row(l encoder.Letter) smartassist.Row {
+	row := smartassist.ParseRow(l.Row)
+	now := r.account.Redaction()
+	switch {
+	case smartassist.IsWithheld(l.Row):
+		row.Err = errWithheld
+	case now.ID() != l.Redaction && !bytes.Equal(now.Row(row).Raw, row.Raw):
+		row.Err = errRedaction
+	}
+	return row
 }
 
 func untried(id string) Answer {

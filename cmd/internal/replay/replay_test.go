@@ -15,6 +15,7 @@ import (
 
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
+	"github.com/convstream/convstream/poller/smartassist"
 	"github.com/convstream/convstream/producer"
 )
 
@@ -24,6 +25,8 @@ type account struct {
 	refuses func(poller.Letter) bool
 	fails   error // whatever is tried
 	tried   []string
+
+	redaction *smartassist.Redaction
 }
 
 func id(i int) string { return fmt.Sprintf("%016x", i) }
@@ -36,6 +39,8 @@ func (a *account) Letters(_ context.Context, visit func(encoder.Letter, error) e
 	}
 	return nil
 }
+
+func (a *account) Redaction() *smartassist.Redaction { return a.redaction }
 
 // Replay tells, as a worker does, of a refusal first, and of the verdict when the same letters are tried again.
 func (a *account) Replay(_ context.Context, letters []poller.Letter, p *Prepared) ([]poller.Replayed, error) {
@@ -138,4 +143,46 @@ func TestALetterThatIsNotThere(t *testing.T) {
 	if outcomes, err := run(t, a, `{"ids":["`+id(7)+`"]}`); err != nil || outcomes[Unknown] != 1 || len(a.tried) > 0 {
 		t.Errorf("%v, %v, tried %v", outcomes, err, a.tried)
 	}
+}
+
+// TestALetterIsNotRedactedTwice, which would hash hashes; nor is one published that holds what is redacted now.
+func TestALetterIsNotRedactedTwice(t *testing.T) {
+	now, before := redaction(t, "the key of the test"), redaction(t, "the key before that")
+	clear, plain, broken := `{"sessionId":"s","userId":"u-1"}`, `{"sessionId":"s"}`, `{"sessionId":"s","userId":"u-1",}`
+	redacted := func(by *smartassist.Redaction, row string) encoder.Letter {
+		return encoder.Letter{Row: by.Row(smartassist.ParseRow([]byte(row))).Raw, Redaction: by.ID()}
+	}
+	for name, c := range map[string]struct {
+		by     *smartassist.Redaction
+		letter encoder.Letter
+		want   error
+	}{
+		"as it would be now":             {now, redacted(now, clear), nil},
+		"with another key":               {now, redacted(before, clear), errRedaction},
+		"before there was REDACT":        {now, encoder.Letter{Row: []byte(clear)}, errRedaction},
+		"of which nothing is taken":      {now, encoder.Letter{Row: []byte(plain)}, nil},
+		"with another key, nothing":      {now, redacted(before, plain), nil},
+		"there is no REDACT any more":    {nil, redacted(before, clear), nil},
+		"without REDACT":                 {nil, encoder.Letter{Row: []byte(clear)}, nil},
+		"withheld":                       {now, redacted(now, broken), errWithheld},
+		"withheld, and not any more":     {nil, redacted(now, broken), errWithheld},
+		"broken before there was REDACT": {now, encoder.Letter{Row: []byte(broken)}, errRedaction},
+	} {
+		row := (&Replay{account: &account{redaction: c.by}}).row(c.letter)
+		if row.Err != c.want || string(row.Raw) != string(c.letter.Row) {
+			t.Errorf("%s: %v, want %v; %s became %s", name, row.Err, c.want, c.letter.Row, row.Raw)
+		}
+	}
+}
+
+func redaction(t *testing.T, key string) *smartassist.Redaction {
+	t.Helper()
+	r, err := smartassist.ParseRedaction([]string{"/userId=hash"})
+	if err == nil {
+		r, err = r.WithKey(key)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }

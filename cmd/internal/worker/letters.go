@@ -11,6 +11,7 @@ import (
 	"github.com/convstream/convstream/cmd/internal/replay"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
+	"github.com/convstream/convstream/poller/smartassist"
 	"github.com/convstream/convstream/producer"
 )
 
@@ -20,6 +21,9 @@ type letters struct{ worker *Worker }
 
 // AccountID implements admin.Letters.
 func (l letters) AccountID() string { return l.worker.cfg.AccountID }
+
+// Redaction implements replay.Account.
+func (l letters) Redaction() *smartassist.Redaction { return l.worker.redaction }
 
 // Letters returns the account's dead letters.
 func (w *Worker) Letters() admin.Letters { return letters{w} }

@@ -12,6 +12,7 @@ type meter struct {
 	source poller.Source
 	counts interface{ request(err error) }
 	heart  *heartbeat
+	rows   *pointerCheck
 }
 
 // Page implements poller.Source.
@@ -22,5 +23,6 @@ func (m meter) Page(ctx context.Context, q smartassist.Query) (smartassist.Page,
 	if ctx.Err() == nil {
 		m.counts.request(err)
 	}
+	m.rows.note(len(page.Rows))
 	return page, err
 }

@@ -214,7 +214,7 @@ func (s *session) poll(tenure, hard context.Context) error {
 		cfg: w.cfg, log: w.log, encoder: s.encoder, producer: w.producer,
 		refused: w.refused, kept: w.kept, metrics: w.metrics, attempts: s, memory: s.memory,
 	}}
-	p := poller.New(w.polling, meter{w.client, w.metrics, &w.heart}, commits, s.memory.state)
+	p := poller.New(w.polling, meter{w.client, w.metrics, &w.heart, w.pointers}, commits, s.memory.state)
 	w.shown.poller.Store(p)
 	w.shown.role.Store(admin.Active)
 	working, stop := context.WithCancel(tenure)

@@ -45,16 +45,16 @@ func hash(parts ...string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// ServiceClient returns what asks the service for the account's pages, within the budget. permit is asked before every request; nil is
-// always.
-func ServiceClient(cfg *config.Config, network Network, budget *smartassist.Budget, permit func(context.Context) error) (*smartassist.Client, error) {
+// ServiceClient returns what asks the service for the account's pages, within the budget, and redacts their rows. permit is asked
+// before every request; nil is always.
+func ServiceClient(cfg *config.Config, network Network, budget *smartassist.Budget, redaction *smartassist.Redaction, permit func(context.Context) error) (*smartassist.Client, error) {
 	authorities, err := config.Authorities(cfg.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("SMARTASSIST_CA_FILE: %w", err)
 	}
 	return smartassist.New(smartassist.Config{
 		URL: cfg.URL, AccountID: cfg.AccountID, StreamID: cfg.StreamID, Token: tokens(cfg),
-		Channels: cfg.Channels, Queues: cfg.Queues, SelectedFields: cfg.SelectedFields,
+		Channels: cfg.Channels, Queues: cfg.Queues, SelectedFields: cfg.SelectedFields, Redaction: redaction,
 		RootCAs: authorities, AllowHTTP: cfg.AllowHTTP, Budget: budget, Permit: permit, Dial: network.Dial, Now: network.Now,
 	})
 }

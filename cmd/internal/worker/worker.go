@@ -50,22 +50,24 @@ type Host struct {
 // Worker is one account: what outlives a session. Its sessions come one after the other, in the goroutine of Run; the admin
 // port and the metrics ask it from others.
 type Worker struct {
-	cfg      *config.Config
-	log      zerolog.Logger
-	network  Network
-	started  time.Time
-	budget   *smartassist.Budget
-	client   *smartassist.Client
-	polling  poller.Config
-	codec    codec
-	producer *producer.Producer
-	topics   []producer.Topic
-	warned   map[string]bool // of what the log has warned about topics
-	election election
-	refused  *refusals          // what the brokers do not take, as one session learns it for the next
-	kept     *keptEnds          // what was committed to the topics, for the next session to hold against them
-	memory   *memory            // what is known of the state, for the next session
-	errands  chan poller.Errand // to the poller's goroutine
+	cfg       *config.Config
+	log       zerolog.Logger
+	network   Network
+	started   time.Time
+	budget    *smartassist.Budget
+	client    *smartassist.Client
+	redaction *smartassist.Redaction
+	pointers  *pointerCheck // of the redaction
+	polling   poller.Config
+	codec     codec
+	producer  *producer.Producer
+	topics    []producer.Topic
+	warned    map[string]bool // of what the log has warned about topics
+	election  election
+	refused   *refusals          // what the brokers do not take, as one session learns it for the next
+	kept      *keptEnds          // what was committed to the topics, for the next session to hold against them
+	memory    *memory            // what is known of the state, for the next session
+	errands   chan poller.Errand // to the poller's goroutine
 
 	heart   heartbeat
 	outages outages
@@ -86,11 +88,14 @@ func New(cfg *config.Config, log zerolog.Logger, host Host, lease *producer.Leas
 	w.outages.log = log
 	w.heart.beat()
 	var err error
+	if w.redaction, err = cfg.Rules(); err != nil {
+		return nil, err
+	}
 	if w.polling, err = PollingConfig(cfg, log); err != nil {
 		return nil, err
 	}
-	w.polling.Now = network.Now
-	if w.codec.plain, err = encoder.New(encoder.Config{AccountID: cfg.AccountID, Topics: cfg.Topics()}); err != nil {
+	w.polling.Now, w.polling.Redaction = network.Now, w.redaction.ID()
+	if w.codec.plain, err = encoder.New(encoder.Config{AccountID: cfg.AccountID, Topics: cfg.Topics(), Redaction: w.redaction.ID()}); err != nil {
 		return nil, err
 	}
 	if w.codec.registry, w.codec.decoder, err = OpenRegistry(cfg, network, log); err != nil {
@@ -98,7 +103,7 @@ func New(cfg *config.Config, log zerolog.Logger, host Host, lease *producer.Leas
 	}
 	w.topics = Topics(cfg)
 	w.budget = smartassist.NewBudget(cfg.RequestsPerMinute)
-	if w.client, err = ServiceClient(cfg, network, w.budget, w.election.permit); err != nil {
+	if w.client, err = ServiceClient(cfg, network, w.budget, w.redaction, w.election.permit); err != nil {
 		return nil, err
 	}
 	if w.producer, err = producer.Open(producerConfig(cfg, host, log.Hook(unlessKnown{&w.outages}))); err != nil {
@@ -107,6 +112,8 @@ func New(cfg *config.Config, log zerolog.Logger, host Host, lease *producer.Leas
 	rows := append(cfg.Topics().Conversations(), cfg.Topics().DeadLetters())
 	w.kept = &keptEnds{topics: rows, kafka: w.producer, log: log}
 	w.metrics = newMetrics(cfg.AccountID, rows, cfg.RequestsPerMinute, w)
+	w.metrics.redacted(w.redaction)
+	w.pointers = &pointerCheck{redaction: w.redaction, log: log}
 	return w, nil
 }
 
