@@ -17,8 +17,9 @@ var update = flag.Bool("update", false, "write FIELDS.md anew")
 const fieldsHead = `# Every field: where it comes from, and how it goes back
 
 Made from the docs in ` + "`*.avsc`" + ` by ` + "`go test ./schemas -update`" + `; do not edit. Fields are nullable unless marked *always*. Members of the service are
-named in their canonical spelling; a value that does not fit its field, or whose name is spelt otherwise, stands in ` + "`unmapped`" + ` under its JSON Pointer. The last column is the
-way back to JSON, by which a row is rebuilt: ` + "`deploy/readers/rebuild.py`" + ` does it with nothing but the docs in the schema.
+named in their canonical spelling; a value that does not fit its field, or whose name is spelt otherwise, stands in ` + "`unmapped`" + ` under its JSON Pointer. The column *back to JSON* is the
+way back to JSON, by which a row is rebuilt: ` + "`deploy/readers/rebuild.py`" + ` does it with nothing but the docs in the schema. The column *person* says what of a person a field
+holds: what to do about that is in [personal data](../deploy/PERSONAL-DATA.md).
 
 Where a destination's ` + "`destinationType`" + ` is ` + "`AgentSegment`" + `, the members of ` + "`respondingAgent`" + ` are members of the destination itself; they stand in ` + "`agent`" + ` all the same.
 
@@ -28,7 +29,7 @@ Where a destination's ` + "`destinationType`" + ` is ` + "`AgentSegment`" + `, t
 func TestFieldsPage(t *testing.T) {
 	var page strings.Builder
 	page.WriteString(fieldsHead)
-	fmt.Fprintf(&page, "## Conversation\n\n%s\n\n| service | field | type | back to JSON | meaning |\n|---|---|---|---|---|\n", tree(Conversation).Doc)
+	fmt.Fprintf(&page, "## Conversation\n\n%s\n\n| service | field | type | back to JSON | person | meaning |\n|---|---|---|---|---|---|\n", tree(Conversation).Doc)
 	fieldRows(&page, "", "", tree(Conversation))
 	fmt.Fprintf(&page, "\n## Progress\n\n%s\n\n| field | type | meaning |\n|---|---|---|\n", tree(Progress).Doc)
 	for _, f := range tree(Progress).Fields {
@@ -63,7 +64,7 @@ func fieldRows(page *strings.Builder, service, path string, record *avro.SchemaN
 		if from != "" {
 			quoted = "`" + from + "`"
 		}
-		fmt.Fprintf(page, "| %s | `%s` | %s | %s | %s |\n", quoted, at, typeName(&f.Type), way, meaning)
+		fmt.Fprintf(page, "| %s | `%s` | %s | %s | %s | %s |\n", quoted, at, typeName(&f.Type), way, personal[at], meaning)
 		list, inner := "", &f.Type
 		if inner.Type == "union" {
 			inner = &inner.Branches[1]
