@@ -127,9 +127,14 @@ func (a *Agenda) split(f Failing, now time.Time) {
 	a.addFailing(second)
 }
 
-// addFailing puts the window into its place. While nothing is answered, neighbours of which it is not known that they fail by
+// addFailing puts the window into its place. One that is known already stands there once: two reads that overlapped may have been
+// narrowed down to it, and one of which nothing would be noted any more would be tried again for ever. While nothing is answered, neighbours of which it is not known that they fail by
 // themselves become one window: an outage is not many.
 func (a *Agenda) addFailing(f Failing) {
+	if i := a.failingAt(f.Window); i >= 0 {
+		f = f.and(a.Failing[i])
+		a.Failing = slices.Delete(a.Failing, i, i+1)
+	}
 	for i := 0; i < len(a.Failing) && a.failedInRow >= mostFailedInRow; i++ {
 		o := a.Failing[i]
 		touches := o.End.Equal(f.Start) || f.End.Equal(o.Start)
@@ -146,6 +151,15 @@ func (a *Agenda) addFailing(f Failing) {
 	if len(a.Failing) > mostFailing {
 		a.Failing = a.Failing[len(a.Failing)-mostFailing:] // the older ones are gaps, or due again
 	}
+}
+
+// and returns what is known of a window that is narrowed down to twice: what is known of the one that failed more often.
+func (f Failing) and(o Failing) Failing {
+	if f.Failures < o.Failures {
+		f, o = o, f
+	}
+	f.Since = earlier(f.Since, o.Since)
+	return f
 }
 
 // besidePartial reports whether a second that counts as partial lies so near that it is asked for with the window, too: what is

@@ -58,3 +58,37 @@ func TestPartialSecondsDoNotCountAsNarrowed(t *testing.T) {
 		t.Errorf("what lies behind is not covered: %v", i.Coverage.Partial())
 	}
 }
+
+// TestASecondNarrowedDownToTwice: the newest rows and what has settled overlap by the second that cannot be answered, and both were
+// being read when it failed. Each is narrowed down to it. Then it is known once: of one that stands there twice no failure would be
+// noted, and it would be tried again without end, before all else.
+func TestASecondNarrowedDownToTwice(t *testing.T) {
+	for _, both := range [][2]time.Duration{{4 * time.Minute, 12 * time.Minute}, {4 * time.Minute, 6 * time.Minute}, {3 * time.Minute, 3 * time.Minute}} {
+		i := newIdeal(0.01, 30, time.Hour)
+		i.run(5*time.Minute, func(Task) {})
+		now := i.now.Truncate(time.Second)
+		bad := now.Add(-130 * time.Second)
+		i.fails = func(w Window) bool { return w.Contains(bad) }
+		i.read(Task{Window: Window{now.Add(-both[0]), now}, Reason: Head})
+		i.read(Task{Window: Window{now.Add(-both[1]), now.Add(-2 * time.Minute)}, Reason: Settled})
+		tried := map[Window]int{}
+		i.run(time.Hour, func(task Task) {
+			if task.Retry {
+				tried[task.Window]++
+			}
+		})
+		for n, f := range i.Failing {
+			if n > 0 && f.Window == i.Failing[n-1].Window {
+				t.Errorf("%v: %v stands there twice", both, f.Window)
+			}
+		}
+		for w, n := range tried {
+			if n > 15 { // 15 s, 30 s, a minute, ... between them
+				t.Errorf("%v: %v was tried again %d times in an hour", both, w, n)
+			}
+		}
+		if !i.Coverage.Covers(Window{bad.Add(4 * time.Second), i.now.Add(-10 * time.Minute)}) {
+			t.Errorf("%v: what lies behind is not covered", both)
+		}
+	}
+}
