@@ -27,7 +27,7 @@ func run(ctx context.Context, _ []string, t terminal) error {
 	log := logging.New(process, t.err)
 	log.Info().Str("version", version).Str("commit", commit).Int("accounts", len(accounts)).
 		Strs("brokers", process.Kafka.Brokers).Str("prefix", process.TopicPrefix).Msg("convstream starts")
-	for _, text := range process.Kafka.Warnings() {
+	for _, text := range process.Warnings() {
 		log.Warn().Msg(text)
 	}
 	for _, a := range accounts {

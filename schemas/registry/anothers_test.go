@@ -41,7 +41,7 @@ func TestAnAnswerWithTheLogin(t *testing.T) {
 	f := &fake{answer: func(string, string) (int, string) {
 		return 401, `{"error_code":401,"message":"no: Basic bWU6aHVzaC1odXNo, hush-hush"}`
 	}}
-	r, _ := open(t, f, func(c *Config) { c.Username, c.Password = "me", fixed("hush-hush") })
+	r, _ := open(t, f, func(c *Config) { c.Login = Basic{"me", fixed("hush-hush")} })
 	e := failure(t, second(r.IDs(t.Context(), topics)))
 	if text := e.Error(); strings.Contains(text, "hush-hush") || strings.Contains(text, "bWU6aHVzaC1odXNo") || !strings.Contains(text, "[redacted]") {
 		t.Error(text)

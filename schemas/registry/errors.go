@@ -3,12 +3,13 @@ package registry
 import (
 	"context"
 	"crypto/tls"
-	"encoding/base64"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/twmb/franz-go/pkg/sr"
@@ -21,7 +22,7 @@ type Category string
 const (
 	Away    Category = "registry"        // it does not answer, or cannot
 	Strange Category = "registry_answer" // it does not answer as a registry does: the address is wrong
-	Login   Category = "registry_login"  // user or password are not accepted, or may not do what is asked
+	Login   Category = "registry_login"  // the login is not accepted or cannot be read, or may not do what is asked
 	Schema  Category = "registry_schema" // it does not have the schema, or does not take it
 )
 
@@ -47,16 +48,16 @@ func (e *Error) Error() string {
 // Unwrap is the error of the network or the client.
 func (e *Error) Unwrap() error { return e.Err }
 
-// secretError says that the password cannot be read.
+// secretError says that a secret, or a certificate, cannot be read or had.
 type secretError struct{ error }
 
 // Unwrap is the reason.
 func (e *secretError) Unwrap() error { return e.error }
 
 const (
-	hintURL   = "Is SCHEMA_REGISTRY_URL the base of Confluent's API? (Apicurio serves it under /apis/ccompat/v7)"
-	hintLogin = "Correct SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD (or SCHEMA_REGISTRY_PASSWORD_FILE), or give that user the right to read and write the subjects, " +
-		"with SCHEMA_REGISTRY_REGISTER=false only to read them; it is tried again by itself"
+	hintURL     = "Is SCHEMA_REGISTRY_URL the base of Confluent's API? (Apicurio serves it under /apis/ccompat/v7)"
+	hintNoLogin = "If it wants a login, set SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD, or SCHEMA_REGISTRY_TOKEN, or SCHEMA_REGISTRY_OAUTH_TOKEN_URL"
+	hintRights  = ", or give it the right to read and write the subjects, with SCHEMA_REGISTRY_REGISTER=false only to read them; it is tried again by itself"
 )
 
 // explain turns an error of the client into one of ours; doing is what was wanted.
@@ -76,10 +77,11 @@ func (r *Registry) refused(a *sr.ResponseError) *Error {
 	says := fmt.Sprintf("status %d: %s", a.StatusCode, r.redacted(printable(a.Error())))
 	switch {
 	case a.StatusCode == http.StatusUnauthorized, a.StatusCode == http.StatusForbidden: // some know no difference
-		if r.cfg.Password != nil {
-			r.cfg.Password.Reload()
+		hint := hintNoLogin
+		if r.cfg.Login != nil {
+			hint = r.cfg.Login.refused() + hintRights
 		}
-		return &Error{Category: Login, What: says, Hint: hintLogin}
+		return &Error{Category: Login, What: says, Hint: hint}
 	case a.ErrorCode == sr.ErrOperationNotPermitted.Code: // read-only, for a while
 		return &Error{Category: Schema, What: says, Hint: "Let the registry take schemas again, or set SCHEMA_REGISTRY_REGISTER=false and register the schema yourself"}
 	case a.StatusCode == http.StatusConflict, a.StatusCode == http.StatusUnprocessableEntity: // final where a schema is not taken, see notTaken
@@ -94,15 +96,16 @@ func (r *Registry) refused(a *sr.ResponseError) *Error {
 
 // redacted is an answer without the login, which some proxies repeat.
 func (r *Registry) redacted(text string) string {
-	if r.cfg.Username == "" || r.cfg.Password == nil {
+	sent := r.sent.Load()
+	if sent == nil {
 		return text
 	}
-	password, err := r.cfg.Password.Read()
-	if err != nil || password == "" {
-		return text
+	for _, secret := range *sent {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "[redacted]")
+		}
 	}
-	header := base64.StdEncoding.EncodeToString([]byte(r.cfg.Username + ":" + password))
-	return strings.NewReplacer(header, "[redacted]", password, "[redacted]").Replace(text)
+	return text
 }
 
 // unheard explains why there was no answer, or none of a registry.
@@ -110,25 +113,32 @@ func unheard(err error) *Error {
 	var (
 		secret  *secretError
 		dns     *net.DNSError
+		name    x509.HostnameError
+		expired x509.CertificateInvalidError
 		verify  *tls.CertificateVerificationError
 		noTLS   tls.RecordHeaderError
-		alert   tls.AlertError
 		large   *http.MaxBytesError
 		timeout interface{ Timeout() bool }
 		op      *net.OpError
 	)
 	switch {
 	case errors.As(err, &secret):
-		return &Error{Category: Login, What: secret.Error(), Hint: hintLogin}
+		return &Error{Category: Login, What: secret.Error(), Hint: "It is tried again by itself; files are read again"}
 	case errors.As(err, &large):
 		return &Error{Category: Strange, What: fmt.Sprintf("an answer of more than %d bytes", large.Limit), Hint: hintURL}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return &Error{Category: Away, What: fmt.Sprintf("no whole answer within %v", requestTimeout)}
 	case errors.As(err, &dns):
 		return &Error{Category: Away, What: "host " + dns.Name + " was not found", Hint: "Look at SCHEMA_REGISTRY_URL, the proxy and the name server"}
+	case errors.As(err, &name):
+		return &Error{Category: Away, What: "its certificate is not for " + name.Host, Hint: "Set SCHEMA_REGISTRY_URL to a name that the certificate has"}
+	case errors.As(err, &expired) && expired.Reason == x509.Expired:
+		return &Error{Category: Away, What: "its certificate is valid from " + instant(expired.Cert.NotBefore) + " to " + instant(expired.Cert.NotAfter), Hint: "Renew it; if it is valid, put this machine's clock right"}
 	case errors.As(err, &verify):
 		return &Error{Category: Away, What: "its certificate is not trusted", Hint: "If a private authority signed it, name that in SCHEMA_REGISTRY_CA_FILE"}
-	case errors.As(err, &noTLS), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
+	case errors.As(err, &op) && op.Op == "remote error":
+		return &Error{Category: Login, What: "it refuses us in the TLS handshake: " + op.Err.Error(), Hint: "If it wants a client certificate, set SCHEMA_REGISTRY_CERT_FILE and SCHEMA_REGISTRY_KEY_FILE to one that is valid and of an authority that it trusts; files are read again"}
+	case errors.As(err, &noTLS), errors.Is(err, http.ErrSchemeMismatch):
 		return &Error{Category: Away, What: "it does not speak TLS with us", Hint: "Look at SCHEMA_REGISTRY_URL: scheme and port"}
 	case errors.As(err, &op):
 		return &Error{Category: Away, What: "no connection: " + op.Err.Error(), Hint: "Look at SCHEMA_REGISTRY_URL, the proxy and the firewall"}
@@ -137,6 +147,8 @@ func unheard(err error) *Error {
 	}
 	return &Error{Category: Away, What: "the connection ended before an answer came"}
 }
+
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // longestReason bounds what is shown of a registry's answer: it may hold whole schemas.
 const longestReason = 1500

@@ -26,6 +26,7 @@ type fake struct {
 	requests []string
 	bodies   []string
 	logins   []string
+	headers  []http.Header
 }
 
 func (f *fake) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
@@ -35,7 +36,7 @@ func (f *fake) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	f.requests, f.bodies = append(f.requests, r.Method+" "+r.URL.RequestURI()), append(f.bodies, string(body))
 	user, password, _ := r.BasicAuth()
-	f.logins = append(f.logins, user+" "+password)
+	f.logins, f.headers = append(f.logins, user+" "+password), append(f.headers, r.Header)
 	if f.answer != nil {
 		if status, body := f.answer(r.Method, r.URL.RequestURI()); status > 0 {
 			rw.WriteHeader(status)

@@ -1,7 +1,8 @@
 package registry
 
 import (
-	"crypto/x509"
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -10,9 +11,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
+
+	"github.com/convstream/convstream/producer/authority"
 )
 
 // password is one that changes when it was refused.
@@ -34,7 +38,7 @@ func TestLogin(t *testing.T) {
 		return 0, ""
 	}
 	p := &password{now: "old-secret", next: "new-secret"}
-	r, log := open(t, f, func(c *Config) { c.Username, c.Password = "me", p })
+	r, log := open(t, f, func(c *Config) { c.Login = Basic{"me", p} })
 	err := second(r.IDs(t.Context(), topics))
 	if e := failure(t, err); e.Category != Login || e.Final {
 		t.Error(e)
@@ -61,38 +65,116 @@ func TestRedirect(t *testing.T) {
 	t.Cleanup(s.Close)
 	here := httptest.NewServer(http.RedirectHandler(s.URL, http.StatusTemporaryRedirect))
 	t.Cleanup(here.Close)
-	r, _ := open(t, &fake{}, func(c *Config) { c.URL, c.Username, c.Password = here.URL, "me", &password{now: "secret"} })
+	r, _ := open(t, &fake{}, func(c *Config) { c.URL, c.Login = here.URL, Basic{"me", &password{now: "secret"}} })
 	if e := failure(t, second(r.IDs(t.Context(), topics))); !strings.Contains(e.Error(), "status 307") || len(elsewhere.requests) > 0 {
 		t.Errorf("%v, %d requests elsewhere", e, len(elsewhere.requests))
 	}
 }
 
-// TestTLS: an authority of one's own has to be named.
-func TestTLS(t *testing.T) {
-	f := &fake{Registry: srfake.NewRegistry()}
-	s := httptest.NewUnstartedServer(f)
+// tokens are given out one after the other.
+type tokens struct{ made, refused int }
+
+func (k *tokens) Token(context.Context) (string, error) { return fmt.Sprint("secret-", k.made), nil }
+func (k *tokens) Reload()                               { k.made, k.refused = k.made+1, k.refused+1 }
+
+// TestBearer: a token that is refused makes the next request look for another one, and no error shows it.
+func TestBearer(t *testing.T) {
+	f := &fake{}
+	f.answer = func(string, string) (int, string) {
+		if h := f.headers[len(f.headers)-1]; h.Get("Authorization") != "Bearer secret-1" || h.Get("target-sr-cluster") != "lsrc-1" || h.Get("Confluent-Identity-Pool-Id") != "pool-1" {
+			return 401, `{"error_code":40101,"message":"` + h.Get("Authorization") + ` is not known"}`
+		}
+		return 0, ""
+	}
+	k := &tokens{}
+	r, log := open(t, f, func(c *Config) {
+		c.Login = Bearer{Token: k, Cluster: "lsrc-1", Pool: "pool-1", Hint: "Set SCHEMA_REGISTRY_TOKEN"}
+	})
+	err := second(r.IDs(t.Context(), topics))
+	if e := failure(t, err); e.Category != Login || e.Final || !strings.HasPrefix(e.Hint, "Set SCHEMA_REGISTRY_TOKEN") || k.refused != 1 {
+		t.Errorf("%v, refused %d times", e, k.refused)
+	}
+	if _, err := r.IDs(t.Context(), topics); err != nil {
+		t.Error(err)
+	}
+	for _, text := range []string{log.String(), err.Error()} {
+		if strings.Contains(text, "secret") {
+			t.Errorf("shows a token: %s", text)
+		}
+	}
+}
+
+// certified serves a registry with certificates of an authority of its own, and wants one of it.
+func certified(t *testing.T, hosts ...string) (url string, ca *authority.Authority) {
+	t.Helper()
+	ca, err := authority.New("the registry's")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(&fake{Registry: srfake.NewRegistry()})
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{issued(t, ca, time.Hour, hosts...)}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.Pool()}
 	s.StartTLS()
 	t.Cleanup(s.Close)
-	known := x509.NewCertPool()
-	known.AddCert(s.Certificate())
-	for _, test := range []struct {
+	return s.URL, ca
+}
+
+func issued(t *testing.T, ca *authority.Authority, valid time.Duration, hosts ...string) tls.Certificate {
+	t.Helper()
+	pair, err := ca.Issue(valid, hosts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := pair.TLS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return own
+}
+
+// TestTLS: what is wrong with certificates names the setting, and is tried again with what the files then hold.
+func TestTLS(t *testing.T) {
+	url, ca := certified(t, "127.0.0.1")
+	named, other := certified(t, "registry.example")
+	ours := []tls.Certificate{issued(t, ca, time.Hour, "me")}
+	for name, test := range map[string]struct {
 		url  string
-		cas  *x509.CertPool
-		says string
+		tls  *tls.Config
+		err  error
+		says []string // nothing where all is well
 	}{
-		{s.URL, nil, "SCHEMA_REGISTRY_CA_FILE"},
-		{"http" + strings.TrimPrefix(s.URL, "https"), known, "SCHEMA_REGISTRY_URL"},
-		{s.URL, known, ""},
+		"right":             {url: url, tls: &tls.Config{RootCAs: ca.Pool(), Certificates: ours}},
+		"unknown authority": {url: url, tls: &tls.Config{Certificates: ours}, says: []string{"not trusted", "SCHEMA_REGISTRY_CA_FILE"}},
+		"another name":      {url: named, tls: &tls.Config{RootCAs: other.Pool()}, says: []string{"not for 127.0.0.1", "SCHEMA_REGISTRY_URL"}},
+		"no certificate":    {url: url, tls: &tls.Config{RootCAs: ca.Pool()}, says: []string{"refuses us", "SCHEMA_REGISTRY_CERT_FILE"}},
+		"expired, ours":     {url: url, tls: &tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{issued(t, ca, -time.Hour, "me")}}, says: []string{"refuses us", "SCHEMA_REGISTRY_CERT_FILE"}},
+		"plain":             {url: "http" + strings.TrimPrefix(url, "https"), tls: &tls.Config{}, says: []string{"SCHEMA_REGISTRY_URL"}},
+		"file gone":         {url: url, err: errors.New("SCHEMA_REGISTRY_CA_FILE: gone"), says: []string{"SCHEMA_REGISTRY_CA_FILE: gone", "read again"}},
 	} {
-		r, err := Open(Config{URL: test.url, RootCAs: test.cas, Register: true, Log: zerolog.Nop()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = second(r.IDs(t.Context(), topics))
-		r.Close()
-		if test.says == "" && err != nil || test.says != "" && !strings.Contains(failure(t, err).Error(), test.says) {
-			t.Errorf("%s with authorities of its own %t: %v", test.url, test.cas != nil, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			now, wrong := test.tls, test.err
+			r, err := Open(Config{URL: test.url, Register: true, Log: zerolog.Nop(), TLS: func() (*tls.Config, error) { return now.Clone(), wrong }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			err = second(r.IDs(t.Context(), topics))
+			if test.says == nil {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			for _, part := range test.says {
+				if e := failure(t, err); !strings.Contains(e.Error(), part) || e.Final {
+					t.Errorf("%v, want it with %q", e, part)
+				}
+			}
+			if now, wrong = (&tls.Config{RootCAs: ca.Pool(), Certificates: ours}), nil; test.url == url {
+				if _, err := r.IDs(t.Context(), topics); err != nil {
+					t.Errorf("after it was put right: %v", err)
+				}
+			}
+		})
 	}
 }

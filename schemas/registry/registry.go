@@ -10,10 +10,10 @@ package registry
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -22,28 +22,25 @@ import (
 
 // Config says how to reach a registry and what may be done there.
 type Config struct {
-	URL      string         // base of the API, with neither user nor query
-	Username string         // "": no login
-	Password Password       // of the user; nil without one
-	RootCAs  *x509.CertPool // to trust; nil is the system's
-	Register bool           // register what is not there; else only look it up
+	URL      string      // base of the API, with neither user nor query
+	Login    Credentials // nil: no login
+	TLS      TLS         // nil: the system's authorities, and no certificate of our own
+	Register bool        // register what is not there; else only look it up
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	Log      zerolog.Logger
 }
 
-// Password is a secret that may change. Its errors do not hold it.
-type Password interface {
-	Read() (string, error)
-	// Reload makes the next Read look again wherever the password is kept, because it was refused.
-	Reload()
-}
+// TLS returns what connections are made with: authorities to trust, a certificate to show. It is asked again after a few
+// seconds, because files change. Its errors name the setting.
+type TLS func() (*tls.Config, error)
 
 // Registry is a registry as this process knows it. It may be used from many
 // goroutines.
 type Registry struct {
 	cfg       Config
 	client    *sr.Client
-	transport *http.Transport
+	transport transport
+	sent      atomic.Pointer[[]string] // what of the last login must not be shown
 
 	mu    sync.Mutex
 	ids   map[string]uint32 // by subject
@@ -61,10 +58,9 @@ const (
 
 // Open makes a Registry. It reaches for nothing.
 func Open(cfg Config) (r *Registry, err error) {
-	transport := newTransport(cfg)
-	r = &Registry{cfg: cfg, transport: transport, ids: map[string]uint32{}, texts: map[uint32]string{}, told: map[string]bool{}}
+	r = &Registry{cfg: cfg, transport: transport{cfg: cfg}, ids: map[string]uint32{}, texts: map[uint32]string{}, told: map[string]bool{}}
 	r.client, err = sr.NewClient(sr.URLs(cfg.URL), sr.UserAgent("convstream"), sr.PreReq(r.login), sr.HTTPClient(&http.Client{
-		Transport: bounded{transport}, Timeout: requestTimeout,
+		Transport: bounded{&r.transport}, Timeout: requestTimeout,
 		// A redirect would carry the login to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}))
@@ -72,31 +68,19 @@ func Open(cfg Config) (r *Registry, err error) {
 }
 
 // Close lets go of idle connections.
-func (r *Registry) Close() { r.transport.CloseIdleConnections() }
+func (r *Registry) Close() { r.transport.renew() }
 
-// login runs before every request: a password file may have changed.
+// login runs before every request: a secret may have changed.
 func (r *Registry) login(req *http.Request) error {
-	if r.cfg.Username == "" {
+	if r.cfg.Login == nil {
 		return nil
 	}
-	password, err := r.cfg.Password.Read()
+	secrets, err := r.cfg.Login.to(req)
 	if err != nil {
 		return &secretError{err}
 	}
-	req.SetBasicAuth(r.cfg.Username, password)
+	r.sent.Store(&secrets)
 	return nil
-}
-
-func newTransport(cfg Config) *http.Transport {
-	t := &http.Transport{
-		DialContext: cfg.Dial, TLSHandshakeTimeout: dialTimeout, IdleConnTimeout: idleTimeout, MaxIdleConnsPerHost: 1,
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs}, MaxResponseHeaderBytes: 64 << 10,
-	}
-	if cfg.Dial == nil {
-		t.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
-		t.Proxy = http.ProxyFromEnvironment
-	}
-	return t
 }
 
 // bounded cuts off answers that are larger than any of a registry: the client

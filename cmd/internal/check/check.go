@@ -55,7 +55,7 @@ func (c Config) configuration() []Line {
 		says = fmt.Sprintf("%d accounts in %s", n, c.Process.AccountsDir)
 	}
 	lines := []Line{{Area: Configuration, Subject: "settings", State: OK, Says: says}}
-	for _, text := range c.Process.Kafka.Warnings() {
+	for _, text := range c.Process.Warnings() {
 		lines = append(lines, Line{Area: Configuration, Subject: "settings", State: Warn, Says: text})
 	}
 	for _, a := range c.Accounts {

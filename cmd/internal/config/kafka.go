@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/convstream/convstream/cmd/internal/awsiam"
-	"github.com/convstream/convstream/cmd/internal/oauth"
 	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
@@ -25,7 +24,7 @@ type Kafka struct {
 	Password  secret.Secret // for PLAIN and SCRAM
 	// For OAUTHBEARER: a file with a ready token, or a client that gets tokens, which copies of this share.
 	TokenFile  secret.Secret
-	OAuth      *oauth.Client
+	OAuth      *OAuth
 	Extensions map[string]string // for OAUTHBEARER; nil for none
 	// For AWS_MSK_IAM: the region, "" where the brokers' names hold it, and the login, which copies of this share.
 	AWSRegion string
@@ -44,7 +43,7 @@ func (k *Kafka) settings() []*setting {
 			doc: "`on`: connections are secured with TLS 1.2 or later. The files below are read again for each connection; when one changes, connections are made anew within a minute"},
 		{name: "KAFKA_TLS_CA_FILE", value: certificates(&k.CAFile),
 			doc: "PEM certificates to trust for the brokers besides the system's"},
-		{name: "KAFKA_TLS_CERT_FILE", value: plain(&k.CertFile), check: k.checkPair,
+		{name: "KAFKA_TLS_CERT_FILE", value: plain(&k.CertFile), check: k.pair().check,
 			doc: "PEM certificate to show to brokers that ask for one, with those between it and its authority"},
 		{name: "KAFKA_TLS_KEY_FILE", value: keyFile(&k.KeyFile),
 			doc: "PEM key that belongs to the certificate, not encrypted"},

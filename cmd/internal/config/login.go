@@ -150,5 +150,5 @@ func (k *Kafka) bearer() producer.Mechanism {
 	if k.TokenFile.IsSet() {
 		return producer.Bearer{Token: oauth.Ready{Secret: k.TokenFile}, Extensions: k.Extensions, Watched: true}
 	}
-	return producer.Bearer{Token: k.oauth().Client, Extensions: k.Extensions}
+	return producer.Bearer{Token: &k.oauth().Client, Extensions: k.Extensions}
 }

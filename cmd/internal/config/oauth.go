@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -10,19 +11,25 @@ import (
 	"github.com/convstream/convstream/cmd/internal/oauth"
 )
 
-// client is the settings of a client of OAuth 2.0: the same wherever it logs in.
+// OAuth gets tokens with the credentials of a client. Copies of a Config share it: it holds a token.
+type OAuth struct {
+	oauth.Client
+	CAFile string // path of PEM certificates trusted besides the system's; "" for none
+}
+
+// client is an OAuth with its settings, which are the same wherever it logs in.
 type client struct {
-	*oauth.Client
+	*OAuth
 	to string // what the tokens are for: "the brokers"
 }
 
-// clientOf makes the client whose settings begin with prefix, unless there is one. Copies of a Config share it: it holds a
-// token.
-func clientOf(prefix, to string, into **oauth.Client) client {
+// clientOf makes the client whose settings begin with prefix, unless there is one.
+func clientOf(prefix, to string, into **OAuth) client {
 	if *into == nil {
-		*into = &oauth.Client{}
+		o := &OAuth{}
+		o.Prefix, o.Authorities = prefix, func() (*x509.CertPool, error) { return Authorities(o.CAFile) }
+		*into = o
 	}
-	(*into).Prefix = prefix
 	return client{*into, to}
 }
 

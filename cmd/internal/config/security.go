@@ -31,31 +31,52 @@ func (k *Kafka) checkTLS(p *problems) {
 	p.require(k.TLS || k.CAFile == "" && k.CertFile == "" && k.KeyFile == "" && k.ServerName == "", "KAFKA_TLS", "required to be on with the other settings of TLS")
 }
 
-// checkPair names the file to look at. Its errors do not contain the key's path.
-func (k *Kafka) checkPair(p *problems) {
-	const certName, keyName = "KAFKA_TLS_CERT_FILE", "KAFKA_TLS_KEY_FILE"
-	if k.CertFile == "" && k.KeyFile == "" {
+// keyPair is a certificate with its key, and what their settings are called.
+type keyPair struct {
+	certName, keyName string
+	certFile, keyFile *string
+}
+
+func (k *Kafka) pair() keyPair {
+	return keyPair{certName: "KAFKA_TLS_CERT_FILE", keyName: "KAFKA_TLS_KEY_FILE", certFile: &k.CertFile, keyFile: &k.KeyFile}
+}
+
+// check names the file to look at. Its errors do not contain the key's path.
+func (k keyPair) check(p *problems) {
+	if *k.certFile == "" && *k.keyFile == "" {
 		return
 	}
-	p.require(k.CertFile != "", certName, "required with KAFKA_TLS_KEY_FILE")
-	p.require(k.KeyFile != "", keyName, "required with KAFKA_TLS_CERT_FILE")
-	if !p.ok(certName, keyName) {
+	p.require(*k.certFile != "", k.certName, "required with %s", k.keyName)
+	p.require(*k.keyFile != "", k.keyName, "required with %s", k.certName)
+	if !p.ok(k.certName, k.keyName) {
 		return
 	}
-	chain, leaf, err := certificateIn(k.CertFile)
+	chain, leaf, err := certificateIn(*k.certFile)
 	if err == nil && time.Now().After(leaf.NotAfter) {
 		err = fmt.Errorf("expired on %s", leaf.NotAfter.UTC().Format(time.RFC3339))
 	}
 	if err != nil {
-		p.add(certName, "%s: %v; expected a file with a PEM certificate that is valid", quote(k.CertFile), err)
+		p.add(k.certName, "%s: %v; expected a file with a PEM certificate that is valid", quote(*k.certFile), err)
 	}
-	key, err := readable(k.KeyFile, largestFile)
-	if err == nil && p.ok(certName) {
+	key, err := readable(*k.keyFile, largestFile)
+	if err == nil && p.ok(k.certName) {
 		_, err = tls.X509KeyPair(chain, key)
 	}
 	if err != nil {
-		p.add(keyName, "%v; expected the path of a file with the PEM key of KAFKA_TLS_CERT_FILE", err)
+		p.add(k.keyName, "%v; expected the path of a file with the PEM key of %s", err, k.certName)
 	}
+}
+
+// expiry is a warning of a certificate that is about to expire; "" where there is none.
+func (k keyPair) expiry() string {
+	if *k.certFile == "" {
+		return ""
+	}
+	_, leaf, err := certificateIn(*k.certFile)
+	if err != nil || time.Until(leaf.NotAfter) >= ExpiresSoon {
+		return ""
+	}
+	return k.certName + ": the certificate expires on " + leaf.NotAfter.UTC().Format(time.RFC3339)
 }
 
 // certificateIn returns the content of a file and the first certificate in it.
@@ -93,14 +114,14 @@ func (k *Kafka) shown() bool {
 }
 
 // Warnings returns what is allowed but may not be meant, a line for each, naming the setting. A process logs them once, when it starts.
-func (k *Kafka) Warnings() []string {
+func (p *Process) Warnings() []string {
 	var warnings []string
-	if k.Mechanism != "" && k.shown() {
+	if p.Kafka.Mechanism != "" && p.Kafka.shown() {
 		warnings = append(warnings, "KAFKA_TLS is off: others on the way to the brokers can read what is published, guess at the password and take the connection over")
 	}
-	if k.CertFile != "" {
-		if _, leaf, err := certificateIn(k.CertFile); err == nil && time.Until(leaf.NotAfter) < ExpiresSoon {
-			warnings = append(warnings, "KAFKA_TLS_CERT_FILE: the certificate expires on "+leaf.NotAfter.UTC().Format(time.RFC3339))
+	for _, k := range []keyPair{p.Kafka.pair(), p.Registry.pair()} {
+		if text := k.expiry(); text != "" {
+			warnings = append(warnings, text)
 		}
 	}
 	return warnings

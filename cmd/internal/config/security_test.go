@@ -83,20 +83,24 @@ func TestSecurityTogether(t *testing.T) {
 	}
 }
 
-func TestKafkaWarnings(t *testing.T) {
+func TestProcessWarnings(t *testing.T) {
 	soon, late := pairOf(t, 29*24*time.Hour), pairOf(t, 31*24*time.Hour)
 	login := []string{"KAFKA_SASL_MECHANISM", "SCRAM-SHA-512", "KAFKA_SASL_USERNAME", "me", "KAFKA_SASL_PASSWORD", "s3cret"}
 	with := func(p authority.Pair) []string {
 		return append([]string{"KAFKA_TLS", "on", "KAFKA_TLS_CERT_FILE", write(t, string(p.Cert)), "KAFKA_TLS_KEY_FILE", write(t, string(p.Key))}, login...)
 	}
+	registry := func(p authority.Pair) []string {
+		return []string{"SCHEMA_REGISTRY_URL", "https://r", "SCHEMA_REGISTRY_CERT_FILE", write(t, string(p.Cert)), "SCHEMA_REGISTRY_KEY_FILE", write(t, string(p.Key))}
+	}
 	for want, set := range map[string][]string{
+		"SCHEMA_REGISTRY_CERT_FILE: the certificate expires on 20": registry(soon),
 		"": with(late), "KAFKA_TLS_CERT_FILE: the certificate expires on 20": with(soon), "KAFKA_TLS is off": login,
 	} {
 		c, err := load(least(set...))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Join(c.Kafka.Warnings(), "\n"); !strings.HasPrefix(got, want) || want == "" && got != "" || strings.Contains(got, "\n") {
+		if got := strings.Join(c.Process.Warnings(), "\n"); !strings.HasPrefix(got, want) || want == "" && got != "" || strings.Contains(got, "\n") {
 			t.Errorf("%v: %q, want %q", set, got, want)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"strings"
 	"syscall"
@@ -27,9 +26,12 @@ type exchange struct {
 }
 
 func (c *Client) exchange() (*exchange, error) {
-	authorities, err := c.authorities()
-	if err != nil {
-		return nil, fmt.Errorf("%sCA_FILE: %w", c.Prefix, err)
+	var authorities *x509.CertPool
+	if c.Authorities != nil {
+		var err error
+		if authorities, err = c.Authorities(); err != nil {
+			return nil, fmt.Errorf("%sCA_FILE: %w", c.Prefix, err)
+		}
 	}
 	x := &exchange{Transport: &http.Transport{
 		DialContext: c.Dial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities},
@@ -45,25 +47,6 @@ func (c *Client) exchange() (*exchange, error) {
 		}
 	}
 	return x, nil
-}
-
-// authorities are the system's and those of the file; nil is the system's alone.
-func (c *Client) authorities() (*x509.CertPool, error) {
-	if c.CAFile == "" {
-		return nil, nil
-	}
-	content, err := os.ReadFile(c.CAFile)
-	if err != nil {
-		return nil, err
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil { // the system has none
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(content) {
-		return nil, errors.New("no certificate in it")
-	}
-	return pool, nil
 }
 
 // in returns a context that has golang.org/x/oauth2 use the exchange. Redirects are not followed: they would carry the

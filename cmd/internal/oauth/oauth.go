@@ -8,6 +8,7 @@ package oauth
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -40,9 +41,10 @@ type Client struct {
 	TokenURL string
 	ID       string
 	Secret   secret.Secret
-	Scope    string                                                               // separated by spaces; "" for what the endpoint gives without being asked
-	CAFile   string                                                               // PEM certificates trusted besides the system's; "" for none; read for each question
-	Dial     func(ctx context.Context, network, address string) (net.Conn, error) // nil is the network, or the proxy of the environment
+	Scope    string // separated by spaces; "" for what the endpoint gives without being asked
+	// Authorities to trust, of PREFIX_CA_FILE; asked for each question; nil is the system's. Its error does not name the setting.
+	Authorities func() (*x509.CertPool, error)
+	Dial        func(ctx context.Context, network, address string) (net.Conn, error) // nil is the network, or the proxy of the environment
 
 	asking singleflight.Group
 	grant  clientcredentials.Config // touched only where asking; it remembers how the endpoint wants the client's login

@@ -2,6 +2,8 @@ package oauth
 
 import (
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -22,8 +24,9 @@ import (
 
 // provider is a token endpoint over TLS, of an authority that nobody knows.
 type provider struct {
-	url, ca string
-	server  *httptest.Server
+	url    string
+	ca     *x509.CertPool
+	server *httptest.Server
 
 	mu     sync.Mutex
 	secret string
@@ -45,10 +48,7 @@ func newProvider(t *testing.T) *provider {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &provider{secret: "hush-1", ca: filepath.Join(t.TempDir(), "ca.pem")}
-	if err := os.WriteFile(p.ca, ca.PEM, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	p := &provider{secret: "hush-1", ca: ca.Pool()}
 	p.server = httptest.NewUnstartedServer(p)
 	p.server.TLS = &tls.Config{Certificates: []tls.Certificate{own}}
 	p.server.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -78,7 +78,7 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *provider) client(s secret.Secret) *Client {
-	return &Client{Prefix: "X_", TokenURL: p.url, ID: "me", Secret: s, Scope: "read write", CAFile: p.ca}
+	return &Client{Prefix: "X_", TokenURL: p.url, ID: "me", Secret: s, Scope: "read write", Authorities: func() (*x509.CertPool, error) { return p.ca, nil }}
 }
 
 func (p *provider) set(secret string, answer http.HandlerFunc) {
@@ -196,8 +196,8 @@ func TestErrors(t *testing.T) {
 		"elsewhere":         {answer: answer(302, "text/html", ""), want: []string{"X_TOKEN_URL: ", "status 302", "redirects"}},
 		"endless":           {answer: answer(200, json, `{"access_token":"`+strings.Repeat("hush", 1<<19)+`"}`), want: []string{"X_TOKEN_URL: ", "not a token"}},
 		"large":             {answer: answer(200, json, `{"access_token":"`+strings.Repeat("hush", 1<<15)+`"}`), want: []string{"X_TOKEN_URL: ", "64 KiB"}},
-		"authority":         {change: func(c *Client) { c.CAFile = "" }, want: []string{"X_CA_FILE: ", "X_TOKEN_URL"}},
-		"no file":           {change: func(c *Client) { c.CAFile = "/none" }, want: []string{"X_CA_FILE: "}},
+		"authority":         {change: func(c *Client) { c.Authorities = nil }, want: []string{"X_CA_FILE: ", "X_TOKEN_URL"}},
+		"no file":           {change: func(c *Client) { c.Authorities = func() (*x509.CertPool, error) { return nil, errors.New("gone") } }, want: []string{"X_CA_FILE: "}},
 		"plain, not TLS":    {change: func(c *Client) { c.TokenURL = "http" + strings.TrimPrefix(c.TokenURL, "https") }, want: []string{"X_TOKEN_URL: ", "status 400"}},
 		"away":              {change: func(c *Client) { c.TokenURL = "https://" + closed.Addr().String() }, want: []string{"X_TOKEN_URL: ", "refused", "firewall"}},
 		"no host":           {change: func(c *Client) { c.TokenURL = "https://none.invalid" }, want: []string{"X_TOKEN_URL: ", "host was not found"}},

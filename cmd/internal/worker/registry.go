@@ -15,17 +15,11 @@ import (
 
 // OpenRegistry returns the registry that the settings name, nil where they name none, and what reads the topics back with it.
 func OpenRegistry(cfg *config.Config, network Network, log zerolog.Logger) (*registry.Registry, *encoder.Decoder, error) {
-	c := cfg.Registry
+	c := &cfg.Registry
 	if c.URL == "" {
 		return nil, encoder.NewDecoder(nil), nil
 	}
-	authorities, err := config.Authorities(c.CAFile)
-	if err != nil {
-		return nil, nil, fmt.Errorf("SCHEMA_REGISTRY_CA_FILE: %w", err)
-	}
-	r, err := registry.Open(registry.Config{
-		URL: c.URL, Username: c.Username, Password: c.Password, RootCAs: authorities, Register: c.Register, Dial: network.Dial, Log: log,
-	})
+	r, err := registry.Open(registry.Config{URL: c.URL, Login: c.Login(), TLS: c.TLS, Register: c.Register, Dial: network.Dial, Log: log})
 	if err != nil {
 		return nil, nil, err
 	}

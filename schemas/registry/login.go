@@ -1,0 +1,77 @@
+package registry
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+)
+
+// Credentials are a way to log in: [Basic] or [Bearer].
+type Credentials interface {
+	// to adds the login to a request. It returns what of it must not be shown.
+	to(req *http.Request) (secrets []string, err error)
+	// refused has the secret read again, because it was refused, and returns which settings to correct.
+	refused() (hint string)
+}
+
+// Basic is a user with a password.
+type Basic struct {
+	Username string
+	Password Password // read again for each request
+}
+
+// Password is a secret that may change. Its errors do not hold it.
+type Password interface {
+	Read() (string, error)
+	// Reload makes the next Read look again wherever the password is kept, because it was refused.
+	Reload()
+}
+
+func (b Basic) to(req *http.Request) (secrets []string, err error) {
+	password, err := b.Password.Read()
+	if err != nil {
+		return nil, err
+	}
+	req.SetBasicAuth(b.Username, password)
+	return []string{base64.StdEncoding.EncodeToString([]byte(b.Username + ":" + password)), password}, nil
+}
+
+func (b Basic) refused() string {
+	b.Password.Reload()
+	return "Correct SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD (or SCHEMA_REGISTRY_PASSWORD_FILE)"
+}
+
+// Bearer is a token.
+type Bearer struct {
+	Token   Token
+	Cluster string // Confluent Cloud: which registry ("lsrc-..."); "" elsewhere
+	Pool    string // Confluent Cloud: which identity pool ("pool-..."); "" elsewhere
+	Hint    string // which settings to correct where the token is refused
+}
+
+// Token is an access token that changes. Its errors do not hold it.
+type Token interface {
+	// Token returns one that is valid. It may wait for it until ctx ends.
+	Token(ctx context.Context) (string, error)
+	// Reload makes the next Token look for another one, because this one was refused.
+	Reload()
+}
+
+func (b Bearer) to(req *http.Request) (secrets []string, err error) {
+	token, err := b.Token.Token(req.Context())
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	for name, value := range map[string]string{"target-sr-cluster": b.Cluster, "Confluent-Identity-Pool-Id": b.Pool} {
+		if value != "" {
+			req.Header.Set(name, value)
+		}
+	}
+	return []string{token}, nil
+}
+
+func (b Bearer) refused() string {
+	b.Token.Reload()
+	return b.Hint
+}
