@@ -3,6 +3,7 @@ package producer
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/segmentio/kafka-go"
@@ -56,14 +57,29 @@ type granter interface {
 // hint returns the command that adds the permission.
 func (e *deniedError) hint() string {
 	what := fmt.Sprintf("the principal needs %s on %s %s", strings.Join(e.operations, " and "), strings.ReplaceAll(e.resource, "-", " "), e.name)
-	if g, ok := e.to.SASL.(granter); ok {
-		return what + ": " + g.Grant(e.resource, e.operations)
-	}
-	command := []string{"kafka-acls.sh", "--bootstrap-server", e.to.Brokers[0], "--add", "--allow-principal", e.to.principal()}
-	for _, o := range e.operations {
+	return what + ": " + e.to.ACL("--"+e.resource+" "+e.name, e.operations...)
+}
+
+// ACL returns the command that allows our principal operations on a resource, which is told as kafka-acls.sh takes it.
+func (to Cluster) ACL(resource string, operations ...string) string {
+	command := []string{"kafka-acls.sh", to.admin(), "--add", "--allow-principal", to.principal()}
+	for _, o := range operations {
 		command = append(command, "--operation", o)
 	}
-	return what + ": " + strings.Join(append(command, "--"+e.resource, e.name), " ")
+	return strings.Join(append(command, resource), " ")
+}
+
+// Alter returns the command that changes a setting of a topic, given as name=value.
+func (to Cluster) Alter(topic, setting string) string {
+	return fmt.Sprintf("kafka-configs.sh %s --alter --entity-type topics --entity-name %s --add-config %s", to.admin(), topic, setting)
+}
+
+// admin is how the brokers' own tools reach them: with a login of theirs, where the listeners want one.
+func (to Cluster) admin() string {
+	if to.TLS != nil || to.SASL != nil {
+		return "--bootstrap-server " + to.Brokers[0] + " --command-config admin.properties"
+	}
+	return "--bootstrap-server " + to.Brokers[0]
 }
 
 // principal returns our principal as far as it is known here: brokers may map a certificate's name to another one.
@@ -71,7 +87,7 @@ func (to Cluster) principal() string {
 	user, known := to.SASL.(UserPassword)
 	switch {
 	case known:
-		return "User:" + user.Username
+		return quoted("User:" + user.Username)
 	case to.SASL != nil:
 		return "User:NAME"
 	case to.TLS == nil || to.TLS.CertFile == "":
@@ -81,5 +97,15 @@ func (to Cluster) principal() string {
 	if err != nil {
 		return "User:NAME"
 	}
-	return "'User:" + own.Leaf.Subject.String() + "'"
+	return quoted("User:" + own.Leaf.Subject.String())
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_.:@/+-]+$`)
+
+// quoted returns a word of a command as a shell takes it.
+func quoted(word string) string {
+	if plainWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
