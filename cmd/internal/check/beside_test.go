@@ -42,7 +42,7 @@ func TestTakesNothing(t *testing.T) {
 				}
 				works := w.worker()
 				group := w.cluster.GroupInfo(prefix + "convstream-lease")
-				if text := w.text(); !strings.Contains(text, "0 failed") || strings.Contains(text, "1 replicas are in it") != member {
+				if text := w.text(); !strings.Contains(text, " 0 FAIL") || strings.Contains(text, "replicas in it: 1") != member {
 					t.Error(text)
 				}
 				w.must(works())

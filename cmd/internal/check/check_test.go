@@ -1,13 +1,18 @@
 package check
 
 import (
+	"bytes"
+	"context"
 	"crypto/tls"
+	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +61,18 @@ var worlds = []wrong{
 	}},
 	{"service: throttled", func(_ *testing.T, p *plan) {
 		p.answer = func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusTooManyRequests) }
+	}},
+	{"service: silent", func(_ *testing.T, p *plan) { p.answer = silent }},
+	{"service: one of two accounts is refused", func(t *testing.T, p *plan) {
+		dir := t.TempDir()
+		for name, text := range map[string]string{
+			"eu": "SMARTASSIST_ACCOUNT_ID=" + accountID + "\nSMARTASSIST_JWT=" + token, "us": "SMARTASSIST_ACCOUNT_ID=us-1\nSMARTASSIST_JWT=another.to.ken",
+		} {
+			if err := os.WriteFile(filepath.Join(dir, name+".env"), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.set("ACCOUNTS_DIR", dir, "SMARTASSIST_ACCOUNT_ID", "", "SMARTASSIST_JWT", "")
 	}},
 	{"service: its clock is ahead", func(_ *testing.T, p *plan) { p.service.Skew = 5 * time.Minute }},
 	{"service: no rows", func(_ *testing.T, p *plan) { p.service.History, p.service.PerMinute = 0, 0 }},
@@ -153,6 +170,12 @@ func always(status int, body string) func(string, string) (int, string) {
 	return func(string, string) (int, string) { return status, body }
 }
 
+// silent is a service that reads a request and never answers it.
+func silent(_ http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body) // else the server does not see that who asks has gone
+	<-r.Context().Done()
+}
+
 func (p *plan) lowerMinInSync(to string) {
 	for _, settings := range p.topics {
 		settings["min.insync.replicas"] = to
@@ -195,8 +218,10 @@ func said(t *testing.T, w wrong, onlyWrong bool) (text string) {
 			if took := time.Since(began); took > time.Minute {
 				t.Errorf("it took %v", took)
 			}
-			if world.asked > mostPages {
-				t.Errorf("%d requests to the service, want at most %d", world.asked, mostPages)
+			for path, n := range world.asked {
+				if n > mostPages {
+					t.Errorf("%d requests to %s, want at most %d", n, path, mostPages)
+				}
 			}
 			for _, secret := range []string{token, "another.to.ken", "hunter2", "pass word"} {
 				if strings.Contains(text, secret) {
@@ -215,6 +240,61 @@ func said(t *testing.T, w wrong, onlyWrong bool) (text string) {
 		text = strings.Join(kept, "")
 	}
 	return text
+}
+
+// TestPages: what an offset counts is learned as the worker learns it.
+func TestPages(t *testing.T) {
+	for says, pages := range map[string]bool{"offset counts rows": false, "offset counts pages": true} {
+		inWorld(t, func(p *plan) { p.service.Switches.OffsetCountsPages = pages }, func(w *world) {
+			if text := w.text(); !strings.Contains(text, says) {
+				t.Errorf("want %q:\n%s", says, text)
+			}
+		})
+	}
+}
+
+// TestJSON has every line, and says whether anything failed.
+func TestJSON(t *testing.T) {
+	for _, denied := range []bool{false, true} {
+		change := func(p *plan) {
+			if denied {
+				p.without("topic Write")
+			}
+		}
+		inWorld(t, change, func(w *world) {
+			report, err := w.check()
+			w.must(err)
+			var out bytes.Buffer
+			w.must(report.JSON(&out))
+			var got struct {
+				OK     bool
+				Failed int
+				Checks []Line
+			}
+			w.must(json.Unmarshal(out.Bytes(), &got))
+			if got.OK == denied || got.Failed > 0 != denied || !slices.Equal(got.Checks, report.Lines) {
+				t.Errorf("denied: %t, got %s", denied, out.String())
+			}
+		})
+	}
+}
+
+// TestInterrupted ends at once, whatever does not answer.
+func TestInterrupted(t *testing.T) {
+	nobodyAnswers := func(p *plan) {
+		p.answer = silent
+		p.set("KAFKA_BROKERS", "localhost:8081", "SCHEMA_REGISTRY_URL", "http://localhost:9092")
+	}
+	inWorld(t, nobodyAnswers, func(w *world) {
+		ctx, interrupt := context.WithTimeout(w.t.Context(), 3*time.Second)
+		defer interrupt()
+		began := time.Now()
+		_, err := w.checkWithin(ctx)
+		w.must(err)
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("it took %v, interrupted after 3s", took)
+		}
+	})
 }
 
 func firstDifference(got, want string) string {

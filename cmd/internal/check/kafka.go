@@ -31,18 +31,20 @@ const (
 // cluster is what is known of the cluster while it is looked at.
 type cluster struct {
 	Config
+	at    producer.Cluster
 	to    *producer.Inspector
 	lines []Line
 	cut   bool // clients are told to connect to an address that was not reached
 }
 
 func (c Config) kafka(ctx context.Context) []Line {
-	to, err := producer.OpenInspector(c.Process.Kafka.Cluster(clientID, c.Network.Dial, zerolog.Nop()))
+	at := c.Process.Kafka.Cluster(clientID, c.Network.Dial, zerolog.Nop())
+	to, err := producer.OpenInspector(at)
 	if err != nil {
 		return []Line{{Area: Brokers, Subject: "settings", State: Fail, Says: err.Error()}}
 	}
 	defer to.Close()
-	k := &cluster{Config: c, to: to}
+	k := &cluster{Config: c, at: at, to: to}
 	k.ownCertificate()
 	if !k.brokers(ctx) {
 		for _, area := range []Area{Topics, Rights, Group, Transactions} {
@@ -186,7 +188,7 @@ func (k *cluster) brokerLine(r attempt) Line {
 		l.Do = "use brokers that speak Kafka's transactions: Apache Kafka 2.8 or later"
 	case older(r.Offers):
 		l.State, l.Says = Warn, l.Says+"; older than what was tried, 2.8"
-		l.Do = "besides the permissions on topics such brokers want IDEMPOTENT_WRITE on the cluster: " + k.acl("--cluster", "IdempotentWrite")
+		l.Do = "besides the permissions on topics such brokers want IDEMPOTENT_WRITE on the cluster: " + k.at.ACL("--cluster", "IdempotentWrite")
 	}
 	return l
 }
@@ -280,7 +282,7 @@ func (k *cluster) groupLines(g producer.GroupState) {
 	case g.Members == 0:
 		l.Says = "has a coordinator, no worker is in it"
 	default:
-		l.Says = fmt.Sprintf("has a coordinator, %d replicas are in it", g.Members)
+		l.Says = fmt.Sprintf("has a coordinator; replicas in it: %d", g.Members)
 	}
 	k.say(l)
 }

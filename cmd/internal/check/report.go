@@ -78,11 +78,12 @@ const widest = 48
 // Text writes the report for people: a line for each probe, aligned, under what failed what to do.
 func (r Report) Text(out io.Writer) error {
 	var areas, subjects int
-	for _, l := range r.Lines {
+	lines := r.joined()
+	for _, l := range lines {
 		areas, subjects = max(areas, min(len(l.about()), widest)), max(subjects, min(len(l.Subject), widest))
 	}
 	var b strings.Builder
-	for _, l := range r.Lines {
+	for _, l := range lines {
 		state := string(l.State)
 		if l.State == Fail {
 			state = "FAIL"
@@ -96,6 +97,27 @@ func (r Report) Text(out io.Writer) error {
 	return err
 }
 
+// joined are the lines for people: what is to be done about several things at once, in the same way, is said once.
+func (r Report) joined() (lines []Line) {
+	also := map[Line]int{} // what is said, less of what, to its place in lines
+	count := map[int]int{}
+	for _, l := range r.Lines {
+		what := l
+		what.Subject = ""
+		at, said := also[what]
+		if l.State == OK || !said {
+			also[what] = len(lines)
+			lines = append(lines, l)
+			continue
+		}
+		count[at]++
+	}
+	for at, more := range count {
+		lines[at].Subject += fmt.Sprintf(" and %d more", more)
+	}
+	return lines
+}
+
 // about is the area, with the account that it is about where there are several.
 func (l Line) about() string { return strings.TrimSpace(string(l.Area) + " " + l.Account) }
 
@@ -103,5 +125,5 @@ func oneLine(text string) string { return strings.Join(strings.Fields(text), " "
 
 // Summary is one line.
 func (r Report) Summary() string {
-	return fmt.Sprintf("%d ok, %d warnings, %d failed, %d skipped", r.count(OK), r.count(Warn), r.Failed(), r.count(Skip))
+	return fmt.Sprintf("%d ok, %d warn, %d FAIL, %d skip", r.count(OK), r.count(Warn), r.Failed(), r.count(Skip))
 }

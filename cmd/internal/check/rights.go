@@ -1,8 +1,6 @@
 package check
 
 import (
-	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/segmentio/kafka-go"
@@ -93,9 +91,9 @@ func all(names []string, of int) string {
 // topicACL is the command that allows an operation with some topics.
 func (k *cluster) topicACL(names []string, of int, op kafka.ACLOperationType) string {
 	if len(names) == of {
-		return k.acl("--resource-pattern-type prefixed --topic "+k.Process.TopicPrefix, op.String())
+		return k.at.ACL("--resource-pattern-type prefixed --topic "+k.Process.TopicPrefix, op.String())
 	}
-	return k.acl("--topic "+strings.Join(names, " --topic "), op.String())
+	return k.at.ACL("--topic "+strings.Join(names, " --topic "), op.String())
 }
 
 // denied says what is denied with a resource, and how to allow it.
@@ -104,48 +102,5 @@ func (k *cluster) denied(subject, resource string, ops []kafka.ACLOperationType)
 	for _, op := range ops {
 		names = append(names, op.String())
 	}
-	return Line{Area: Rights, Subject: subject, State: Fail, Says: strings.Join(names, " and ") + " denied", Do: k.acl(resource, strings.Join(names, " --operation "))}
-}
-
-// acl is the command that allows an operation with a resource.
-func (k *cluster) acl(resource, op string) string {
-	return fmt.Sprintf("kafka-acls.sh %s --add --allow-principal %s %s --operation %s", k.admin(), k.principal(), resource, op)
-}
-
-// alter is the command that changes a setting of a topic.
-func (k *cluster) alter(topic, setting string) string {
-	return fmt.Sprintf("kafka-configs.sh %s --alter --entity-type topics --entity-name %s --add-config %s", k.admin(), topic, setting)
-}
-
-// admin is how the brokers' tools reach them: with a login of their own, where the listeners want one.
-func (k *cluster) admin() string {
-	to := "--bootstrap-server " + k.Process.Kafka.Brokers[0]
-	if k.Process.Kafka.TLS || k.Process.Kafka.Mechanism != "" {
-		to += " --command-config admin.properties"
-	}
-	return to
-}
-
-// principal is as brokers name us by default.
-func (k *cluster) principal() string {
-	own, err := k.Process.Kafka.Certificate()
-	switch {
-	case k.Process.Kafka.Username != "":
-		return quoted("User:" + k.Process.Kafka.Username)
-	case k.Process.Kafka.Mechanism != "":
-		return "User:PRINCIPAL" // as the token or the cloud names it
-	case err == nil && own != nil:
-		return quoted("User:" + own.Subject.String())
-	}
-	return "User:ANONYMOUS"
-}
-
-var plain = regexp.MustCompile(`^[A-Za-z0-9_.:@/+-]+$`)
-
-// quoted is a word of a command.
-func quoted(word string) string {
-	if plain.MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	return Line{Area: Rights, Subject: subject, State: Fail, Says: strings.Join(names, " and ") + " denied", Do: k.at.ACL(resource, names...)}
 }

@@ -111,7 +111,7 @@ func (k *cluster) existing(l Line, s producer.TopicState) {
 	}
 	if k.Process.Topics().Kind(s.Name) != encoder.KindState {
 		for _, loss := range worker.Losses(k.farthest(), s.Name, s.Compacts, s.Retention) {
-			l.State, l.Says, l.Do = Warn, loss.Text, k.alter(s.Name, k.remedy(loss.Setting))
+			l.State, l.Says, l.Do = Warn, loss.Text, k.at.Alter(s.Name, k.remedy(loss.Setting))
 			k.say(l)
 		}
 	}
@@ -164,7 +164,7 @@ const smallTopic = 1 << 20
 
 // size is about topics that take less than others do.
 func (k *cluster) size(l Line, s producer.TopicState) {
-	l.Do = k.alter(s.Name, "max.message.bytes="+cmp.Or(s.Config["max.message.bytes"], strconv.Itoa(1048588)))
+	l.Do = k.at.Alter(s.Name, "max.message.bytes="+cmp.Or(s.Config["max.message.bytes"], strconv.Itoa(1048588)))
 	switch letters := k.Process.Topics().Kind(s.Name) == encoder.KindDeadLetter; {
 	case letters && s.MaxBytes < worker.SmallestDeadLetters:
 		l.State, l.Says = Fail, fmt.Sprintf("takes no more than %d bytes: not even parts of dead letters", s.MaxBytes)
@@ -197,15 +197,15 @@ func (k *cluster) durability(l Line, s producer.TopicState) {
 	case s.Replicas == 1:
 		warn("create it with three replicas (TOPIC_REPLICATION=3), or give it more with kafka-reassign-partitions.sh", "has one replica: what is committed is lost with that broker's disk")
 	case s.MinInSync == 1:
-		warn(k.alter(s.Name, "min.insync.replicas=2"), "has min.insync.replicas=1: what is committed may stand on one broker alone")
+		warn(k.at.Alter(s.Name, "min.insync.replicas=2"), "has min.insync.replicas=1: what is committed may stand on one broker alone")
 	case s.MinInSync > s.Replicas:
-		l.State, l.Says, l.Do = Fail, fmt.Sprintf("has %d replicas and min.insync.replicas=%d: nothing can be written", s.Replicas, s.MinInSync), k.alter(s.Name, fmt.Sprintf("min.insync.replicas=%d", s.Replicas-1))
+		l.State, l.Says, l.Do = Fail, fmt.Sprintf("has %d replicas and min.insync.replicas=%d: nothing can be written", s.Replicas, s.MinInSync), k.at.Alter(s.Name, fmt.Sprintf("min.insync.replicas=%d", s.Replicas-1))
 		k.say(l)
 	case !s.Missing && s.InSync < s.MinInSync:
 		l.State, l.Says, l.Do = Fail, fmt.Sprintf("has %d replicas in sync and min.insync.replicas=%d: nothing can be written now", s.InSync, s.MinInSync), "check that the brokers are up"
 		k.say(l)
 	}
 	if s.UncleanVote {
-		warn(k.alter(s.Name, "unclean.leader.election.enable=false"), "has unclean.leader.election.enable=true: a broker that lacks what was committed may become the leader")
+		warn(k.at.Alter(s.Name, "unclean.leader.election.enable=false"), "has unclean.leader.election.enable=true: a broker that lacks what was committed may become the leader")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -72,7 +73,7 @@ type world struct {
 	t       *testing.T
 	network lan.Network
 	cluster *kfake.Cluster
-	asked   int // requests that the service was asked
+	asked   map[string]int // requests to the service, by the path, which has the account
 	closes  []func()
 }
 
@@ -82,11 +83,15 @@ func inWorld(t *testing.T, change func(*plan), test func(*world)) {
 	synctest.Test(t, func(t *testing.T) {
 		p := wellPlanned()
 		change(p)
-		w := &world{plan: p, t: t}
+		w := &world{plan: p, t: t, asked: map[string]int{}}
+		var mu sync.Mutex
 		service, err := simulator.New(p.service)
 		w.must(err)
 		defer w.serve(8181, func(rw http.ResponseWriter, r *http.Request) {
-			if w.asked++; p.answer != nil {
+			mu.Lock()
+			w.asked[r.URL.Path]++
+			mu.Unlock()
+			if p.answer != nil {
 				p.answer(rw, r)
 				return
 			}
@@ -154,13 +159,15 @@ func (w *world) startKafka() {
 }
 
 // check returns the report, or why there is none.
-func (w *world) check() (Report, error) {
+func (w *world) check() (Report, error) { return w.checkWithin(w.t.Context()) }
+
+func (w *world) checkWithin(ctx context.Context) (Report, error) {
 	lookup := func(name string) (string, bool) { v, ok := w.env[name]; return v, ok }
 	process, accounts, err := config.LoadAll(lookup, nil)
 	if err != nil {
 		return Report{}, err
 	}
-	return Run(w.t.Context(), Config{Process: process, Accounts: accounts, Network: worker.Network{Dial: w.dial}}), nil
+	return Run(ctx, Config{Process: process, Accounts: accounts, Network: worker.Network{Dial: w.dial}}), nil
 }
 
 // dial is that of the network, whose errors are as those of real ones.
