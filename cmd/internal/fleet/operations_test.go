@@ -82,7 +82,7 @@ func TestPagesNameTests(t *testing.T) {
 	}
 	checkPackages(t, string(about), filepath.Dir(proofs))
 	text := string(about)
-	for _, page := range []string{"README.md", "deploy/CONFIGURATION.md", "deploy/OPERATIONS.md", "deploy/examples/README.md", "schemas/README.md", "schemas/TOPICS.md"} {
+	for _, page := range []string{"README.md", "deploy/CONFIGURATION.md", "deploy/OPERATIONS.md", "deploy/PERSONAL-DATA.md", "deploy/examples/README.md", "schemas/README.md", "schemas/TOPICS.md"} {
 		more, err := os.ReadFile(filepath.Join("../../..", page))
 		if err != nil {
 			t.Fatal(err)

@@ -46,6 +46,7 @@ type world struct {
 	wire    *wire            // the workers' way to the service and the brokers
 	now     func() time.Time // the clock of workers that are started from now on; nil: ours
 	decoder *encoder.Decoder // of what is in the topics; nil: without a registry
+	trace   bool             // the log is that of LOG_LEVEL=trace, not of info
 }
 
 // inWorld runs the test in a bubble of virtual time with a world of its own.
@@ -53,8 +54,8 @@ func inWorld(t *testing.T, c simulator.Config, env map[string]string, test func(
 	inWorldOf(t, 1, c, env, test)
 }
 
-// inWorldOf is inWorld with so many brokers, on the ports from 9092 on.
-func inWorldOf(t *testing.T, brokers int, c simulator.Config, env map[string]string, test func(*world)) {
+// inWorldOf is inWorld with so many brokers, on the ports from 9092 on, which are as more says.
+func inWorldOf(t *testing.T, brokers int, c simulator.Config, env map[string]string, test func(*world), more ...kfake.Opt) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, network: &lan.Network{}, env: map[string]string{
 			"SMARTASSIST_URL": "http://" + serviceAddr, "SMARTASSIST_ACCOUNT_ID": accountID, "SMARTASSIST_JWT": "a.to.ken",
@@ -81,7 +82,8 @@ func inWorldOf(t *testing.T, brokers int, c simulator.Config, env map[string]str
 		for i := range ports {
 			ports[i] = 9092 + i
 		}
-		if w.cluster, err = kfake.NewCluster(kfake.NumBrokers(brokers), kfake.Ports(ports...), kfake.ListenFn(w.network.Listen)); err != nil {
+		options := append([]kfake.Opt{kfake.NumBrokers(brokers), kfake.Ports(ports...), kfake.ListenFn(w.network.Listen)}, more...)
+		if w.cluster, err = kfake.NewCluster(options...); err != nil {
 			t.Fatal(err)
 		}
 		defer w.cluster.Close()
@@ -141,7 +143,11 @@ func (w *world) gauge(name string) float64 {
 
 // start starts a process; stop drains it and gives what Run returned.
 func (w *world) start() (stop func() error) {
-	log := zerolog.New(&w.log).Level(zerolog.InfoLevel).With().Timestamp().Logger()
+	level := zerolog.InfoLevel
+	if w.trace {
+		level = zerolog.TraceLevel
+	}
+	log := zerolog.New(&w.log).Level(level).With().Timestamp().Logger()
 	f, err := New(w.settings(log))
 	if err != nil {
 		w.t.Fatal(err)
