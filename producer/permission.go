@@ -57,16 +57,29 @@ type granter interface {
 // hint returns the command that adds the permission.
 func (e *deniedError) hint() string {
 	what := fmt.Sprintf("the principal needs %s on %s %s", strings.Join(e.operations, " and "), strings.ReplaceAll(e.resource, "-", " "), e.name)
-	return what + ": " + e.to.ACL("--"+e.resource+" "+e.name, e.operations...)
+	return what + ": " + e.to.Allow(e.resource, []string{e.name}, e.operations...)
 }
 
-// ACL returns the command that allows our principal operations on a resource, which is told as kafka-acls.sh takes it.
-func (to Cluster) ACL(resource string, operations ...string) string {
+// Allow returns how our principal is allowed operations on resources of a kind: topic, group, transactional-id, or cluster, which has
+// no name. A name that ends in * stands for all that begin like that. It is a command, where the login's users have ACLs.
+func (to Cluster) Allow(kind string, names []string, operations ...string) string {
+	if g, ok := to.SASL.(granter); ok {
+		return g.Grant(kind, operations)
+	}
 	command := []string{"kafka-acls.sh", to.admin(), "--add", "--allow-principal", to.principal()}
 	for _, o := range operations {
 		command = append(command, "--operation", o)
 	}
-	return strings.Join(append(command, resource), " ")
+	if len(names) == 0 {
+		command = append(command, "--"+kind)
+	}
+	for _, name := range names {
+		if prefix, all := strings.CutSuffix(name, "*"); all {
+			command, name = append(command, "--resource-pattern-type", "prefixed"), prefix
+		}
+		command = append(command, "--"+kind, name)
+	}
+	return strings.Join(command, " ")
 }
 
 // Alter returns the command that changes a setting of a topic, given as name=value.

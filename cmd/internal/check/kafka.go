@@ -188,7 +188,7 @@ func (k *cluster) brokerLine(r attempt) Line {
 		l.Do = "use brokers that speak Kafka's transactions: Apache Kafka 2.8 or later"
 	case older(r.Offers):
 		l.State, l.Says = Warn, l.Says+"; older than what was tried, 2.8"
-		l.Do = "besides the permissions on topics such brokers want IDEMPOTENT_WRITE on the cluster: " + k.at.ACL("--cluster", "IdempotentWrite")
+		l.Do = "besides the permissions on topics such brokers want IDEMPOTENT_WRITE on the cluster: " + k.at.Allow("cluster", nil, "IdempotentWrite")
 	}
 	return l
 }
@@ -270,7 +270,7 @@ func (k *cluster) group(ctx context.Context) {
 func (k *cluster) groupLines(g producer.GroupState) {
 	l := Line{Area: Group, Subject: k.Process.LeaseGroup(), State: OK}
 	if len(g.Denied) > 0 {
-		k.say(k.denied("group "+l.Subject, "--group "+l.Subject, g.Denied))
+		k.say(k.denied("group", l.Subject, g.Denied))
 	}
 	switch {
 	case g.Err != nil:
@@ -291,7 +291,7 @@ func (k *cluster) transactionLines(cfg *config.Config, c producer.Coordinated, i
 	id := cfg.TransactionalID()
 	l := Line{Area: Transactions, Subject: id, State: OK}
 	if len(c.Denied) > 0 {
-		lines = append(lines, k.denied("transactional id "+id, "--transactional-id "+id, c.Denied))
+		lines = append(lines, k.denied("transactional-id", id, c.Denied))
 	}
 	switch {
 	case c.Err != nil:

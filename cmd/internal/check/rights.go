@@ -48,7 +48,7 @@ func (k *cluster) topicRight(op kafka.ACLOperationType, denied []string, of int,
 	l := Line{Area: Rights, Subject: "topics " + op.String(), State: OK, Says: "allowed"}
 	switch {
 	case len(denied) > 0:
-		l.State, l.Says, l.Do = Fail, "denied with "+all(denied, of), k.topicACL(denied, of, op)
+		l.State, l.Says, l.Do = Fail, "denied with "+all(denied, of), k.allowTopics(denied, of, op)
 	case !known:
 		l.State, l.Says = Skip, "the brokers do not tell"
 	}
@@ -73,7 +73,7 @@ func (k *cluster) mayCreate(w topicWorld) {
 		l.State = Warn
 	}
 	if len(denied) > 0 {
-		l.Says, l.Do = "denied with "+all(denied, len(w.states)), k.topicACL(denied, len(w.states), kafka.ACLOperationTypeCreate)
+		l.Says, l.Do = "denied with "+all(denied, len(w.states)), k.allowTopics(denied, len(w.states), kafka.ACLOperationTypeCreate)
 		if !missing {
 			l.Says += "; they exist, and would not be made again if they were deleted"
 		}
@@ -88,19 +88,22 @@ func all(names []string, of int) string {
 	return strings.Join(names, ", ")
 }
 
-// topicACL is the command that allows an operation with some topics.
-func (k *cluster) topicACL(names []string, of int, op kafka.ACLOperationType) string {
+// allowTopics is how an operation with some topics is allowed.
+func (k *cluster) allowTopics(names []string, of int, op kafka.ACLOperationType) string {
 	if len(names) == of {
-		return k.at.ACL("--resource-pattern-type prefixed --topic "+k.Process.TopicPrefix, op.String())
+		names = []string{k.Process.TopicPrefix + "*"}
 	}
-	return k.at.ACL("--topic "+strings.Join(names, " --topic "), op.String())
+	return k.at.Allow("topic", names, op.String())
 }
 
 // denied says what is denied with a resource, and how to allow it.
-func (k *cluster) denied(subject, resource string, ops []kafka.ACLOperationType) Line {
-	var names []string
+func (k *cluster) denied(kind, name string, ops []kafka.ACLOperationType) Line {
+	var operations []string
 	for _, op := range ops {
-		names = append(names, op.String())
+		operations = append(operations, op.String())
 	}
-	return Line{Area: Rights, Subject: subject, State: Fail, Says: strings.Join(names, " and ") + " denied", Do: k.at.ACL(resource, names...)}
+	return Line{
+		Area: Rights, Subject: strings.ReplaceAll(kind, "-", " ") + " " + name, State: Fail,
+		Says: strings.Join(operations, " and ") + " denied", Do: k.at.Allow(kind, []string{name}, operations...),
+	}
 }
