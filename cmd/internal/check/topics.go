@@ -111,7 +111,7 @@ func (k *cluster) existing(l Line, s producer.TopicState) {
 	}
 	if k.Process.Topics().Kind(s.Name) != encoder.KindState {
 		for _, loss := range worker.Losses(k.farthest(), s.Name, s.Compacts, s.Retention) {
-			l.State, l.Says, l.Do = Warn, loss.Text, k.at.Alter(s.Name, k.remedy(loss.Setting))
+			l.State, l.Says, l.Do = Warn, loss.Text+": "+loss.Hint, k.at.Alter(s.Name, k.remedy(loss.Setting))
 			k.say(l)
 		}
 	}

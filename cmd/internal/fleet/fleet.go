@@ -69,7 +69,7 @@ func New(c Config) (*Fleet, error) {
 		return nil, err
 	}
 	f := &Fleet{
-		Config: c, host: worker.Host{Network: c.Network, Compressor: compressor, TellsOfGroup: c.Reload != nil}, started: time.Now(),
+		Config: c, host: worker.Host{Network: c.Network, Compressor: compressor, LogsGroup: c.Reload != nil}, started: time.Now(),
 		accounts: map[string]*account{}, refused: map[string]string{},
 	}
 	if c.Process.Lease {

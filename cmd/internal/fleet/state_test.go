@@ -219,7 +219,7 @@ func TestDeletedDataTopic(t *testing.T) {
 				w.must(stop())
 				w.run(10 * time.Minute)
 				w.logged(`"topic":"conversations.voice","partitions":6`, 1)
-				w.logged("deleted or set back", 1)
+				w.logged("deleted or truncated", 1)
 				if n := len(w.consume("conversations.voice")); n == 0 {
 					t.Errorf("nothing was published to the new topic\n%s", w.log.tail())
 				}
@@ -248,7 +248,7 @@ func TestMorePartitions(t *testing.T) {
 				w.must(stop())
 				w.run(10 * time.Minute)
 				w.logged("number of partitions has changed", 1)
-				w.logged("deleted or set back", 0)
+				w.logged("deleted or truncated", 0)
 				w.fresh(w.verify(w.complete))
 			})
 		})

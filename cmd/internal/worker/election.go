@@ -8,16 +8,16 @@ import (
 	"github.com/convstream/convstream/producer"
 )
 
-// election is this worker's part in choosing which worker of the account is the active one. It outlives sessions: the lease is
+// election is this worker's part in the election of the account's active worker. It outlives sessions: the lease is
 // kept through a recovery, and withdrawn after the last commit, or the next worker would abort that.
 type election struct {
-	lease *producer.Lease // nil: LEASE=off, nobody is chosen
-	// holderKnown is when it was last known who holds the lease, or when this worker began to ask.
+	lease *producer.Lease // nil with LEASE=off
+	// holderKnown is when the holder of the lease was last known, or when this worker began.
 	holderKnown time.Time
-	// outsider: a worker that takes no part in the election is at work, and the log says so.
+	// outsider: it is logged that a worker outside the group is at work.
 	outsider bool
-	// told: who made the lease logs what is wrong with the group, for all its accounts.
-	told bool
+	// groupLogged: the process logs errors of the group, once for all accounts.
+	groupLogged bool
 }
 
 func (e *election) off() bool { return e.lease == nil }
@@ -25,8 +25,8 @@ func (e *election) off() bool { return e.lease == nil }
 // confirmed reports whether no other worker can be active now.
 func (e *election) confirmed() bool { return e.lease == nil || e.lease.Confirmed() }
 
-// permit is asked before every request to the service: two workers must not use one budget. The worker that was stopped
-// for a while, and does not know yet that the lease is another's, is about to be told.
+// permit is called before every request to the service: two workers must not use one budget. Without a confirmed lease it waits for
+// ctx to end: a worker that was stopped for a while learns then that it has lost the lease.
 func (e *election) permit(ctx context.Context) error {
 	if e.confirmed() {
 		return nil
@@ -42,15 +42,15 @@ func (e *election) well() {
 	}
 }
 
-// noPart is what the log says of a worker that cannot take part; "" where another says it.
+// noPart returns the log message of a worker that cannot take part; "" if the process logs it.
 func (e *election) noPart() string {
-	if e.told {
+	if e.groupLogged {
 		return ""
 	}
 	return "no part in the election of the active worker; trying again until it can"
 }
 
-// status is what others are shown of it; nil where there is none.
+// status returns the lease for /status; nil with LEASE=off.
 func (e *election) status() *admin.Lease {
 	if e.lease == nil {
 		return nil

@@ -8,14 +8,15 @@ import (
 	"github.com/convstream/convstream/encoder"
 )
 
-// What the log says of topics that somebody else has made, and that lose what they are for. They are used all the same: whoever
-// made them may have wanted that.
+// Warnings about existing topics whose settings lose records. The topics are used all the same: it may be on purpose.
 const (
-	compactsRevisions = "the topic compacts (cleanup.policy): in time only the newest revision of each conversation is left in it. Set cleanup.policy=delete if the others are wanted"
-	compactsLetters   = "the topic compacts (cleanup.policy): rows without an identity are refused, which stops all commits, and of others only the last is left, of those in parts only a part. Set cleanup.policy=delete"
-	compactsProgress  = "the topic compacts (cleanup.policy): in time only the last commit is left in it, and who reads progress misses those before. Set cleanup.policy=delete"
-	forgetsEarly      = "the topic keeps records for less time (retention.ms) than REREAD reaches back: after STATE_LOST=resume or restart, what is gone from it and is read again is published again, as revision 1. " +
-		"Raise retention.ms to the largest age of REREAD and a day, or lower that"
+	compacts     = "the topic compacts (cleanup.policy)"
+	forgetsEarly = "the topic keeps records for less time (retention.ms) than REREAD reaches back"
+
+	hintRevisions = "only the newest revision of each conversation stays in it: set cleanup.policy=delete if the others are wanted"
+	hintLetters   = "rows without an identity are refused, which stops all commits, and only the last part of a dead letter stays: set cleanup.policy=delete"
+	hintProgress  = "only the last commit stays in it, and readers of progress miss those before: set cleanup.policy=delete"
+	hintRetention = "after STATE_LOST=resume or restart, rows whose records are gone are published again, as revision 1: raise retention.ms to a day more than the largest age of REREAD, or lower that"
 )
 
 // ensureTopics creates the topics that are missing, and reads the settings of all.
@@ -40,25 +41,25 @@ func (w *Worker) warnOfTopics() {
 	}
 }
 
-// Loss is a setting of a topic that loses records which somebody may want.
-type Loss struct{ Setting, Text string }
+// Loss is a setting of a topic that loses records which its readers may want.
+type Loss struct{ Setting, Text, Hint string }
 
-// Losses are those of a topic that is for others to read. A retention of 0 is not known.
-func Losses(cfg *config.Config, topic string, compacts bool, retention time.Duration) (losses []Loss) {
+// Losses returns those of a topic that others read. A retention of 0 means that it is not known.
+func Losses(cfg *config.Config, topic string, compacted bool, retention time.Duration) (losses []Loss) {
 	topics := cfg.Topics()
-	text := compactsRevisions
+	hint := hintRevisions
 	switch topics.Kind(topic) {
 	case encoder.KindProgress:
-		text = compactsProgress
+		hint = hintProgress
 	case encoder.KindDeadLetter:
-		text = compactsLetters
+		hint = hintLetters
 	}
-	if compacts {
-		losses = append(losses, Loss{"cleanup.policy", text})
+	if compacted {
+		losses = append(losses, Loss{"cleanup.policy", compacts, hint})
 	}
 	horizon := cfg.Reread[len(cfg.Reread)-1].Age
-	if !compacts && topic != topics.Progress() && retention > 0 && retention < horizon {
-		losses = append(losses, Loss{"retention.ms", forgetsEarly})
+	if !compacted && topic != topics.Progress() && retention > 0 && retention < horizon {
+		losses = append(losses, Loss{"retention.ms", forgetsEarly, hintRetention})
 	}
 	return losses
 }
@@ -66,6 +67,6 @@ func Losses(cfg *config.Config, topic string, compacts bool, retention time.Dura
 func (w *Worker) warnOnce(topic string, l Loss) {
 	if !w.warned[topic+l.Setting] {
 		w.warned[topic+l.Setting] = true
-		w.log.Warn().Str("topic", topic).Str("setting", l.Setting).Dur("retention", w.producer.Retention(topic).Truncate(time.Second)).Msg(l.Text)
+		w.log.Warn().Str("topic", topic).Str("setting", l.Setting).Dur("retention", w.producer.Retention(topic).Truncate(time.Second)).Str("hint", l.Hint).Msg(l.Text)
 	}
 }

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// lagEvery is how often it is looked how far the last stable offset of our own topics is behind: whoever scrapes the metric asks the
-// brokers nothing. It is no part of a minute: these questions do not go out in step with those that are.
+// lagEvery is how often the lag of the last stable offset is requested: a scrape sends no request to the brokers. It does not divide a
+// minute, so that these requests do not coincide with those that are sent each minute.
 const lagEvery = 29 * time.Second
 
-// watchLag keeps the metric of the last stable offset up to date until stop is called. What is read of state and progress ends at
-// that offset: while somebody's open transaction holds it back, no session gets beyond its start, and no consumer sees what is
-// new. A session that is held up so watches, too.
+// watchLag keeps the metric of the last stable offset up to date until stop is called. Readers of state and progress stop at
+// that offset: while an open transaction holds it back, no session gets beyond its recovery, and consumers see nothing
+// new. A session in recovery watches it, too.
 func (s *session) watchLag(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
@@ -26,19 +26,19 @@ func (s *session) watchLag(ctx context.Context) (stop func()) {
 			case <-tick.C:
 			}
 			for topic, id := range partitions {
-				s.lookAtLag(ctx, topic, id)
+				s.updateLag(ctx, topic, id)
 			}
 		}
 	}()
 	return func() {
 		cancel()
 		<-ended
-		s.worker.metrics.stableLag.Reset() // nobody looks until the next session does
+		s.worker.metrics.stableLag.Reset() // no value until the next session
 	}
 }
 
-// lookAtLag asks once. Where the brokers do not answer there is nothing to show, and others tell of it.
-func (s *session) lookAtLag(ctx context.Context, topic string, id int) {
+// updateLag sets the metric of one topic; if the brokers do not answer it has no value. The outage is logged elsewhere.
+func (s *session) updateLag(ctx context.Context, topic string, id int) {
 	lag, err := s.worker.producer.StableLag(ctx, topic, id)
 	if err != nil {
 		s.worker.metrics.stableLag.DeleteLabelValues(topic)

@@ -15,8 +15,8 @@ import (
 	"github.com/convstream/convstream/producer"
 )
 
-// letters are the account's dead letters, as a replay needs them. It implements replay.Account; its methods are not for the
-// poller's goroutine, which does what is to be done with the memory as an errand.
+// letters implements replay.Account with the account's dead letters. Its methods are not for the
+// poller's goroutine, which does the work on the memory as an errand.
 type letters struct{ worker *Worker }
 
 // AccountID implements admin.Letters.
@@ -52,7 +52,7 @@ func (l letters) Replay(ctx context.Context, list []poller.Letter, prepared *rep
 		defer close(done)
 		if !prepared.Inspected {
 			if err = l.inspect(ctx); err != nil {
-				return nil // it has changed nothing, and the poller may go on
+				return nil // nothing has changed, and the poller may go on
 			}
 			prepared.Inspected = true
 		}
@@ -61,7 +61,7 @@ func (l letters) Replay(ctx context.Context, list []poller.Letter, prepared *rep
 		}
 		prepared.Forgotten = true
 		if out, err = p.Replay(ctx, list); err == nil || len(list) > 1 {
-			// What the brokers say of a letter this time must not be held against it the next time.
+			// A verdict of this attempt must not count in the next one.
 			l.forgetVerdicts(list)
 		}
 		return err
@@ -81,7 +81,8 @@ func (l letters) Replay(ctx context.Context, list []poller.Letter, prepared *rep
 	}
 }
 
-// ending is err, marked where this worker ends with it. One that is fenced and has a lease stands by, or becomes active again.
+// ending returns err, as an endingError if this worker ends with it. One that is fenced and has a lease stands by, or becomes active
+// again.
 func (l letters) ending(err error) error {
 	if !final(err) || !l.worker.election.off() && errors.Is(err, producer.ErrFenced) {
 		return err
@@ -92,13 +93,13 @@ func (l letters) ending(err error) error {
 // endingError is an error that a worker ends with.
 type endingError struct{ error }
 
-// Unwrap returns what it is.
+// Unwrap returns the error.
 func (e endingError) Unwrap() error { return e.error }
 
-// Is says so to a replay.
+// Is reports whether target is replay.ErrEnds.
 func (e endingError) Is(target error) bool { return target == replay.ErrEnds }
 
-// inspect reads the topics' settings anew: a limit that the operator has raised must be known before records are measured by it.
+// inspect reads the topics' settings again: a limit that the operator has raised must be known before records are measured by it.
 func (l letters) inspect(ctx context.Context) error {
 	l.worker.heart.beat()
 	ctx, cancel := context.WithTimeout(ctx, step)

@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	// longestRecollection bounds the reading of all that the topics hold: a million conversations take about a minute.
+	// longestRecollection bounds the reading of the topics: a million conversations take about a minute.
 	longestRecollection = time.Hour
 	// snapshotPart is how many entries are written in one transaction: it must end well before the broker aborts it.
 	snapshotPart = 20_000
 )
 
-// lost does what STATE_LOST says. Where the worker is to go on, it first remembers what the topics still hold, so that
-// no number of a revision and no content comes twice, and writes all of it into the state topic: the next start finds a
-// state like any other.
+// lost handles a lost state as STATE_LOST says. If the worker is to go on, it first remembers the records that the topics still have, so
+// that no revision number and no content is published twice, and writes all of it into the state topic: the next start finds
+// a state like any other.
 func (s *session) lost(ctx context.Context, state *poller.State, last commit) error {
 	w := s.worker
 	what := s.whatIsLost(state, last)
@@ -54,7 +54,7 @@ func (s *session) lost(ctx context.Context, state *poller.State, last commit) er
 	return nil
 }
 
-// lastCommit is the last commit by whichever topic knows it better.
+// lastCommit returns the last commit, from the state or the progress topic, whichever is newer.
 func (s *session) lastCommit(ctx context.Context, state *poller.State, last commit) (poller.Last, error) {
 	if last.sequence <= state.Sequence {
 		return state.Last(), nil
@@ -86,15 +86,15 @@ func (s *session) logRestored(state *poller.State, known poller.Last, since time
 	e := w.log.Warn().Int64("sequence", state.Sequence).Time("from", state.From).Time("completeThrough", known.CompleteThrough).
 		Int("recalled", recalled).Int("remembered", state.Seen.Len()).Time("since", since)
 	if w.cfg.StateLost == config.ResumeWhenLost {
-		e.Msg("the state was lost and is made anew (STATE_LOST=resume): going on where completeThrough ended. What the service shows for the time before is not read again, so later changes of those conversations are not published. " +
-			"A conversation that the service shows for the time after comes again, as revision 1, only if its records are gone from the topics or older than since")
+		e.Str("hint", "conversations before from are not read again, so their later changes are not published; one after it comes again, as revision 1, only if its records are gone from the topics or older than since").
+			Msg("the state was lost and is made anew (STATE_LOST=resume): going on where completeThrough ended")
 		return
 	}
-	e.Msg("the state was lost and is made anew (STATE_LOST=restart): reading again from START_FROM. " +
-		"A conversation comes again, as revision 1, only if its records are gone from the topics or older than since")
+	e.Str("hint", "a conversation comes again, as revision 1, only if its records are gone from the topics or older than since").
+		Msg("the state was lost and is made anew (STATE_LOST=restart): reading again from START_FROM")
 }
 
-// recollect remembers what the topics hold since then, and returns how many records that were.
+// recollect remembers the topics' records since then, and returns their number.
 func (s *session) recollect(ctx context.Context, state *poller.State, since, now time.Time) (recalled int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, longestRecollection)
 	defer cancel()
@@ -139,7 +139,7 @@ func (s *session) recollect(ctx context.Context, state *poller.State, since, now
 		return nil
 	})
 	if unreadable > 0 {
-		w.log.Warn().Int("records", unreadable).Msg("records in the topics are none of this version's making and are not remembered")
+		w.log.Warn().Int("records", unreadable).Msg("records in the topics cannot be read by this version and are not remembered")
 	}
 	return recalled, err
 }

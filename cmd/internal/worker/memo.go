@@ -12,21 +12,20 @@ import (
 	"github.com/convstream/convstream/producer"
 )
 
-// memo is what the worker knows of the topics it wrote to: of each partition the last offset that it committed there, -1
-// for none. It lies beside the state and is compared with the topics when a session begins: so it is seen that a topic was
-// deleted or set back, or got more partitions.
+// memo records the last offset that the worker committed to each partition, -1 for none. It is stored in the state topic and compared
+// with the topics when a session begins: this shows whether a topic was deleted or truncated, or has more
+// partitions.
 type memo struct {
 	Ends map[string][]int64 `json:"ends"` // by topic and partition
 
-	written time.Time       // when it last went into the state
-	logged  map[string]bool // topics that the log has named since the last commit
+	written time.Time       // when it was last written into the state
+	logged  map[string]bool // topics that were logged since the last commit
 }
 
-// memoEvery is how often the memo is written. One that is a little old serves as well.
+// memoEvery is how often the memo is written. It need not be up to date.
 const memoEvery = 5 * time.Minute
 
-// first reports whether this is the first time that something is logged of a topic. What is wrong stays so until the next
-// commit, and there may be many sessions before that.
+// first reports whether this is the first message about a topic since the last commit: there may be many sessions before the next.
 func (m *memo) first(topic string) bool {
 	if m.logged[topic] {
 		return false
@@ -38,15 +37,15 @@ func (m *memo) first(topic string) bool {
 	return true
 }
 
-// partitions is what is to be known of topics as they are.
+// partitions looks up the topics' partitions.
 type partitions interface {
 	// Ends returns the offset after the last record of each partition, by topic.
 	Ends(ctx context.Context) (map[string][]int64, error)
-	// Partitions returns how many a topic has.
+	// Partitions returns the number of partitions of a topic.
 	Partitions(topic string) int
 }
 
-// keptEnds keeps the memo. It outlives sessions: what the log has said of a topic it does not say again with each of them.
+// keptEnds keeps the memo. It outlives sessions, so that they do not log the same again.
 type keptEnds struct {
 	memo   memo
 	topics []string // that rows are written to
@@ -54,11 +53,11 @@ type keptEnds struct {
 	log    zerolog.Logger
 }
 
-// compare holds the memo that stands beside the state against the topics as they are. Nothing that it finds is a reason to
-// stop: what was lost the worker cannot bring back, and what is new would be missing too.
+// compare compares the memo in the state with the topics, and logs what differs. That is no reason to stop: lost records would not come
+// back, and the new ones would be missing too.
 func (k *keptEnds) compare(ctx context.Context, note []byte) error {
 	var known memo
-	_ = json.Unmarshal(note, &known) // one that cannot be read is another version's: then nothing is known
+	_ = json.Unmarshal(note, &known) // that of another version counts as none
 	ctx, cancel := context.WithTimeout(ctx, longestRecovery)
 	defer cancel()
 	actual, err := k.kafka.Ends(ctx)
@@ -78,35 +77,35 @@ func (k *keptEnds) compare(ctx context.Context, note []byte) error {
 			}
 		}
 		if k.memo.Ends[topic] = last; lost > 0 && k.memo.first(topic) {
-			k.log.Error().Str("topic", topic).Int("partitions", lost).Msg(topicLost)
+			k.log.Error().Str("topic", topic).Int("partitions", lost).Str("hint", hintTopicLost).Msg(topicLost)
 		}
 	}
 	k.comparePartitions()
 	return nil
 }
 
-// What the log says of a topic that is not as it was.
+// Messages about a topic that has changed.
 const (
-	topicLost = "the topic was deleted or set back: records that were committed to it are gone. Going on with what is new; what is gone is not published again, " +
-		"because the state remembers it as published. To have it again, set another TOPIC_PREFIX and a START_FROM that reaches back far enough"
-	topicRepartitioned = "the topic's number of partitions has changed, so keys go to other partitions from now on: a conversation's next revision may lie in another " +
-		"partition than the one before, and they are no longer in order; joins with topics of another number of partitions miss records. Give all topics of the join the same number"
+	topicLost          = "the topic was deleted or truncated: records that were committed to it are gone"
+	hintTopicLost      = "they are not published again, because the state remembers them as published: to have them again, set another TOPIC_PREFIX and a START_FROM that reaches back far enough"
+	topicRepartitioned = "the topic's number of partitions has changed"
+	hintRepartitioned  = "keys go to other partitions from now on: a conversation's next revision may be in another partition than the one before, and they are not in order; give all topics of a join the same number"
 )
 
-// comparePartitions notices a topic whose number of partitions is not the one that keys were spread over so far, and goes
-// on with the new one, as every other producer of the cluster does.
+// comparePartitions logs each topic whose number of partitions has changed, and continues with the new number, as every other producer of
+// the cluster does.
 func (k *keptEnds) comparePartitions() {
 	for topic, last := range k.memo.Ends {
 		now := k.kafka.Partitions(topic)
 		if now == len(last) {
 			continue
 		}
-		k.log.Warn().Str("topic", topic).Int("partitions", now).Int("before", len(last)).Msg(topicRepartitioned)
+		k.log.Warn().Str("topic", topic).Int("partitions", now).Int("before", len(last)).Str("hint", hintRepartitioned).Msg(topicRepartitioned)
 		k.memo.Ends[topic], k.memo.written = resized(last, now), time.Time{}
 	}
 }
 
-// resized returns so many ends, -1 where nothing is known.
+// resized returns the ends for n partitions, -1 where nothing is known.
 func resized(ends []int64, n int) []int64 {
 	ends = slices.Clone(ends)
 	for len(ends) < n {
@@ -115,7 +114,7 @@ func resized(ends []int64, n int) []int64 {
 	return ends[:n]
 }
 
-// with is the memo with a commit that ends at these offsets.
+// with returns the memo after a commit that ends at these offsets.
 func (k *keptEnds) with(ends map[string]int64) memo {
 	k.comparePartitions()
 	next := memo{Ends: map[string][]int64{}, written: k.memo.written}
@@ -131,7 +130,7 @@ func (k *keptEnds) with(ends map[string]int64) memo {
 	return next
 }
 
-// records is the memo as it goes into the state with this commit, if it is time for that.
+// records returns the memo as a record of the state, if it is time to write it.
 func (m *memo) records(account string) []poller.Record {
 	if time.Since(m.written) < memoEvery {
 		return nil

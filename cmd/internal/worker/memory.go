@@ -12,17 +12,17 @@ import (
 	"github.com/convstream/convstream/producer"
 )
 
-// memory is the state as it is read from its topic. Standing by, it is kept up to date with what the active worker commits,
-// so that taking over costs no recovery.
+// memory is the state as it was read from its topic. A standby keeps it up to date with the commits of the active worker,
+// so that taking over needs no recovery.
 //
-// It outlives the session. What a session adds to it is what it has committed, and nothing else: the poller changes its state
-// after a commit only, except for the ledger, which is read again. So after a commit that failed, whatever became of it, the
-// next session goes on from the last commit that is known, and reads only what comes after that. It is the way of a start
-// (crash-only), but for where it begins.
+// It outlives the session. A session adds only what it has committed: the poller changes its state
+// after a commit only, except for the ledger, which is read again. So after a commit that failed, whatever its outcome, the
+// next session continues from the last commit that is known, and reads only the records after it. Only where it begins differs from
+// a start (crash-only).
 //
-// It begins with the record of the ledger. That this stands where it stood proves that the log is the one that the memory was
-// made from: a topic that was made anew, or set back, has something else there. Then the memory is given up, and the next
-// session reads all.
+// It begins with the record of the ledger. If this is still at its offset, the log is the one that the memory was
+// read from: a topic that was created again, or truncated, has something else there. Then the memory is dropped, and the next
+// session reads the whole topic.
 type memory struct {
 	heart     *heartbeat
 	topic     string
@@ -30,23 +30,23 @@ type memory struct {
 	reader    *producer.Reader
 	state     *poller.State
 	records   int       // read in this session
-	moved     time.Time // when the last commit was seen
-	// followed: it was kept warm for a while, and not read in one go.
+	moved     time.Time // when the last commit was read
+	// followed: it was kept up to date for a while, and not read at once.
 	followed bool
 
-	ledger poller.Record // as the last commit that is known wrote it; the zero value where there is none
+	ledger poller.Record // of the last commit that is known; the zero value if there is none
 	at     int64         // the offset of that record
-	known  time.Time     // when nothing came after that, as far as one could read; until then, when the reading began
-	kept   bool          // it was not read by this session
-	begins bool          // the record that it was kept from comes next
+	known  time.Time     // when the end of the topic was last reached; before that, when the reading began
+	kept   bool          // it is from an earlier session
+	begins bool          // the ledger's record is to be read next
 	spoilt bool          // it must not outlive the session
 }
 
-// longestKept is for how long the memory is kept while nothing is heard of its topic. Compaction removes what says that an
-// entry was deleted, after a day unless somebody has set delete.retention.ms: who comes later would not learn of it.
+// longestKept is how long the memory is kept without reading its topic. Compaction removes tombstones, after a day unless
+// delete.retention.ms is changed: a later reader would not learn which entries were deleted.
 const longestKept = time.Hour
 
-// recall returns the memory for a session: the one of the session before, as it was committed, or one that knows nothing.
+// recall returns the memory for a session: that of the session before, as it was committed, or an empty one.
 func (w *Worker) recall() *memory {
 	m, empty := w.memory, w.newMemory()
 	if m == nil || m.partition != empty.partition || !m.lasts() {
@@ -73,13 +73,13 @@ func (m *memory) lasts() bool {
 	return !m.spoilt && m.ledger.Key != nil && time.Since(m.known) <= longestKept
 }
 
-// status is what others are shown of it.
+// status returns the memory for /status.
 func (m *memory) status() *admin.Memory {
 	return &admin.Memory{Sequence: m.state.Sequence, CompleteThrough: m.state.Coverage.Through(m.state.From), Remembered: m.state.Seen.Len()}
 }
 
-// warmUp reads what is committed, without waiting for the transaction that the active worker may have open. It takes as long as
-// there are records: the reader gives up where none come.
+// warmUp reads what is committed, without waiting for the transaction that the active worker may have open. Its time is not bounded:
+// the reader gives up if no records come.
 func (m *memory) warmUp(ctx context.Context) error {
 	if err := m.read(m.reader.CatchUpStable(ctx, m.visit)); err != nil {
 		return err
@@ -100,17 +100,18 @@ func (m *memory) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// errNotThere ends a session that was to go on from a commit which is no longer there.
+// errNotThere ends a session that was to continue from a commit that is gone.
 var errNotThere = fmt.Errorf("%w: the last commit that is known is not where it was; reading the state from the beginning", producer.ErrTruncated)
 
-// read notes what came of reading. Only what says nothing of the memory, such as a broker that is away, leaves it as it was.
+// read returns the error of a read, and notes if the memory cannot be used after it. After an error that has nothing to do with the
+// memory, such as an unavailable broker, it can.
 func (m *memory) read(err error) error {
 	_, unusable := errors.AsType[*StateError](err)
 	m.spoilt = m.spoilt || unusable || errors.Is(err, producer.ErrTruncated)
 	return err
 }
 
-// follow reads what is being committed until the channel is closed; for a while at most.
+// follow reads what is committed until the channel is closed, for step at most.
 func (m *memory) follow(ctx context.Context, until <-chan struct{}) error {
 	m.heart.beat()
 	m.followed = true
@@ -153,8 +154,8 @@ func (m *memory) visit(r producer.Message) error {
 	return nil
 }
 
-// committed notes the records of a commit of ours: its notes, and what the poller adds to the state by itself. The last of these
-// is the ledger, and lies at the offset; -1: in another partition.
+// committed notes the records of a commit of this session: its notes, and the poller's records. The last of these is the ledger, at that
+// offset; -1 means in another partition.
 func (m *memory) committed(notes, records []poller.Record, at int64) {
 	last := records[len(records)-1]
 	if at < 0 || !m.state.IsLedger(last) {

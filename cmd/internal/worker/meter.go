@@ -7,7 +7,7 @@ import (
 	"github.com/convstream/convstream/poller/smartassist"
 )
 
-// meter is a Source that counts requests. The heart beats with each: they may be all that a session does for long.
+// meter is a Source that counts requests. The heart beats with each: a session may do nothing else for a long time.
 type meter struct {
 	source poller.Source
 	counts interface{ request(err error) }

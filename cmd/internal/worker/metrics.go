@@ -14,7 +14,7 @@ import (
 	"github.com/convstream/convstream/poller/smartassist"
 )
 
-// metrics are the Worker's Prometheus metrics. Their names are not changed within v1; none carries personal data.
+// metrics are the Worker's Prometheus metrics. Their names are stable within v1; none contains personal data.
 type metrics struct {
 	registry        *prometheus.Registry
 	labelled        prometheus.Registerer // adds the label account
@@ -42,7 +42,7 @@ type metrics struct {
 // one with every row.
 const knownUnknowns = 100
 
-// measured is what gauges are read from when somebody asks.
+// measured is what gauges are read from at a scrape.
 type measured interface {
 	Role() admin.Role
 	// pollerStatus is nil where there is no poller.
@@ -96,7 +96,7 @@ func newMetrics(account string, topics []string, budget int, w measured) *metric
 	return m
 }
 
-// ages is a histogram from half a minute to a month.
+// ages returns a histogram of ages up to a month.
 func (m *metrics) ages(name, help string) prometheus.Histogram {
 	h := prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "convstream", Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(4, 2, 20),
@@ -105,8 +105,8 @@ func (m *metrics) ages(name, help string) prometheus.Histogram {
 	return h
 }
 
-// begin shows the counts of rows as zero from the start: where a series comes into being with its first dead letter, an
-// alert on its increase misses that one.
+// begin initializes the counters of rows to zero: if a series began with its first dead letter, an alert on its increase would miss that
+// one.
 func (m *metrics) begin(topics []string) {
 	for _, topic := range topics {
 		m.published.WithLabelValues(topic)

@@ -16,15 +16,15 @@ import (
 // outage is a time in which nothing can be committed.
 type outage admin.Outage
 
-// outages knows whether there is an outage now; any goroutine may ask. It outlives sessions: each of them ends with one more
-// failure of the same outage, and only a commit, or standing by, is its end.
+// outages holds the present outage; any goroutine may read it. It outlives sessions: each that fails is one more
+// failure of the same outage, which ends with a commit, or with standing by.
 type outages struct {
 	log     zerolog.Logger
 	present atomic.Pointer[outage]
 }
 
-// note notes a failure. It is the first of an outage that began then, or one more of the present one; it is logged, if there is a
-// text, unless that one was last seen with a failure of the same kind.
+// note notes a failure: the first of an outage that began at since, or one more of the present one. It is logged, if there is a text,
+// unless the failure before had the same category.
 func (o *outages) note(since time.Time, err error, text string) *outage {
 	next := &outage{Since: since, Category: categorize(err), Error: err.Error(), Attempts: 1}
 	old := o.present.Load()
@@ -41,13 +41,13 @@ func (o *outages) note(since time.Time, err error, text string) *outage {
 // end ends the present outage and returns it; nil where there is none.
 func (o *outages) end() *outage { return o.present.Swap(nil) }
 
-// pause is how long to wait before the next attempt: 1 s, 2 s, up to half a minute.
+// pause returns how long to wait before the next attempt: 1 s, 2 s, up to half a minute.
 func (o *outage) pause() time.Duration {
 	return min(30*time.Second, time.Second<<min(o.Attempts-1, 6))
 }
 
-// unlessKnown silences the producer's own lines while it is logged that nothing can be committed: every session begins its
-// attempts anew, and would log the same outage again.
+// unlessKnown drops the producer's own messages during an outage that is logged: every session retries from the beginning, and would log
+// the same outage again.
 type unlessKnown struct{ outages *outages }
 
 // Run implements zerolog.Hook.

@@ -19,27 +19,27 @@ type content struct {
 
 func contentOf(r poller.Revision) content { return content{r.Row.Identity(), r.Fingerprint} }
 
-// verdict is what is known of a content that a broker would not take. A refusal costs the transaction; the next session
+// verdict is what is known of a content that a broker refused. A refusal aborts the transaction; the next session
 // reads the row again and finds the verdict.
 type verdict int
 
 const (
-	suspected verdict = iota + 1 // one of several records of a refused batch: goes into a batch of its own
-	refused                      // goes to the dead letters
+	suspected verdict = iota + 1 // one of several records of a refused batch: it gets a batch of its own
+	refused                      // it becomes a dead letter
 )
 
-// refusals is what brokers would not take, and how to get along with it.
+// refusals is what brokers refused, and what to do differently.
 type refusals struct {
 	contents map[content]verdict
 	untimed  map[string]bool // topics that do not take the conversations' own times
-	part     int             // the largest part of a dead letter, where the topic takes less than its settings say; else 0
+	part     int             // the largest part of a dead letter, if the topic takes less than its settings say; else 0
 }
 
 func newRefusals() *refusals {
 	return &refusals{contents: map[content]verdict{}, untimed: map[string]bool{}}
 }
 
-// of returns why a content is to be a dead letter; nil if it is not.
+// of returns why a content must become a dead letter; nil if it need not.
 func (r *refusals) of(row smartassist.Row, fingerprint uint64) error {
 	if r.contents[content{row.Identity(), fingerprint}] == refused {
 		return replay.ErrRefused
@@ -58,7 +58,7 @@ const SmallestDeadLetters = smallestPart
 // smallestPart of a dead letter leaves room for its headers. A topic that takes less takes no dead letters.
 const smallestPart = 8 << 10
 
-// partBytes is the largest part of a dead letter.
+// partBytes returns the size of the largest part of a dead letter.
 func (s sink) partBytes() int {
 	most := s.producer.MaxMessageBytes(s.cfg.Topics().DeadLetters())
 	if s.refused.part > 0 {
@@ -67,8 +67,8 @@ func (s sink) partBytes() int {
 	return max(most, smallestPart)
 }
 
-// noteRefused notes what is to be done otherwise after a broker refused records. Where nothing can be, the error says what
-// the operator can do; trying goes on, since a setting that he corrects is read with the next session.
+// noteRefused notes what to do differently after a broker refused records. If there is nothing, the error says what
+// the operator can do; the worker retries, since the next session reads a corrected setting.
 func (s sink) noteRefused(err error, d *draft) error {
 	r, ok := errors.AsType[*producer.RefusedError](err)
 	if !ok {
@@ -80,20 +80,21 @@ func (s sink) noteRefused(err error, d *draft) error {
 		s.log.Warn().Int("bytes", s.refused.part).Msg("the dead-letter topic takes less than its max.message.bytes says: cutting dead letters smaller")
 	case r.Time() && d.ownTimes(r.Records):
 		s.refused.untimed[r.Topic] = true
-		s.log.Warn().Str("topic", r.Topic).Msg("the topic does not take the conversations' own times (RECORD_TIMESTAMP=start): its records have the time of publishing from now on. See message.timestamp.before.max.ms of the topic")
+		s.log.Warn().Str("topic", r.Topic).Str("hint", "see message.timestamp.before.max.ms of the topic").
+			Msg("the topic does not take the conversations' own times (RECORD_TIMESTAMP=start): its records have the time of publishing from now on")
 	case r.Time() || !s.blame(r.Records, d):
 		return unblamedError{explainRefused(err)}
 	}
 	return err
 }
 
-// unblamedError is a refusal that points to no row, and of which nothing was learned: only the operator can mend it.
+// unblamedError is a refusal that names no row and needs the operator.
 type unblamedError struct{ error }
 
 // Unwrap returns the refusal.
 func (e unblamedError) Unwrap() error { return e.error }
 
-// Is says so to a replay.
+// Is reports whether target is replay.ErrUnblamed.
 func (e unblamedError) Is(target error) bool { return target == replay.ErrUnblamed }
 
 // ownTimes reports whether any of the records has another time than that of publishing.
@@ -106,7 +107,7 @@ func (d *draft) ownTimes(records []int) bool {
 	return false
 }
 
-// blame notes to which rows a refusal points; false if to none. Where it points to one, that one is refused.
+// blame notes the rows that a refusal names and reports whether there are any. If there is only one, that one is refused.
 func (s sink) blame(records []int, d *draft) (blamed bool) {
 	of := suspected
 	if len(records) == 1 {
@@ -129,8 +130,8 @@ func explainRefused(err error) error {
 	return err
 }
 
-// forgetRefused forgets the verdicts on what is committed now, one way or the other, and those on what the same
-// conversations were before: a content that was changed before it was read again is never committed.
+// forgetRefused forgets the verdicts on contents that are committed now, also as dead letters, and those on earlier contents of the same
+// conversations: a content that changed before it was read again is never committed.
 func (s sink) forgetRefused(u poller.Bundle) {
 	if len(s.refused.contents) == 0 {
 		return

@@ -13,7 +13,7 @@ import (
 	"github.com/convstream/convstream/schemas/registry"
 )
 
-// OpenRegistry returns the registry that the settings name, nil where they name none, and what reads the topics back with it.
+// OpenRegistry returns the registry that the settings name, nil if they name none, and a decoder that uses it.
 func OpenRegistry(cfg *config.Config, network Network, log zerolog.Logger) (*registry.Registry, *encoder.Decoder, error) {
 	c := &cfg.Registry
 	if c.URL == "" {
@@ -26,19 +26,19 @@ func OpenRegistry(cfg *config.Config, network Network, log zerolog.Logger) (*reg
 	return r, encoder.NewDecoder(r.Text), nil
 }
 
-// codec is how records are written and read. It outlives sessions.
+// codec encodes and decodes records. It outlives sessions.
 type codec struct {
-	registry *registry.Registry // nil: without SCHEMA_REGISTRY_URL
-	plain    *encoder.Encoder   // without a registry's ids: what it says of topics holds for the other, too
+	registry *registry.Registry // nil without SCHEMA_REGISTRY_URL
+	plain    *encoder.Encoder   // without a registry's ids
 	framed   atomic.Pointer[encoder.Encoder]
 	decoder  *encoder.Decoder
 }
 
-// missing reports whether the registry has not been heard yet.
+// missing reports whether the registry has not answered yet.
 func (c *codec) missing() bool { return c.registry != nil && c.framed.Load() == nil }
 
-// ensureSchemas asks the registry for the ids of the schemas, once in the life of the worker: a standby does it too, and from
-// then on the registry may be away.
+// ensureSchemas requests the ids of the schemas, once in the life of the worker: a standby does it too, and from
+// then on the registry may be unavailable.
 func (s *session) ensureSchemas(ctx context.Context) error {
 	known := &s.worker.codec
 	if known.registry == nil {
@@ -63,7 +63,7 @@ func (s *session) ensureSchemas(ctx context.Context) error {
 	return nil
 }
 
-// withoutSchemas says what a worker that has not got the ids waits for.
+// withoutSchemas returns what a worker without the ids waits for.
 func (w *Worker) withoutSchemas() error {
 	if o := w.outages.present.Load(); o != nil {
 		return fmt.Errorf("starting: %s", o.Error)
@@ -71,8 +71,8 @@ func (w *Worker) withoutSchemas() error {
 	return errors.New("starting: the schema registry has not been asked yet")
 }
 
-// schemaMissing is the error over a record whose schema cannot be found. To go on without it would be to publish again what it
-// says is published.
+// schemaMissing returns the error about a record whose schema cannot be found; nil if err is another one. Without the record its content
+// would be published again.
 func schemaMissing(topic string, err error) error {
 	lookup, ok := errors.AsType[*encoder.LookupError](err)
 	if !ok {

@@ -7,23 +7,23 @@ import (
 	"github.com/convstream/convstream/poller/smartassist"
 )
 
-// How long a worker may hold the lease and be unable to do the work, while another is there that could try. Each time that no
-// other was able to, either, it is twice as long: those who cannot do the work do not pass it around.
+// How long a worker that cannot do the work holds the lease while another stands by. It doubles each time that no other could do it
+// either, so that the account is not passed around.
 const (
 	commitsFailFor = 2 * time.Minute
 	loginFailsFor  = 5 * time.Minute
 	longestHold    = time.Hour
 
-	// looksAfter is how often it is looked whether the login is refused.
+	// looksAfter is how often the login is checked.
 	looksAfter = 15 * time.Second
 )
 
-// hold is the time after which the lease is given up.
+// hold returns the time after which the lease is given up.
 func hold(first time.Duration, resigned int) time.Duration {
 	return min(longestHold, first<<min(resigned, 10))
 }
 
-// resign gives the lease up where nothing could be done since then for too long, and another worker stands by.
+// resign gives the lease up if the work has failed since then for too long and another worker stands by; it reports whether it did.
 func (e *election) resign(since time.Time, first time.Duration) bool {
 	if e.lease == nil {
 		return false
@@ -36,8 +36,8 @@ func (e *election) resign(since time.Time, first time.Duration) bool {
 	return true
 }
 
-// resignUnlessLoggedIn gives the lease up where the service has refused the login, or the secret cannot be read, for too long. It
-// returns when ctx ends.
+// resignUnlessLoggedIn gives the lease up if the service has refused the login, or the secret could not be read, for too long. It
+// returns then, or when ctx ends.
 func (w *Worker) resignUnlessLoggedIn(ctx context.Context) {
 	ticker := time.NewTicker(looksAfter)
 	defer ticker.Stop()
@@ -60,7 +60,7 @@ func (w *Worker) resignUnlessLoggedIn(ctx context.Context) {
 	}
 }
 
-// loginFails reports whether the service refuses the login, or there is none to try.
+// loginFails reports whether the service refuses the login, or the secret cannot be read.
 func (w *Worker) loginFails() bool {
 	if w.budget.Status().Login == smartassist.LoginRefused {
 		return true

@@ -11,16 +11,16 @@ import (
 	"github.com/convstream/convstream/producer"
 )
 
-// session is one life of a worker: topics and schemas, the state, the lease, the epoch, polling, until something ends it. What
-// it knows of a commit that failed dies with it; the next one reads that from Kafka. It is used by one goroutine.
+// session is one pass of a worker: topics and schemas, the state, the lease, the epoch, polling, until something ends it. It does not
+// keep the outcome of a commit that failed; the next session reads that from Kafka. It is used by one goroutine.
 type session struct {
-	worker  *Worker          // what outlives the session
-	encoder *encoder.Encoder // with the registry's ids, where there is one
+	worker  *Worker          // outlives the session
+	encoder *encoder.Encoder // with the registry's ids, if there is one
 	memory  *memory
-	attempt time.Time // when what is now under way on the Kafka side began
+	attempt time.Time // when the present work with Kafka began
 }
 
-// run is the whole of a session. ctx ends it, but for a commit that has begun: that one hard cuts off.
+// run runs the session until ctx ends; a commit that has begun goes on until hard ends.
 func (s *session) run(ctx, hard context.Context) error {
 	if err := s.ensureTopics(ctx); err != nil {
 		return err
@@ -47,7 +47,7 @@ func (s *session) run(ctx, hard context.Context) error {
 	return unlessLost(tenure, s.poll(tenure, hard))
 }
 
-// unlessLost is err, or what it comes from: the end of the tenure. A worker that was fenced steps back further.
+// unlessLost returns err, or why the tenure ended if it did. It returns ErrFenced in any case: a worker that was fenced yields.
 func unlessLost(tenure context.Context, err error) error {
 	if cause := context.Cause(tenure); cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(err, producer.ErrFenced) {
 		return cause
@@ -56,16 +56,16 @@ func unlessLost(tenure context.Context, err error) error {
 }
 
 const (
-	// step bounds the steps of a session that wait for brokers: the heart beats, and an outage shows.
+	// step bounds the steps of a session that wait for brokers: then the heart beats, and an outage shows.
 	step = 15 * time.Second
-	// longestRecovery bounds each other reading of what a session begins with.
+	// longestRecovery bounds each of the other reads at the beginning of a session.
 	longestRecovery = 5 * time.Minute
 )
 
-// errNoPart ends the session of a worker that is neither to work nor to stand by any more.
+// errNoPart ends the session of a worker that has no part in the account any more.
 var errNoPart = errors.New("other replicas work on the account, and stand by for it")
 
-// awaitPart waits until this worker is to work on the account, or to stand by for it. Until then it knows nothing of it.
+// awaitPart waits until this worker is the holder or the standby of the account. Until then it reads nothing of it.
 func (s *session) awaitPart(ctx context.Context) error {
 	e := &s.worker.election
 	if e.off() {
@@ -91,7 +91,7 @@ func (s *session) awaitPart(ctx context.Context) error {
 }
 
 // standBy keeps the memory warm until this worker holds the lease. The context it returns is the tenure: it ends when the
-// lease is lost or ctx ends. Without a lease there is nothing to wait for.
+// lease is lost or ctx ends. With LEASE=off it returns at once.
 func (s *session) standBy(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	e := &s.worker.election
 	if e.off() {
@@ -121,31 +121,31 @@ func (s *session) standBy(ctx context.Context) (context.Context, context.CancelF
 	}
 }
 
-// longestYield bounds the wait for a worker that takes no part in the election.
+// longestYield bounds the wait for a worker outside the group.
 const longestYield = 5 * time.Minute
 
-// mayTakeOver is true for who holds the lease, unless a worker that takes no part in the election is at work: then only when
-// that one has committed nothing for longer than it would be silent while it works.
+// mayTakeOver reports whether the holder of the lease may take over. While a worker outside the group is at work, it may only when
+// that one has committed nothing for longer than the longest time between two of its commits.
 func (s *session) mayTakeOver() bool {
 	lease := s.worker.election.lease
 	return !lease.Status().Yielding || time.Since(s.memory.moved) > min(longestYield, lease.Timeout()+3*s.worker.cfg.PollInterval)
 }
 
-// showStandby shows how this worker stands by.
+// showStandby updates the status of a standby.
 func (s *session) showStandby() {
 	w, e := s.worker, &s.worker.election
 	w.shown.memory.Store(s.memory.status())
 	s.showWaiting(admin.Standby)
 	l := e.lease.Status()
 	if l.Holder != "" && l.Held && !e.outsider {
-		w.log.Error().Msg("a worker that takes no part in the election of the active one (LEASE=off, or an old release) is at work, or was; " +
-			"standing by until it is silent: stop it, or set LEASE=on there")
+		w.log.Error().Str("hint", "stop it, or set LEASE=on there").
+			Msg("a worker that takes no part in the election (LEASE=off, or an old release) is at work; standing by until it is silent")
 	}
 	e.outsider = l.Held
 }
 
-// showWaiting shows a worker that waits for its turn, in that role. Where nobody is known to hold the lease, it may be the next
-// one: that is still a start, and an outage is not over.
+// showWaiting updates the status of a worker that waits, in that role. If no holder of the lease is known, this one may be the next:
+// the role is starting, and an outage goes on.
 func (s *session) showWaiting(role admin.Role) {
 	w, e := s.worker, &s.worker.election
 	l := e.lease.Status()
@@ -173,7 +173,7 @@ func (s *session) showWaiting(role admin.Role) {
 	line.Int64("sequence", known.Sequence).Int("remembered", known.Remembered).Msg("standing by")
 }
 
-// takeOver makes this worker the only one that can commit, and its memory what the last commit left, whoever made it.
+// takeOver makes this worker the only one that can commit, and reads its memory up to the last commit of any worker.
 func (s *session) takeOver(ctx context.Context) error {
 	w, m := s.worker, s.memory
 	s.begin()
@@ -184,7 +184,7 @@ func (s *session) takeOver(ctx context.Context) error {
 		return err
 	}
 	if m.followed {
-		// The topics may not be as they were when this worker began to stand by.
+		// The topics may have changed since this worker began to stand by.
 		if err := w.producer.InspectTopics(ctx, w.topics); err != nil {
 			return err
 		}
@@ -200,7 +200,7 @@ func (s *session) takeOver(ctx context.Context) error {
 	}
 	w.metrics.recoveries.Inc()
 	line := w.log.Info().Bool("kept", m.kept).Int("records", m.records).Int("remembered", m.state.Seen.Len()).Int64("sequence", m.state.Sequence)
-	if through := m.state.Coverage.Through(m.state.From); !through.IsZero() { // zero: nothing was read yet
+	if through := m.state.Coverage.Through(m.state.From); !through.IsZero() { // zero before the first read
 		line = line.Time("complete_through", through)
 	}
 	line.Dur("took", time.Since(s.attempt)).Msg("state recovered")
@@ -223,13 +223,13 @@ func (s *session) poll(tenure, hard context.Context) error {
 	return p.Run(tenure, w.errands)
 }
 
-// begin notes that something begins on the Kafka side: where it fails, the outage has lasted since then.
+// begin notes when work with Kafka begins: if it fails, the outage has lasted since then.
 func (s *session) begin() {
 	s.worker.heart.beat()
 	s.attempt = time.Now()
 }
 
-// end notes the end of a commit. It is what ends an outage: recovery alone may work while no commit does.
+// end notes the end of a commit. Only a commit ends an outage: recovery may succeed while commits fail.
 func (s *session) end(err error) {
 	w := s.worker
 	w.heart.beat()
@@ -243,8 +243,7 @@ func (s *session) end(err error) {
 }
 
 // finishing is a Sink whose commits end with hard instead of the poller's context: neither the end of the tenure nor a drain
-// cuts off one that has begun, or the next session, or worker, had to find out what became of it. hard ends when a drain has
-// lasted too long.
+// cuts off one that has begun, or its outcome would be unknown. hard ends when a drain has lasted too long.
 type finishing struct {
 	poller.Sink
 	hard context.Context

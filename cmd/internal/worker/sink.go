@@ -27,11 +27,11 @@ type sink struct {
 	memory   *memory
 }
 
-// attempts is told of each commit.
+// attempts is notified of each commit.
 type attempts interface {
-	// begin is told that it begins.
+	// begin is called before it.
 	begin()
-	// end is told that it has ended; nil: it is durable.
+	// end is called after it, with nil if it is durable.
 	end(err error)
 }
 
@@ -61,7 +61,7 @@ func (s sink) Refused(row smartassist.Row, fingerprint uint64) error {
 // KeepsLetters implements poller.Sink.
 func (s sink) KeepsLetters() time.Duration { return s.producer.Retention(s.cfg.Topics().DeadLetters()) }
 
-// Commit implements poller.Sink. The context cuts it off, and the producer's bound on a transaction does.
+// Commit implements poller.Sink. Its time is bounded by ctx and by the producer's transaction timeout.
 func (s sink) Commit(ctx context.Context, u poller.Bundle) error {
 	s.attempts.begin()
 	begun := time.Now()
@@ -156,8 +156,8 @@ func (s sink) deadLetter(p part, row smartassist.Row, why string) {
 	p.progress.ByTopic[topic]++
 }
 
-// closing makes the last records of the transaction, now that the offsets of the others are known. They are the same for
-// every read of the bundle: a consumer past them has seen the rows of all.
+// closing returns the last records of the transaction, now that the offsets of the others are known. The offsets are the same for
+// every read of the bundle: a consumer past them has read the rows of all.
 func (s sink) closing(u poller.Bundle, d *draft, ends map[string]int64) ([]producer.Record, error) {
 	out := make([]producer.Record, 0, len(d.progress)+len(u.State)+1)
 	for _, p := range d.progress {
@@ -176,7 +176,7 @@ func (s sink) closing(u poller.Bundle, d *draft, ends map[string]int64) ([]produ
 	return out, nil
 }
 
-// stateRecord is a record of the state on its way. All those of an account lie in one partition: they are read as one log.
+// stateRecord returns a record of the state topic. Those of an account are in one partition: they are read as one log.
 func stateRecord(cfg *config.Config, r poller.Record) producer.Record {
 	return producer.Record{Topic: cfg.Topics().State(), Key: r.Key, Value: r.Value, PartitionKey: []byte(cfg.AccountID)}
 }

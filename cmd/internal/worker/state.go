@@ -10,21 +10,21 @@ import (
 	"github.com/convstream/convstream/producer"
 )
 
-// StateError says that the state cannot be used: by this version, or at all. Somebody has to decide what to do.
+// StateError means that the state cannot be used, by this version or at all. The operator has to decide what to do.
 type StateError struct{ Err error }
 
-// Error says what is wrong and what to do.
+// Error returns what is wrong and what to do.
 func (e *StateError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *StateError) Unwrap() error { return e.Err }
 
-// errCoolDown ends a session whose memory was kept, or kept warm, and is not what the topics say. The topic may have been made anew
-// behind its back: the next session reads it from the beginning before anything is called lost.
-var errCoolDown = errors.New("the state that was followed is not what the topics say; reading it from the beginning")
+// errCoolDown ends a session whose memory was kept, or kept warm, and does not fit the topics. The topic may have been created again
+// meanwhile: the next session reads it from the beginning before it is considered lost.
+var errCoolDown = errors.New("the state that was followed does not fit the topics; reading it from the beginning")
 
-// barrier makes sure that the memory, and what it is compared with, are read to the end: see producer.Barrier. It shows in no
-// topic: a progress record would be a commit to its readers, and a state record of a new kind is refused by older versions.
+// barrier makes sure that state and progress are read to the end: see producer.Barrier. Its records are aborted: a progress record would
+// be a commit to its readers, and a state record of a new kind is refused by older versions.
 func (s *session) barrier(ctx context.Context) error {
 	w := s.worker
 	w.heart.beat()
@@ -37,13 +37,12 @@ func (s *session) barrier(ctx context.Context) error {
 	}))
 }
 
-// compareWithProgress notices what became of the topics behind the worker's back, before it publishes anything. Every
-// commit writes its number into the state and into the progress topic. A state that is older than the last progress, or
-// that lacks a part of its memory, would publish again what is published: STATE_LOST decides. After that the state may
-// be another one than before.
+// compareWithProgress checks, before anything is published, whether state and progress fit each other. Every commit writes its sequence
+// into both topics. With a state that is older than the last progress, or that lacks a part of its memory, contents would be published
+// again: STATE_LOST decides, and may replace the state.
 //
-// A progress topic that is older than the state is no reason to stop: all that the worker knows stands in the state, and
-// its next number is above both.
+// A progress topic that is older than the state is no reason to stop: everything the worker needs is in the state, and
+// its next sequence is above both.
 func (s *session) compareWithProgress(ctx context.Context) error {
 	state := s.memory.state
 	last, err := s.lastProgress(ctx)
@@ -55,25 +54,26 @@ func (s *session) compareWithProgress(ctx context.Context) error {
 		s.memory.spoilt = true
 		return errCoolDown
 	case lost:
-		s.memory.spoilt = true // what it becomes is not what is committed until all of it is
+		s.memory.spoilt = true // it differs from what is committed until all of it is written
 		if err := s.lost(ctx, state, last); err != nil {
 			return err
 		}
 	case last.sequence < state.Sequence && s.worker.kept.memo.first(s.worker.cfg.Topics().Progress()):
 		s.worker.log.Warn().Int64("progress", last.sequence).Int64("state", state.Sequence).
-			Msg("the progress topic ends before the last commit: it was deleted or set back, or its records have expired. Going on with the next number; who reads progress lacks the commits between, the conversations themselves are not affected")
+			Str("hint", "it was deleted or truncated, or its records have expired; readers of progress miss the commits between, the conversations are not affected").
+			Msg("the progress topic ends before the last commit; going on with the next sequence")
 	}
 	return s.worker.kept.compare(ctx, state.Note)
 }
 
-// commit is a commit as the progress topic has it; the zero value is none.
+// commit is a commit in the progress topic; the zero value means none.
 type commit struct {
 	sequence int64
 	value    []byte
 }
 
-// lastProgress is the account's last commit in the progress topic. It reads backwards in growing steps: the topic holds
-// weeks of commits, and perhaps other accounts' too.
+// lastProgress returns the account's last commit in the progress topic. It reads backwards in growing steps: the topic has
+// weeks of commits, and perhaps those of other accounts.
 func (s *session) lastProgress(ctx context.Context) (last commit, err error) {
 	w := s.worker
 	ctx, cancel := context.WithTimeout(ctx, longestRecovery)
@@ -95,7 +95,7 @@ func (s *session) lastProgress(ctx context.Context) (last commit, err error) {
 	}
 }
 
-// whatIsLost is the one sentence that logs and errors begin with, with both numbers.
+// whatIsLost returns the sentence that logs and errors begin with, with both sequences.
 func (s *session) whatIsLost(state *poller.State, last commit) string {
 	progress, topic := s.worker.cfg.Topics().Progress(), s.worker.cfg.Topics().State()
 	switch {

@@ -12,11 +12,11 @@ import (
 	"github.com/convstream/convstream/poller"
 )
 
-// shown is what others see of the present session.
+// shown is the present session for other goroutines.
 type shown struct {
 	role   atomic.Value                  // admin.Role
 	poller atomic.Pointer[poller.Poller] // of the present tenure, or the one that failed; nil while standing by
-	memory atomic.Pointer[admin.Memory]  // as a standby knows it
+	memory atomic.Pointer[admin.Memory]  // of a standby
 }
 
 // pollerStatus is nil until the state is recovered, and while standing by.
@@ -29,10 +29,11 @@ func (s *shown) pollerStatus() *poller.Status {
 	return &status
 }
 
-// stuckAfter is how long the loop may not turn before the worker counts as stuck, beyond its longest intended wait.
+// stuckAfter is how long the heart may not beat, beyond the longest intended wait, before the worker counts as stuck.
 const stuckAfter = 10 * time.Minute
 
-// Healthy returns nil while the loop turns. Whether others are well does not matter to it: a restart would not make them so.
+// Healthy returns nil while the session's goroutine makes progress. It does not depend on the service or the brokers: a restart would
+// not help them.
 func (w *Worker) Healthy() error {
 	if silent := w.heart.silence(); silent > stuckAfter+w.cfg.PollInterval {
 		return fmt.Errorf("account %s: the loop has not turned for %s", w.cfg.AccountID, silent.Round(time.Second))
@@ -57,8 +58,8 @@ func (w *Worker) Readiness() error {
 	return errors.Join(errs...)
 }
 
-// Role returns the role as others are told of it. An active worker whose lease is not confirmed asks the service for nothing
-// any more; what it waits for is the end of its last commit.
+// Role returns the worker's role. An active worker whose lease is not confirmed counts as starting: it makes no more requests to the
+// service, and waits for the end of its last commit.
 func (w *Worker) Role() admin.Role {
 	role := w.shown.role.Load().(admin.Role)
 	if role == admin.Active && !w.election.confirmed() {
@@ -67,7 +68,7 @@ func (w *Worker) Role() admin.Role {
 	return role
 }
 
-// notStarted says what a worker that neither works nor stands by waits for.
+// notStarted returns what a worker that neither works nor stands by waits for.
 func (w *Worker) notStarted() error {
 	if w.codec.missing() {
 		return w.withoutSchemas()
@@ -84,7 +85,7 @@ func (w *Worker) notStarted() error {
 	return errors.New("starting: the state is not recovered yet")
 }
 
-// Status returns the status as it is now; Ready and NotYet are what Readiness says.
+// Status returns the present status; Ready and NotYet are those of Readiness.
 func (w *Worker) Status() admin.Account {
 	b := w.budget.Status()
 	s := admin.Account{
@@ -110,7 +111,7 @@ func (w *Worker) pollerStatus() *poller.Status { return w.shown.pollerStatus() }
 func (w *Worker) out() bool                    { return w.outages.present.Load() != nil }
 func (w *Worker) loggedIn() bool               { return w.client.Ready() }
 
-// MayReplay implements admin.Letters: it says which worker is to be asked where it is not this one.
+// MayReplay implements admin.Letters: if this worker is not the active one, reason names that.
 func (l letters) MayReplay() (code int, reason string) {
 	w := l.worker
 	switch w.Role() {

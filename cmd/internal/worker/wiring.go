@@ -39,7 +39,7 @@ func PollingConfig(cfg *config.Config, log zerolog.Logger) (poller.Config, error
 	}, nil
 }
 
-// hash tells configurations apart; 16 hex digits.
+// hash returns 16 hex digits that distinguish configurations.
 func hash(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return hex.EncodeToString(sum[:8])
@@ -69,7 +69,7 @@ func producerConfig(cfg *config.Config, host Host, log zerolog.Logger) producer.
 	}
 }
 
-// tokens chooses the login; config has made sure that there is exactly one.
+// tokens returns the login; config has checked that there is exactly one.
 func tokens(cfg *config.Config) smartassist.TokenSource {
 	if cfg.ClientID != "" {
 		return smartassist.SignedJWT(cfg.ClientID, cfg.ClientSecret)
@@ -77,7 +77,7 @@ func tokens(cfg *config.Config) smartassist.TokenSource {
 	return smartassist.StaticJWT(cfg.JWT)
 }
 
-// Topics are all topics of the account, as they are to be created, and what an existing one must have.
+// Topics returns all topics of the account, with the settings to create them with and those that an existing one must have.
 func Topics(cfg *config.Config) []producer.Topic {
 	retention := map[string]string{}
 	if cfg.TopicRetention > 0 {
@@ -112,8 +112,8 @@ func Topics(cfg *config.Config) []producer.Topic {
 		})
 }
 
-// statePartitions is how many partitions the state topic is created with. An account's entries lie in one of them: with many
-// accounts, who takes one over reads the entries of few others.
+// statePartitions returns the number of partitions to create the state topic with. An account's entries are in one of them: with many
+// accounts, a worker that takes one over reads the entries of few others.
 func statePartitions(cfg *config.Config) int {
 	if cfg.AccountsDir == "" {
 		return 1

@@ -8,9 +8,9 @@
 //
 // A Worker is one account. It lives in sessions: a session reads the state from its topic, stands by until it holds the lease,
 // takes the producer epoch, reads the rest of the state, and polls until something on the Kafka side fails or the lease is
-// lost. What then is the outcome of the last commit need not be known: the next session finds out the way a start does. There
-// is no other path back (crash-only). What was committed, and what a session has learned of what the brokers refuse, outlive it, and so
-// does the lease: it is withdrawn after the last commit.
+// lost. The outcome of the last commit need not be known then: the next session reads it from the topics, as a start does. There
+// is no other way back (crash-only). The memory of what was committed outlives the session, and so do the verdicts on contents that
+// brokers refused, and the lease, which is withdrawn after the last commit.
 package worker
 
 import (
@@ -32,7 +32,7 @@ import (
 	"github.com/convstream/convstream/schemas/registry"
 )
 
-// Network is how a process reaches others and is reached; the zero value is the real network.
+// Network replaces the network and the clock in tests; the zero value is the real ones.
 type Network struct {
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error) // to the service and the brokers
 	Listen func(network, address string) (net.Listener, error)                  // for the admin port
@@ -42,13 +42,13 @@ type Network struct {
 // Host is what the accounts of a process share.
 type Host struct {
 	Network
-	Compressor *producer.Compressor // nil: each has its own
-	// TellsOfGroup: who made the lease logs what is wrong with the group, for all accounts.
-	TellsOfGroup bool
+	Compressor *producer.Compressor // nil means one for each account
+	// LogsGroup: the process logs errors of the group, once for all accounts.
+	LogsGroup bool
 }
 
-// Worker is one account: what outlives a session. Its sessions come one after the other, in the goroutine of Run; the admin
-// port and the metrics ask it from others.
+// Worker is the work on one account, with everything that outlives a session. Sessions follow each other in the goroutine of Run; the
+// admin port and the metrics call it from others.
 type Worker struct {
 	cfg       *config.Config
 	log       zerolog.Logger
@@ -64,9 +64,9 @@ type Worker struct {
 	topics    []producer.Topic
 	warned    map[string]bool // of what the log has warned about topics
 	election  election
-	refused   *refusals          // what the brokers do not take, as one session learns it for the next
-	kept      *keptEnds          // what was committed to the topics, for the next session to hold against them
-	memory    *memory            // what is known of the state, for the next session
+	refused   *refusals          // what the brokers refused, for the next session
+	kept      *keptEnds          // what was committed to the topics, for the next session to compare
+	memory    *memory            // the state, for the next session
 	errands   chan poller.Errand // to the poller's goroutine
 
 	heart   heartbeat
@@ -75,14 +75,14 @@ type Worker struct {
 	metrics *metrics
 }
 
-// New builds a Worker. It checks what can be checked without reaching for anything. lease is its part in the election, nil with
-// LEASE=off: it is withdrawn by who made it, after Run has returned.
+// New returns a Worker. It checks the settings and opens no connection. lease is nil with LEASE=off; the caller withdraws it after Run has
+// returned.
 func New(cfg *config.Config, log zerolog.Logger, host Host, lease *producer.Lease) (*Worker, error) {
 	network := host.Network
 	w := &Worker{
 		cfg: cfg, log: log, network: network, started: time.Now(),
 		refused: newRefusals(), errands: make(chan poller.Errand), warned: map[string]bool{},
-		election: election{lease: lease, holderKnown: time.Now(), told: host.TellsOfGroup},
+		election: election{lease: lease, holderKnown: time.Now(), groupLogged: host.LogsGroup},
 	}
 	w.shown.role.Store(admin.Starting)
 	w.outages.log = log
@@ -121,8 +121,8 @@ func New(cfg *config.Config, log zerolog.Logger, host Host, lease *producer.Leas
 func (w *Worker) Metrics() prometheus.Gatherer { return w.metrics.registry }
 
 // Run works, or stands by, until the context ends, and then drains: a commit that has begun is finished, within
-// SHUTDOWN_TIMEOUT. It returns nil when drained; an error only when this worker cannot go on (topics or state are such that
-// somebody has to decide, without a lease also when another worker has taken over) or could not finish what it had begun.
+// SHUTDOWN_TIMEOUT. It returns nil when drained; an error only if this worker cannot go on (topics or state need a decision of the
+// operator, or, without a lease, another worker has taken over) or the drain was cut off.
 func (w *Worker) Run(ctx context.Context) error {
 	defer w.producer.Close()
 	defer w.client.Close()
@@ -146,7 +146,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
-// sessions is one session after the other, until the context ends or one ends for good.
+// sessions runs one session after the other, until the context ends or one returns a final error.
 func (w *Worker) sessions(ctx, hard context.Context) error {
 	for {
 		s := &session{worker: w, encoder: w.codec.plain}
@@ -154,11 +154,11 @@ func (w *Worker) sessions(ctx, hard context.Context) error {
 		w.shown.role.Store(admin.Starting)
 		switch {
 		case hard.Err() != nil:
-			return fmt.Errorf("drain was cut off after SHUTDOWN_TIMEOUT %s: %w. What became of the last commit the next start finds out", w.cfg.ShutdownTimeout, err)
+			return fmt.Errorf("drain was cut off after SHUTDOWN_TIMEOUT %s: %w. The next start finds out the outcome of the last commit", w.cfg.ShutdownTimeout, err)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case errors.Is(err, errNoPart):
-			w.memory = nil // others need it
+			w.memory = nil // this replica does not need it any more
 		case !w.election.off() && errors.Is(err, producer.ErrFenced):
 			w.log.Warn().Err(err).Msg("stepping back, standing by")
 			w.election.lease.Yield()
@@ -174,7 +174,7 @@ func (w *Worker) sessions(ctx, hard context.Context) error {
 	}
 }
 
-// pause waits after a failed session, a little longer each time.
+// pause waits after a failed session, longer each time.
 func (w *Worker) pause(ctx context.Context, began time.Time, err error) {
 	o := w.outages.note(began, err, "nothing can be committed; recovering until it can")
 	w.metrics.sessionFailures.WithLabelValues(o.Category).Inc()
