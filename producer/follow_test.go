@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -25,6 +26,7 @@ func TestFollow(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second)
+			synctest.Wait()
 			if len(got) != i+1 {
 				t.Fatalf("a second after commit %s: %v", value, got)
 			}
