@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -116,6 +117,9 @@ func (s *Service) parseBody(q *query, raw []byte) *refusal {
 	offset, err := strconv.ParseInt(string(*body.TimeZoneOffset), 10, 32)
 	if err != nil || offset < -1440 || offset > 1440 {
 		return schema("timeZoneOffset should be minutes")
+	}
+	if !slices.Contains([]string{"", "Inbound", "Outbound", bothDirections}, body.Direction) {
+		return schema("direction should be equal to one of the allowed values")
 	}
 	q.view = view{selected: selected(body.SelectedFields...), offset: int32(offset)}
 	q.filter = filter{channels: body.Channels, queues: body.Queues, bots: body.Bots, direction: body.Direction}

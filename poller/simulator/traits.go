@@ -53,10 +53,13 @@ func (t traits) channelAt(st stage) string {
 	return t.channel
 }
 
+// bothDirections asks for rows of a direction, whichever: those of bots have none, but nothing says that they are left out.
+const bothDirections = "Both"
+
 // filter is what a request asks for beyond the window. An empty list asks for all.
 type filter struct {
 	channels, queues, bots []string
-	direction              string
+	direction              string // "", Inbound, Outbound, Both
 }
 
 func (f filter) empty() bool {
@@ -83,5 +86,5 @@ func (f filter) admits(w *cast, r *row, st stage) bool {
 	return (len(f.channels) == 0 || slices.ContainsFunc(f.channels, channel)) &&
 		(len(f.queues) == 0 || slices.Contains(f.queues, queue)) &&
 		(len(f.bots) == 0 || slices.Contains(f.bots, t.bot)) &&
-		(f.direction == "" || strings.EqualFold(f.direction, t.direction))
+		(f.direction == "" || f.direction == bothDirections || f.direction == t.direction)
 }

@@ -124,7 +124,7 @@ func TestFilters(t *testing.T) {
 	count(map[string]any{"bots": s.cast.bots[:1], "channels": []string{"voice"}}, func(raw string) bool {
 		return strings.Contains(raw, `"botId":"`+s.cast.bots[0]) || !strings.Contains(raw, `"botId":"`)
 	})
-	count(map[string]any{"direction": "outbound"}, func(raw string) bool { return strings.Contains(raw, `"channel":"campaign"`) })
+	count(map[string]any{"direction": "Outbound"}, func(raw string) bool { return strings.Contains(raw, `"channel":"campaign"`) })
 }
 
 func TestSelectedFieldsComeOnlyWhenAskedFor(t *testing.T) {

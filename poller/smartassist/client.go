@@ -22,8 +22,9 @@ type Config struct {
 	StreamID  string // SMARTASSIST_STREAM_ID: sent as iId unless ""
 	Token     TokenSource
 
-	Channels, Queues []string // SMARTASSIST_CHANNELS, SMARTASSIST_QUEUES: filters; empty means all
-	SelectedFields   []string // SMARTASSIST_SELECTED_FIELDS: not sent at all when empty
+	Channels, Queues, Bots []string // SMARTASSIST_CHANNELS, SMARTASSIST_QUEUES, SMARTASSIST_BOTS: filters; empty means all
+	SelectedFields         []string // SMARTASSIST_SELECTED_FIELDS: not sent at all when empty
+	Direction              string   // SMARTASSIST_DIRECTION: Inbound, Outbound or Both; not sent at all when ""
 
 	RootCAs   *x509.CertPool // of SMARTASSIST_CA_FILE and the system; nil is the system's alone
 	AllowHTTP bool           // SMARTASSIST_ALLOW_HTTP

@@ -37,6 +37,7 @@ type question struct {
 	Queues         []string `json:"queues"`
 	Bots           []string `json:"bots"`
 	SelectedFields []string `json:"selectedFields,omitempty"`
+	Direction      string   `json:"direction,omitempty"`
 }
 
 func (c *Client) requestBody(q Query) (io.Reader, error) {
@@ -45,11 +46,13 @@ func (c *Client) requestBody(q Query) (io.Reader, error) {
 		EndDate:        q.End.UTC().Format(time.DateTime),
 		Channels:       c.cfg.Channels,
 		Queues:         c.cfg.Queues,
+		Bots:           c.cfg.Bots,
 		SelectedFields: c.cfg.SelectedFields,
+		Direction:      c.cfg.Direction,
 	})
 	if err != nil {
 		return nil, &Error{Kind: Refused, Category: CategoryQuery, Err: errors.New("a filter is not valid UTF-8"),
-			Hint: "look at SMARTASSIST_CHANNELS, SMARTASSIST_QUEUES and SMARTASSIST_SELECTED_FIELDS"}
+			Hint: "look at SMARTASSIST_CHANNELS, SMARTASSIST_QUEUES, SMARTASSIST_BOTS and SMARTASSIST_SELECTED_FIELDS"}
 	}
 	return bytes.NewReader(body), nil
 }

@@ -27,8 +27,9 @@ func TestRequestIsExact(t *testing.T) {
 			`{"startDate":"2024-09-24 07:20:15","endDate":"2024-09-24 08:00:00","timeZoneOffset":0,"channels":[],"queues":[],"bots":[]}`},
 		"everything": {func(c *Config) {
 			c.StreamID, c.Channels, c.Queues, c.SelectedFields = "st-1", []string{"voice", "rtm"}, []string{"qu-1"}, []string{"skills"}
+			c.Bots, c.Direction = []string{"st-2", "st-3"}, "Both"
 		}, "iId: st-1\r\n",
-			`{"startDate":"2024-09-24 07:20:15","endDate":"2024-09-24 08:00:00","timeZoneOffset":0,"channels":["voice","rtm"],"queues":["qu-1"],"bots":[],"selectedFields":["skills"]}`},
+			`{"startDate":"2024-09-24 07:20:15","endDate":"2024-09-24 08:00:00","timeZoneOffset":0,"channels":["voice","rtm"],"queues":["qu-1"],"bots":["st-2","st-3"],"selectedFields":["skills"],"direction":"Both"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

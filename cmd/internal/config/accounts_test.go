@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -276,6 +277,21 @@ func TestSettingsOfFiles(t *testing.T) {
 		lookup, _ := from(env)
 		if files, err := SettingsOfFiles(lookup); files != nil || err != nil {
 			t.Errorf("%v, %v", files, err)
+		}
+	}
+}
+
+// TestFiltersAreTheAccounts: a file's filters hold for its account alone, over what the environment says for all.
+func TestFiltersAreTheAccounts(t *testing.T) {
+	env := many(folder(t, "eu.env", eu+"SMARTASSIST_BOTS=st-1,st-2\nSMARTASSIST_DIRECTION=inbound\n", "us.env", us))
+	env["SMARTASSIST_BOTS"] = "st-9"
+	_, accounts, err := LoadAll(from(env))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"[st-1 st-2] Inbound", "[st-9] "} {
+		if got := fmt.Sprint(accounts[i].Config.Bots, " ", accounts[i].Config.Direction); got != want {
+			t.Errorf("%s: %q, want %q", accounts[i].Name, got, want)
 		}
 	}
 }

@@ -125,6 +125,8 @@ func everyVariable(t *testing.T) []variable {
 		{name: "SMARTASSIST_PAGE_LIMIT", get: func(c *Config) any { return c.PageLimit }, unset: 100, good: "010", want: 10, bad: []string{"0", "101", "ten"}},
 		{name: "SMARTASSIST_CHANNELS", get: func(c *Config) any { return c.Channels }, unset: none, good: "voice, rtm", want: []string{"voice", "rtm"}, bad: []string{",", "a,", "a,,b"}},
 		{name: "SMARTASSIST_QUEUES", get: func(c *Config) any { return c.Queues }, unset: none, good: "q", want: []string{"q"}, bad: []string{" , "}},
+		{name: "SMARTASSIST_BOTS", get: func(c *Config) any { return c.Bots }, unset: none, good: "st-2,st-1", want: []string{"st-2", "st-1"}, bad: []string{"a,,b"}},
+		{name: "SMARTASSIST_DIRECTION", get: func(c *Config) any { return c.Direction }, unset: "", good: "outbound", want: "Outbound", bad: []string{"in", "all"}},
 		{name: "SMARTASSIST_SELECTED_FIELDS", get: func(c *Config) any { return c.SelectedFields }, unset: none, good: "a,b", want: []string{"a", "b"}, bad: []string{",a"}},
 		{name: "SMARTASSIST_ALLOW_HTTP", get: func(c *Config) any { return c.AllowHTTP }, unset: false, good: "TRUE", want: true, bad: []string{"yes", "1"}},
 		{name: "SMARTASSIST_CA_FILE", get: func(c *Config) any { return c.CAFile }, unset: "", good: pem, want: pem, bad: []string{missing, empty, file, folder}},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -22,6 +23,8 @@ type Service struct {
 	PageLimit         int
 	Channels          []string // nil: all
 	Queues            []string // nil: all
+	Bots              []string // nil: all
+	Direction         string   // Inbound, Outbound or Both; "": as the service chooses
 	SelectedFields    []string // nil: as the service chooses
 	AllowHTTP         bool     // plain http to hosts other than loopback
 	CAFile            string   // path of PEM certificates trusted besides the system's; "" for none
@@ -61,6 +64,10 @@ func (s *Service) settings() []*setting {
 			doc: "comma-separated filter, passed to the service"},
 		{name: "SMARTASSIST_QUEUES", unset: "all", value: of(&s.Queues, list),
 			doc: "comma-separated filter, passed to the service"},
+		{name: "SMARTASSIST_BOTS", unset: "all", value: of(&s.Bots, list),
+			doc: "comma-separated ids of bots (`st-...`), a filter, passed to the service"},
+		{name: "SMARTASSIST_DIRECTION", unset: "not sent", value: of(&s.Direction, direction),
+			doc: "`Inbound`, `Outbound` or `Both`, passed to the service, which does not say what holds where it is not sent"},
 		{name: "SMARTASSIST_SELECTED_FIELDS", value: of(&s.SelectedFields, list),
 			doc: "comma-separated fields to ask for"},
 		{name: "SMARTASSIST_ALLOW_HTTP", preset: "false", value: of(&s.AllowHTTP, boolean),
@@ -68,6 +75,16 @@ func (s *Service) settings() []*setting {
 		{name: "SMARTASSIST_CA_FILE", value: certificates(&s.CAFile),
 			doc: "PEM certificates to trust for the service besides the system's"},
 	}
+}
+
+// direction reads one as the service spells it.
+func direction(s string) (string, error) {
+	for _, d := range []string{"Inbound", "Outbound", "Both"} {
+		if strings.EqualFold(s, d) {
+			return d, nil
+		}
+	}
+	return "", fmt.Errorf("%s is not known; expected Inbound, Outbound or Both", quote(s))
 }
 
 // checkURL quotes nothing of the URL: people put credentials into URLs.

@@ -265,6 +265,39 @@ func TestChannelFilter(t *testing.T) {
 	})
 }
 
+// TestBotsAndDirection: what is asked for by bot and direction is all there, and nothing else is.
+func TestBotsAndDirection(t *testing.T) {
+	t.Parallel()
+	type row struct{ BotID, Direction string }
+	c := simulator.Config{History: 6 * time.Hour, PerMinute: 1}
+	inWorld(t, c, map[string]string{"START_FROM": "6h", "SMARTASSIST_DIRECTION": "outbound"}, func(w *world) {
+		want := map[string]bool{}
+		for r := range w.service.RowsAt(time.Now(), time.Now().Add(-5*time.Hour), time.Now().Add(-time.Hour)) {
+			var of row
+			if json.Unmarshal(r.Raw, &of) != nil || of.Direction != "Outbound" || of.BotID == "" {
+				continue
+			}
+			if w.env["SMARTASSIST_BOTS"] == "" {
+				w.env["SMARTASSIST_BOTS"] = of.BotID
+			}
+			if of.BotID == w.env["SMARTASSIST_BOTS"] {
+				want[r.Key.Identity] = true
+			}
+		}
+		w.run(time.Hour)
+		w.verify(func(r *verify.Report) { r.CheckClaims(2 * time.Minute) })
+		for _, s := range w.stored() {
+			if s.Direction != nil && *s.Direction != "Outbound" || s.BotID != nil && *s.BotID != w.env["SMARTASSIST_BOTS"] {
+				w.t.Fatalf("%s is %v, of bot %v", s.ID, *s.Direction, s.BotID)
+			}
+			delete(want, s.ID)
+		}
+		if len(want) > 0 || w.env["SMARTASSIST_BOTS"] == "" {
+			t.Errorf("lost of bot %q: %v", w.env["SMARTASSIST_BOTS"], want)
+		}
+	})
+}
+
 // TestSelectionChanges from all channels to two of them and back. Each time the coverage begins anew, near where the old
 // one ended; what is known is known; and no claim is taken back under the name under which it was made.
 func TestSelectionChanges(t *testing.T) {

@@ -31,12 +31,22 @@ func PollingConfig(cfg *config.Config, log zerolog.Logger) (poller.Config, error
 		tiers[i] = poller.Tier(t)
 	}
 	return poller.Config{
-		Selection: hash(cfg.StreamID, fmt.Sprintf("%q", slices.Sorted(slices.Values(cfg.Channels))), fmt.Sprintf("%q", slices.Sorted(slices.Values(cfg.Queues)))),
+		Selection: selection(cfg),
 		PagingOf:  hash(cfg.URL, cfg.StreamID, strconv.Itoa(cfg.PageLimit)),
 		StartFrom: cfg.StartFrom.Ago, StartAt: cfg.StartFrom.At,
 		PageLimit: cfg.PageLimit, Interval: cfg.PollInterval, Settle: cfg.Settle, Tiers: tiers, Spare: cfg.RereadSpare,
 		Deduplicate: poller.Deduplicate(cfg.Deduplicate), Ignore: ignore, Log: log,
 	}, nil
+}
+
+// selection names what is asked for. Bots and direction came later: without them it is as it was.
+func selection(cfg *config.Config) string {
+	names := func(list []string) string { return fmt.Sprintf("%q", slices.Sorted(slices.Values(list))) }
+	parts := []string{cfg.StreamID, names(cfg.Channels), names(cfg.Queues)}
+	if len(cfg.Bots) > 0 || cfg.Direction != "" {
+		parts = append(parts, names(cfg.Bots), cfg.Direction)
+	}
+	return hash(parts...)
 }
 
 // hash returns 16 hex digits that distinguish configurations.
@@ -54,7 +64,7 @@ func ServiceClient(cfg *config.Config, network Network, budget *smartassist.Budg
 	}
 	return smartassist.New(smartassist.Config{
 		URL: cfg.URL, AccountID: cfg.AccountID, StreamID: cfg.StreamID, Token: tokens(cfg),
-		Channels: cfg.Channels, Queues: cfg.Queues, SelectedFields: cfg.SelectedFields, Redaction: redaction,
+		Channels: cfg.Channels, Queues: cfg.Queues, Bots: cfg.Bots, Direction: cfg.Direction, SelectedFields: cfg.SelectedFields, Redaction: redaction,
 		RootCAs: authorities, AllowHTTP: cfg.AllowHTTP, Budget: budget, Permit: permit, Dial: network.Dial, Now: network.Now,
 	})
 }
