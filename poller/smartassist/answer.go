@@ -52,6 +52,8 @@ func (c *Client) statusError(resp *http.Response) *Error {
 	e.Kind, e.Category, e.Hint = meaning(resp.StatusCode)
 	if m, ok := findMessage(body); ok {
 		e.classify(m)
+	} else if resp.StatusCode != http.StatusProxyAuthRequired && c.throughProxy(resp.Request) {
+		e.Hint = strings.TrimPrefix(e.Hint+"; it may be the proxy of HTTP_PROXY that answers", "; ")
 	}
 	if e.Category == CategoryRedirect {
 		e.Err = fmt.Errorf("SMARTASSIST_URL answers with a redirect to %s", redirectHost(resp.Header))
@@ -62,6 +64,16 @@ func (c *Client) statusError(resp *http.Response) *Error {
 	return e
 }
 
+// throughProxy reports whether a proxy could answer in the service's place: over https it cannot.
+func (c *Client) throughProxy(r *http.Request) bool {
+	t, ok := c.http.Transport.(*http.Transport)
+	if !ok || t.Proxy == nil || r == nil || r.URL.Scheme != "http" {
+		return false
+	}
+	proxy, err := t.Proxy(r)
+	return err == nil && proxy != nil
+}
+
 // classify gives the error the kind, category and hint of a known message.
 func (e *Error) classify(m knownMessage) {
 	e.Kind, e.Category, e.Hint = m.kind, m.category, m.hint
@@ -70,6 +82,8 @@ func (e *Error) classify(m knownMessage) {
 // meaning returns what a status says by itself.
 func meaning(status int) (kind ErrorKind, category, hint string) {
 	switch {
+	case status == http.StatusProxyAuthRequired: // the service is none
+		return Temporary, CategoryConnect, proxyHint(status)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return Login, CategoryLogin, loginHint
 	case status == http.StatusTooManyRequests:

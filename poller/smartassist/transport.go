@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
@@ -46,6 +47,12 @@ func newTransport(cfg Config) (*http.Transport, error) {
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 	t.Protocols.SetHTTP1(true)
+	t.OnProxyConnectResponse = func(_ context.Context, proxy *url.URL, _ *http.Request, res *http.Response) error {
+		if res.StatusCode == http.StatusOK {
+			return nil
+		}
+		return &proxyError{proxy.Host, res.StatusCode}
+	}
 	if cfg.Dial == nil {
 		t.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
 		t.Proxy = http.ProxyFromEnvironment
@@ -69,6 +76,30 @@ func checkProxy(target string) error {
 	return nil
 }
 
+// proxyError is a proxy's refusal to connect us with the service.
+type proxyError struct {
+	host   string
+	status int
+}
+
+// Error names the proxy and its status.
+func (e *proxyError) Error() string {
+	return fmt.Sprintf("proxy %s answers status %d", e.host, e.status)
+}
+
+// proxyHint returns what can be done about a proxy's status.
+func proxyHint(status int) string {
+	switch {
+	case status == http.StatusProxyAuthRequired:
+		return "put the proxy's login into HTTPS_PROXY (for plain http HTTP_PROXY), as http://user:password@host:port"
+	case status == http.StatusForbidden:
+		return "the proxy lets nobody through to the host of SMARTASSIST_URL: ask who runs it, or put the host into NO_PROXY"
+	case status >= 500:
+		return "the proxy does not reach the host of SMARTASSIST_URL: ask who runs it"
+	}
+	return "look at HTTPS_PROXY: is it the address of a proxy?"
+}
+
 // transportError returns the error for a request without an answer. Texts of net/http that may quote
 // the other side are replaced. connected is whether there was a connection.
 func (c *Client) transportError(err error, connected bool) *Error {
@@ -78,11 +109,14 @@ func (c *Client) transportError(err error, connected bool) *Error {
 		verify   *tls.CertificateVerificationError
 		noTLS    tls.RecordHeaderError
 		alert    tls.AlertError
+		proxy    *proxyError
 		category = CategoryConnection
 		text     = "answer is not HTTP"
 		hint     string
 	)
 	switch {
+	case errors.As(err, &proxy):
+		category, text, hint = CategoryConnect, proxy.Error(), proxyHint(proxy.status)
 	case isTimeout(err) && !connected:
 		category, text = CategoryTimeout, "no connection to "+c.endpoint.Host+" in time"
 	case isTimeout(err):
