@@ -126,9 +126,12 @@ func (s *source) refresh() error {
 	if len(b) > largest {
 		return fmt.Errorf("%s is larger than %d bytes", s.path, largest)
 	}
-	s.value, s.modTime, s.size, s.stale = strings.TrimSpace(string(b)), info.ModTime(), info.Size(), false
+	s.value, s.modTime, s.size, s.stale = text(b), info.ModTime(), info.Size(), false
 	return nil
 }
+
+// text is what a file says: some editors begin it with a byte order mark, and end its line with CR LF.
+func text(b []byte) string { return strings.TrimSpace(strings.TrimPrefix(string(b), "\ufeff")) }
 
 // Format prints [Redacted] whatever the verb: %x and %q would otherwise spell the value out.
 func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }

@@ -41,6 +41,8 @@ func TestFileIsReadAgain(t *testing.T) {
 	expect("two")
 	s.Reload() // refused
 	expect("six")
+	write(t, path, "\ufeffseven\r\n", at.Add(2*time.Second)) // as an editor of Windows writes it
+	expect("seven")
 }
 
 func TestErrorsNameTheVariableOnly(t *testing.T) {
