@@ -119,18 +119,19 @@ func brokerError(code int16) error {
 	return kafka.Error(code)
 }
 
-// fetchOne is fetch of one partition, with retries.
-func (c *cluster) fetchOne(ctx context.Context, from position, wait time.Duration) (part *fetch.ResponsePartition, err error) {
+// fetchOne is fetch of one partition, with retries. throttled reports whether a quota delayed the answer.
+func (c *cluster) fetchOne(ctx context.Context, from position, wait time.Duration) (part *fetch.ResponsePartition, throttled bool, err error) {
 	err = c.retry(ctx, "read "+from.String(), func(ctx context.Context) error {
 		answer, err := c.fetch(ctx, []position{from}, wait)
 		if err != nil {
 			return err
 		}
+		throttled = answer.ThrottleTimeMs > 0
 		if len(answer.Topics) == 0 || len(answer.Topics[0].Partitions) == 0 {
 			return errNoAnswer
 		}
 		part = &answer.Topics[0].Partitions[0]
 		return c.onTopic(brokerError(part.ErrorCode), from.topic, "Read")
 	})
-	return part, err
+	return part, throttled, err
 }

@@ -40,6 +40,8 @@ type Config struct {
 	// TransactionTimeout is how long the broker waits before it aborts a transaction whose producer is gone, and so how long a
 	// crash may hold up read_committed consumers. 0 means 30 s. Commit gives up after three quarters of it.
 	TransactionTimeout time.Duration
+	// OnWait hears what a Reader waits for that comes no further, and "" when it waits no longer; nil is nobody.
+	OnWait func(what string)
 }
 
 const (

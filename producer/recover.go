@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -22,8 +23,10 @@ const (
 	emptyAnswersBelieved = 5
 	// A Reader that makes no progress for stallWarning logs it, and gives up after stallLimit. However many records there are, each
 	// answer brings some, unless a transaction is open.
-	stallWarning = 30 * time.Second
+	stallWarning = 3 * time.Second
 	stallLimit   = 5 * time.Minute
+	// followStallWarning is longer than a transaction of ours stays open: until then, a Reader that follows waits without a word.
+	followStallWarning = time.Minute
 )
 
 // Reader reads the committed records of one partition in order, from the first one on, and keeps its position. It leaves out aborted
@@ -35,10 +38,14 @@ type Reader struct {
 	err          error // the topic cannot be read
 	start        int64 // the partition's first offset when it was first read
 	begun        bool
-	resumed      bool  // what lies between start and at was read by another Reader
-	skipDeleted  bool  // records that are deleted while they are read may be passed over
-	emptyAnswers int   // in a row, where records should be
-	high         int64 // the high watermark of the last answer
+	resumed      bool      // what lies between start and at was read by another Reader
+	skipDeleted  bool      // records that are deleted while they are read may be passed over
+	emptyAnswers int       // in a row, where records should be
+	high         int64     // the high watermark of the last answer
+	stable       int64     // its last stable offset
+	throttled    bool      // a quota delayed it
+	stalledSince time.Time // of Follow, which makes no progress though there is more to read; zero where it does
+	reported     string    // what report was last called with; "" for nothing
 }
 
 // ErrTruncated means that a partition no longer has the offset after the last record that a Reader has read: it was truncated, or
@@ -78,11 +85,39 @@ func (r *Reader) CatchUpStable(ctx context.Context, visit func(Message) error) e
 // returned as it is.
 func (r *Reader) Follow(ctx context.Context, visit func(Message) error) error {
 	for ctx.Err() == nil {
+		before := r.at.offset
 		if err := r.step(ctx, math.MaxInt64, min(followWait, r.cluster.timeout/2), visit); err != nil && ctx.Err() == nil {
 			return err
 		}
+		r.notice(before)
 	}
 	return nil
+}
+
+// notice reports what Follow waits for, once it has made no progress for too long.
+func (r *Reader) notice(before int64) {
+	switch {
+	case r.at.offset > before || r.at.offset >= r.high:
+		r.stalledSince = time.Time{}
+		r.report(waiting{}, r.high)
+	case r.stalledSince.IsZero():
+		r.stalledSince = time.Now()
+	case time.Since(r.stalledSince) >= followStallWarning:
+		r.report(r.waitsFor(r.high), r.high)
+	}
+}
+
+// report logs what the Reader waits for, and calls OnWait, once for each cause; the zero value means that it waits no longer.
+func (r *Reader) report(w waiting, end int64) {
+	if w.what == r.reported {
+		return
+	}
+	if r.reported = w.what; w.what != "" {
+		r.cluster.outage.log.Warn().Str("partition", r.at.partition.String()).Int64("offset", r.at.offset).Int64("end", end).Str("hint", w.hint).Msg(w.what)
+	}
+	if tell := r.producer.cfg.OnWait; tell != nil {
+		tell(w.text())
+	}
 }
 
 func (r *Reader) readUpTo(ctx context.Context, isolation int8, visit func(Message) error) error {
@@ -136,13 +171,13 @@ func (r *Reader) end(ctx context.Context, isolation int8) (int64, error) {
 }
 
 func (r *Reader) readUntil(ctx context.Context, end int64, visit func(Message) error) error {
-	logged := false
 	for moved, began := time.Now(), r.at.offset; r.at.offset < end; {
 		if err := r.step(ctx, end, recoverWait, visit); err != nil {
 			return err
 		}
-		if r.at.offset > began {
+		if r.at.offset > began || r.throttled { // what a quota slows down comes in the end
 			moved, began = time.Now(), r.at.offset
+			r.report(waiting{}, end)
 			continue
 		}
 		switch stood := time.Since(moved); {
@@ -151,39 +186,46 @@ func (r *Reader) readUntil(ctx context.Context, end int64, visit func(Message) e
 				Op: "read " + r.at.String(), Category: Timeout, Hint: r.waitsFor(end).hint,
 				Err: fmt.Errorf("offset %d comes next, %d is the end, and nothing more was committed for %v", r.at.offset, end, stallLimit),
 			}
-		case stood >= stallWarning && !logged:
-			logged = true
-			w := r.waitsFor(end)
-			r.cluster.outage.log.Warn().Str("partition", r.at.partition.String()).Int64("offset", r.at.offset).Int64("end", end).Str("hint", w.hint).
-				Msg(w.what)
+		case stood >= stallWarning:
+			r.report(r.waitsFor(end), end)
 		}
 	}
+	r.report(waiting{}, end)
 	return nil
 }
 
 // waiting is what a Reader without progress waits for, and what to do about it.
 type waiting struct{ what, hint string }
 
+// text is "" where it waits for nothing.
+func (w waiting) text() string {
+	if w.what == "" {
+		return ""
+	}
+	return strings.TrimPrefix(w.what, "kafka: ") + " (" + w.hint + ")"
+}
+
 func (r *Reader) waitsFor(end int64) waiting {
 	if r.high < end {
 		return waiting{"kafka: waiting for a broker that knows all that was committed", "the partition's leader has less than was acknowledged: is it cut off from the other brokers?"}
 	}
-	return waiting{"kafka: waiting for a transaction that another producer has open", hintOpenTransaction}
+	return waiting{"kafka: waiting for a transaction that another producer has open", fmt.Sprintf(hintOpenTransaction, r.cluster.sockets.to.Brokers[0], r.at.topic, r.at.id, r.stable)}
 }
 
 // hintOpenTransaction is what to do about a transaction that does not end.
-const hintOpenTransaction = "a transaction of another producer is open; if it stays so, kafka-transactions.sh find-hanging names it"
+const hintOpenTransaction = "if it stays so, and kafka-transactions.sh find-hanging names it: kafka-transactions.sh --bootstrap-server %s abort --topic %s --partition %d --start-offset %d"
 
 // step fetches once and advances, at most to end; wait is how long the broker may hold the fetch while there is nothing to return.
 func (r *Reader) step(ctx context.Context, end int64, wait time.Duration, visit func(Message) error) error {
-	part, err := r.cluster.fetchOne(ctx, r.at, wait)
+	part, throttled, err := r.cluster.fetchOne(ctx, r.at, wait)
+	r.throttled = throttled
 	if errors.Is(err, kafka.OffsetOutOfRange) {
 		return r.outOfRange(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	r.high = part.HighWatermark
+	r.high, r.stable = part.HighWatermark, part.LastStableOffset
 	next, err := committed(r.at.topic, part, r.at.offset, func(m Message) error {
 		if m.Offset >= end { // the rest of a batch, for a later call
 			return nil

@@ -58,7 +58,7 @@ type keptEnds struct {
 func (k *keptEnds) compare(ctx context.Context, note []byte) error {
 	var known memo
 	_ = json.Unmarshal(note, &known) // that of another version counts as none
-	ctx, cancel := context.WithTimeout(ctx, longestRecovery)
+	ctx, cancel := context.WithTimeout(ctx, longestSilence)
 	defer cancel()
 	actual, err := k.kafka.Ends(ctx)
 	if err != nil {

@@ -31,6 +31,7 @@ func (s *session) run(ctx, hard context.Context) error {
 	if err := s.awaitPart(ctx); err != nil {
 		return err
 	}
+	s.worker.shown.waits.Store("")
 	s.memory = s.worker.recall()
 	defer s.watchLag(ctx)()
 	if err := s.memory.warmUp(ctx); err != nil {
@@ -58,9 +59,17 @@ func unlessLost(tenure context.Context, err error) error {
 const (
 	// step bounds the steps of a session that wait for brokers: then the heart beats, and an outage shows.
 	step = 15 * time.Second
-	// longestRecovery bounds each of the other reads at the beginning of a session.
-	longestRecovery = 5 * time.Minute
+	// longestSilence bounds each of the other reads at the beginning of a session: a read that returns nothing for so long is given up.
+	longestSilence = 5 * time.Minute
 )
+
+// whileItComes returns a context that ends when came is not called for longestSilence. A quota may make the brokers slow, but what they
+// have returned is kept.
+func whileItComes(ctx context.Context) (_ context.Context, came, cancel func()) {
+	ctx, end := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(longestSilence, func() { end(context.DeadlineExceeded) })
+	return ctx, func() { timer.Reset(longestSilence) }, func() { timer.Stop(); end(nil) }
+}
 
 // errNoPart ends the session of a worker that has no part in the account any more.
 var errNoPart = errors.New("other replicas work on the account, and stand by for it")
@@ -108,7 +117,7 @@ func (s *session) standBy(ctx context.Context) (context.Context, context.CancelF
 			e.lease.StopYielding()
 			held, end := context.WithCancelCause(ctx)
 			stop := context.AfterFunc(tenure, func() { end(context.Cause(tenure)) })
-			return held, func() { stop(); end(nil); e.lease.Release() }, nil
+			return held, func() { stop(); end(nil); e.lease.Release(); e.holderKnown = time.Now() }, nil
 		}
 		s.showStandby()
 		s.begin()
@@ -237,6 +246,7 @@ func (s *session) end(err error) {
 		return
 	}
 	w.election.well()
+	w.shown.committed.Store(true)
 	if o := w.outages.end(); o != nil {
 		w.log.Info().Dur("after", time.Since(o.Since)).Int("attempts", o.Attempts).Msg("recovered; committing again")
 	}

@@ -76,7 +76,7 @@ type commit struct {
 // weeks of commits, and perhaps those of other accounts.
 func (s *session) lastProgress(ctx context.Context) (last commit, err error) {
 	w := s.worker
-	ctx, cancel := context.WithTimeout(ctx, longestRecovery)
+	ctx, came, cancel := whileItComes(ctx)
 	defer cancel()
 	for step := int64(1_000); ; step *= 10 {
 		if step > math.MaxInt64/10 {
@@ -84,6 +84,7 @@ func (s *session) lastProgress(ctx context.Context) (last commit, err error) {
 		}
 		all, err := w.producer.ReadLast(ctx, w.cfg.Topics().Progress(), 0, step, func(m producer.Message) error {
 			w.heart.beat()
+			came()
 			if n := MessageOf(m).Sequence(); string(m.Key) == w.cfg.AccountID && n > last.sequence {
 				last = commit{n, m.Value}
 			}

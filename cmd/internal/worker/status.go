@@ -17,6 +17,9 @@ type shown struct {
 	role   atomic.Value                  // admin.Role
 	poller atomic.Pointer[poller.Poller] // of the present tenure, or the one that failed; nil while standing by
 	memory atomic.Pointer[admin.Memory]  // of a standby
+	waits  atomic.Value                  // string: what the reading of the state, or of progress, waits for; "" for nothing
+
+	committed atomic.Bool // a commit has succeeded since the process started
 }
 
 // pollerStatus is nil until the state is recovered, and while standing by.
@@ -44,13 +47,19 @@ func (w *Worker) Healthy() error {
 // Ping returns nil if a broker answers.
 func (w *Worker) Ping(ctx context.Context) error { return w.producer.Ping(ctx) }
 
-// Readiness returns nil when the worker stands by, or others do the work, or when it has recovered its state and the service has
-// accepted the login. Either takes the ids of the schema registry first, where there is one.
+// Readiness returns nil when the worker stands by and could take over, or others do the work, or when it has recovered its state, the
+// service has accepted the login, and where commits fail at least one had worked before. Either takes the ids of the schema registry first, where there is one.
 func (w *Worker) Readiness() error {
 	var errs []error
 	role := w.Role()
 	if role == admin.Starting {
 		errs = append(errs, w.notStarted())
+	}
+	if waits := w.shown.waits.Load().(string); role == admin.Standby && waits != "" {
+		errs = append(errs, fmt.Errorf("standing by, and could not take over: %s", waits))
+	}
+	if o := w.outages.present.Load(); role == admin.Active && o != nil && !w.shown.committed.Load() {
+		errs = append(errs, fmt.Errorf("nothing was committed yet: %s", o.Error))
 	}
 	if role != admin.Standby && role != admin.Idle && !w.client.Ready() {
 		errs = append(errs, fmt.Errorf("service: login %s", w.budget.Status().Login))
@@ -81,6 +90,9 @@ func (w *Worker) notStarted() error {
 	}
 	if w.shown.role.Load() == admin.Active {
 		return errors.New("starting: the lease is not confirmed any more")
+	}
+	if waits := w.shown.waits.Load().(string); waits != "" {
+		return fmt.Errorf("starting: the state is not recovered yet: %s", waits)
 	}
 	return errors.New("starting: the state is not recovered yet")
 }

@@ -72,10 +72,11 @@ func ServiceClient(cfg *config.Config, network Network, budget *smartassist.Budg
 // clientID is the worker's name in the brokers' logs.
 const clientID = "convstream"
 
-func producerConfig(cfg *config.Config, host Host, log zerolog.Logger) producer.Config {
+func producerConfig(cfg *config.Config, host Host, onWait func(string), log zerolog.Logger) producer.Config {
 	return producer.Config{
 		Cluster: cfg.Kafka.Cluster(clientID, host.Dial, log), Compressor: host.Compressor,
 		TransactionalID: cfg.TransactionalID(), Compression: cfg.Kafka.Compression,
+		OnWait: onWait,
 	}
 }
 

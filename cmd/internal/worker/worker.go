@@ -85,6 +85,7 @@ func New(cfg *config.Config, log zerolog.Logger, host Host, lease *producer.Leas
 		election: election{lease: lease, holderKnown: time.Now(), groupLogged: host.LogsGroup},
 	}
 	w.shown.role.Store(admin.Starting)
+	w.shown.waits.Store("")
 	w.outages.log = log
 	w.heart.beat()
 	var err error
@@ -106,7 +107,7 @@ func New(cfg *config.Config, log zerolog.Logger, host Host, lease *producer.Leas
 	if w.client, err = ServiceClient(cfg, network, w.budget, w.redaction, w.election.permit); err != nil {
 		return nil, err
 	}
-	if w.producer, err = producer.Open(producerConfig(cfg, host, log.Hook(unlessKnown{&w.outages}))); err != nil {
+	if w.producer, err = producer.Open(producerConfig(cfg, host, func(what string) { w.shown.waits.Store(what) }, log.Hook(unlessKnown{&w.outages}))); err != nil {
 		return nil, err
 	}
 	rows := append(cfg.Topics().Conversations(), cfg.Topics().DeadLetters())
