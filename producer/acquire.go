@@ -3,6 +3,8 @@ package producer
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -37,12 +39,31 @@ func (p *Producer) Acquire(ctx context.Context) error {
 			return err
 		}
 		s, err := p.initProducer(ctx, c, session{producerID: -1, epoch: -1})
+		for errors.Is(err, kafka.InvalidTransactionTimeout) && p.shorten() {
+			s, err = p.initProducer(ctx, c, session{producerID: -1, epoch: -1})
+		}
 		if err != nil {
 			return err
 		}
 		p.session = s
 		return nil
 	})
+}
+
+// shortestTransaction is the least time with which a transaction is worth trying.
+const shortestTransaction = time.Second
+
+// shorten halves the transaction timeout, which brokers with a low transaction.max.timeout.ms do not take, for as long as this
+// Producer lives.
+func (p *Producer) shorten() bool {
+	half := p.cfg.TransactionTimeout / 2
+	if half < shortestTransaction {
+		return false
+	}
+	p.cfg.TransactionTimeout = half
+	p.cfg.Log.Warn().Dur("seconds", half).Str("hint", fmt.Sprintf("raise it to %d or more: a commit that takes longer than three quarters of that time is given up and made again", defaultTransactionTimeout.Milliseconds())).
+		Msg("kafka: the brokers' transaction.max.timeout.ms is shorter than a transaction of ours may take; trying with less")
+	return true
 }
 
 // findCoordinator returns the error of FindCoordinator. kafka-go sends that before each request too, but drops the error: the operator

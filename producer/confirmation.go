@@ -79,11 +79,11 @@ func (m *Member) unconfirmed() error {
 	return &Error{Op: e.Op, Category: e.Category, Err: fmt.Errorf("%w: %w", errUnconfirmed, e.Err), Hint: e.Hint}
 }
 
-// loseLeases ends all leases: other workers hold them, or may.
-func (m *Member) loseLeases() {
+// loseLeases ends all leases for a reason.
+func (m *Member) loseLeases(reason error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range m.leases {
-		l.endTenure(ErrLeaseLost)
+		l.endTenure(reason)
 	}
 }

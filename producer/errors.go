@@ -123,6 +123,10 @@ type class struct {
 
 const (
 	hintBrokers = "check KAFKA_BROKERS and that the brokers are up"
+	// hintInternal is for coordinators that a new cluster has after a moment, and one that cannot make its topics never.
+	hintInternal = "if it stays so, the brokers cannot make their topic __transaction_state, for a group __consumer_offsets: their transaction.state.log.replication.factor and " +
+		"offsets.topic.replication.factor, 3 unless changed, may not exceed the number of brokers"
+	hintExpired = "the brokers forget a producer that commits less often than their transactional.id.expiration.ms, 7 days unless changed: raise it above the time between two commits"
 	hintLeader  = "check that the brokers are up and enough replicas are in sync"
 )
 
@@ -132,7 +136,7 @@ var classes = map[kafka.Error]class{
 	kafka.ProducerFenced:               {category: Fenced},
 	kafka.TransactionCoordinatorFenced: {category: Coordinator},
 	kafka.GroupLoadInProgress:          {category: Coordinator, retriable: true},
-	kafka.GroupCoordinatorNotAvailable: {category: Coordinator, retriable: true},
+	kafka.GroupCoordinatorNotAvailable: {Coordinator, true, hintInternal},
 	kafka.NotCoordinatorForGroup:       {category: Coordinator, retriable: true},
 	kafka.ConcurrentTransactions:       {category: Coordinator, retriable: true},
 
@@ -176,7 +180,7 @@ var classes = map[kafka.Error]class{
 	kafka.InconsistentGroupProtocol: {Settings, false, "something else uses this consumer group; set another TOPIC_PREFIX, or LEASE=off"},
 	kafka.GroupMaxSizeReached:       {Settings, false, "fewer replicas, or a larger group.max.size on the brokers"},
 
-	kafka.InvalidProducerIDMapping: {category: Lost},
+	kafka.InvalidProducerIDMapping: {Lost, false, hintExpired},
 	kafka.UnknownProducerId:        {category: Lost},
 	kafka.InvalidTransactionState:  {category: Lost},
 	kafka.OutOfOrderSequenceNumber: {category: Lost},

@@ -114,7 +114,14 @@ func (f *frames) checkHead(head []byte) error {
 // explainEnd adds the hint of what it may mean that the peer closed the connection: a broker does so at a request that it does not
 // expect.
 func (f *frames) explainEnd(n int, err error) error {
-	if n > 0 || !hungUp(err) || f.answers >= len(f.hints) || f.hints[f.answers] == "" {
+	if n > 0 || f.answers >= len(f.hints) || f.hints[f.answers] == "" {
+		return err
+	}
+	if f.answers == 0 && timedOut(err) {
+		return &peerError{address: f.address, category: Timeout, text: "takes the connection and does not answer", err: err,
+			hint: "a listener that wants TLS may wait for more (KAFKA_TLS), and so may one that does not speak Kafka: check the port in KAFKA_BROKERS"}
+	}
+	if !hungUp(err) {
 		return err
 	}
 	// err is not wrapped: kafka-go replaces io.EOF by an error of its own.

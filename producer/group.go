@@ -2,6 +2,7 @@ package producer
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -50,6 +51,19 @@ func (g *group) setMembership(member string, generation int32) {
 // dropped. See Member.prolong.
 func rebalanceGrace(silence time.Duration) time.Duration { return silence / 2 }
 
+// coordinatorError returns why there is no coordinator, where a broker says that it is not the coordinator: kafka-go sends FindCoordinator
+// before each request too, but drops the error. Any other err is returned as it is.
+func (g *group) coordinatorError(ctx context.Context, err error) error {
+	if !errors.Is(err, kafka.NotCoordinatorForGroup) {
+		return err
+	}
+	res, failed := g.cluster.client.FindCoordinator(ctx, &kafka.FindCoordinatorRequest{Key: g.id, KeyType: kafka.CoordinatorKeyTypeConsumer})
+	if failed != nil || res.Error == nil {
+		return err
+	}
+	return g.cluster.onGroup(res.Error, g.id)
+}
+
 const (
 	groupProtocolType = "consumer"
 	groupProtocol     = "convstream-lease"
@@ -78,7 +92,7 @@ func (g *group) join(ctx context.Context, c candidate) (members map[string]candi
 		return g.join(ctx, c)
 	}
 	if err := g.brokerError(answer.ErrorCode); err != nil {
-		return nil, err
+		return nil, g.coordinatorError(ctx, err)
 	}
 	g.setMembership(answer.MemberID, answer.GenerationID)
 	if answer.LeaderID != answer.MemberID {

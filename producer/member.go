@@ -74,13 +74,14 @@ const heartbeatsPerTimeout = 20
 func (m *Member) Run(ctx context.Context) error {
 	g := &group{cluster: m.cluster, id: m.Group, topic: m.Topic, sessionTimeout: m.sessionTimeout()}
 	defer func() {
-		m.loseLeases() // first: another process may hold them before the answer to the request arrives
+		m.loseLeases(ErrLeaseLost) // first: another process may hold them before the answer to the request arrives
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.Timeout/4)
 		defer cancel()
 		_ = g.leave(ctx) // if it is lost, the others wait for the session timeout
 	}()
 	for ctx.Err() == nil {
 		if err := m.runGeneration(ctx, g); err != nil && ctx.Err() == nil {
+			m.loseLeases(err) // no other worker has them
 			return err
 		}
 	}
@@ -232,7 +233,7 @@ func (m *Member) heardWhileJoining(err error, sent time.Time) {
 	case errors.Is(err, kafka.RebalanceInProgress):
 		m.prolong(sent)
 	case errors.Is(err, kafka.UnknownMemberId):
-		m.loseLeases() // the join gets the same error, but it may hang
+		m.loseLeases(ErrLeaseLost) // the join gets the same error, but it may hang
 	}
 }
 
@@ -244,7 +245,7 @@ func (m *Member) noteFailure(g *group, err error) error {
 	m.mu.Unlock()
 	if errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.FencedInstanceID) {
 		g.setMembership("", 0)
-		m.loseLeases()
+		m.loseLeases(ErrLeaseLost)
 	}
 	return err
 }

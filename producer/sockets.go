@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,7 +46,7 @@ func (s *sockets) DialContext(ctx context.Context, network, address string) (net
 	}
 	conn, err := s.dial(ctx, network, address)
 	if err != nil {
-		return nil, err
+		return nil, s.advertised(address, err)
 	}
 	lifetime := time.Duration(0)
 	if s.to.TLS != nil || s.to.SASL != nil {
@@ -80,6 +81,17 @@ func (s *sockets) login(ctx context.Context, address string) (sasl.Mechanism, er
 		return nil, loginError(address, "was not logged in to: "+err.Error(), "correct it; it is retried, and files are read again", err)
 	}
 	return login, nil
+}
+
+// advertised says of an address that is not among those given that it is the cluster's own word.
+func (s *sockets) advertised(address string, err error) error {
+	if slices.Contains(s.to.Brokers, address) {
+		return err
+	}
+	return &peerError{
+		address: address, category: Connection, text: "is not reached, an address that the cluster advertises: " + err.Error(), err: err,
+		hint: "it is that broker's advertised.listeners: the name must resolve and the port be open from here, and the broker be up",
+	}
 }
 
 // secure does the TLS handshake and the login, or closes the connection. The broker has answered on it then: errors of TLS and of the

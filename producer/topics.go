@@ -171,6 +171,9 @@ func (c *cluster) metadata(ctx context.Context, topics []Topic) (map[string]kafk
 // create creates each topic with a request of its own: one that is refused does not prevent the others, and each has its own error.
 func (c *cluster) create(ctx context.Context, topics []Topic) (wrong []error) {
 	for _, t := range topics {
+		if hasEnded(ctx) && len(wrong) > 0 {
+			break // the others would say the same
+		}
 		err := c.retry(ctx, "create topic "+t.Name, func(ctx context.Context) error {
 			res, err := c.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{t.topicConfig()}})
 			if err != nil {
@@ -194,6 +197,8 @@ func (t Topic) advise(e *Error) *Error {
 	switch {
 	case errors.Is(e, kafka.InvalidReplicationFactor):
 		e.Category, e.Hint = Settings, fmt.Sprintf("TOPIC_REPLICATION is %d: are that many brokers up?", t.replication())
+	case errors.Is(e, kafka.InvalidTopic) && strings.Contains(e.Err.Error(), "collides"):
+		e.Hint = "there is a topic whose name differs in '.' and '_' only, which Kafka does not tell apart in its metrics: use another TOPIC_PREFIX"
 	case e.Category == Denied:
 		e.Hint += "; or " + t.command()
 	case e.Category == Unexpected: // a policy, or a setting that the brokers do not take
