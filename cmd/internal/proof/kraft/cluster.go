@@ -179,26 +179,20 @@ func (c *Cluster) Kill(ctx context.Context, id int) error {
 // Restart starts a node that was killed. It does not wait until the node serves: Await does.
 func (c *Cluster) Restart(_ context.Context, id int) error { return node{c, id}.start() }
 
-// Roll gives every node the settings as change makes them, one node after the other, as an operator does: it is told to end,
-// started again, and waited for. before is called with each node's id before its turn.
-func (c *Cluster) Roll(ctx context.Context, change func(*Config), before func(id int)) error {
+// Reconfigure kills all nodes and starts them with the settings as change makes them. It waits until they serve.
+func (c *Cluster) Reconfigure(ctx context.Context, change func(*Config)) error {
 	change(&c.Config)
-	if err := c.save(); err != nil {
-		return err
+	errs := []error{c.save()}
+	for _, n := range c.nodes() {
+		errs = append(errs, n.end(ctx, syscall.SIGKILL))
 	}
 	for _, n := range c.nodes() {
-		before(n.id)
-		if err := n.end(ctx, syscall.SIGTERM); err != nil {
-			return err
-		}
-		if err := n.start(); err != nil {
-			return err
-		}
-		if err := c.Await(ctx); err != nil {
-			return err
-		}
+		errs = append(errs, n.start())
 	}
-	return nil
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return c.Await(ctx)
 }
 
 // Stop ends all nodes. Nothing is worth an orderly end: what they hold is for tests.
