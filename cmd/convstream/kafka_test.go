@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -28,11 +29,14 @@ const doors = 8
 var (
 	kafkaDir string
 	kafka    struct {
-		once  sync.Once
-		c     *kraft.Cluster
-		err   error
-		doors chan int
+		once   sync.Once
+		c      *kraft.Cluster
+		err    error
+		doors  chan int
+		keys   map[string]*keys // of the secured listeners
+		issuer *issuer          // of the tokens that they take
 	}
+	versionFlag = flag.String("kafka-version", kraft.Version, "of the Apache Kafka on which the tests run that need it")
 )
 
 func startKafka(t *testing.T) *kraft.Cluster {
@@ -46,8 +50,11 @@ func startKafka(t *testing.T) *kraft.Cluster {
 			kafka.doors <- d
 		}
 		began := time.Now()
-		kafka.c, kafka.err = kraft.Start(ctx, kafkaDir, kraft.Config{Nodes: 3, Doors: doors, Tied: true})
-		t.Logf("Apache Kafka %s, three nodes, started in %v", kraft.Version, time.Since(began).Round(100*time.Millisecond))
+		c := kraft.Config{Version: *versionFlag, Nodes: 3, Doors: doors, Tied: true}
+		if kafka.err = secured(&c, kafkaDir+"-keys"); kafka.err == nil {
+			kafka.c, kafka.err = kraft.Start(ctx, kafkaDir, c)
+		}
+		t.Logf("Apache Kafka %s, three nodes, started in %v", c.Version, time.Since(began).Round(100*time.Millisecond))
 	})
 	if kafka.err != nil {
 		t.Fatal(kafka.err)
@@ -90,13 +97,21 @@ func newRealWorld(t *testing.T, name string, seed uint64) *realWorld {
 	}
 	var through []string
 	w.proxy, through = throughDoor(t, w.kafka)
-	w.world = newWorldOn(t, through, w.prefix, simulator.Config{
-		Seed: seed, History: time.Minute, PerMinute: 90, LateBy: time.Second, SurveyBy: 10 * time.Second,
-		Faults: simulator.Faults{Poison: 0.01},
-	}, map[string]string{"START_FROM": "1m", "POLL_INTERVAL": realPoll.String(), "SETTLE": realSettle.String(), "TOPIC_PARTITIONS": "2"})
+	w.world = newWorldOn(t, through, w.prefix, realService(seed), realSettings())
 	w.brokers = w.kafka.Brokers() // the judge has a way of its own
 	w.proxy.Watch(w.seen.see)
 	return w
+}
+
+func realService(seed uint64) simulator.Config {
+	return simulator.Config{
+		Seed: seed, History: time.Minute, PerMinute: 90, LateBy: time.Second, SurveyBy: 10 * time.Second,
+		Faults: simulator.Faults{Poison: 0.01},
+	}
+}
+
+func realSettings() map[string]string {
+	return map[string]string{"START_FROM": "1m", "POLL_INTERVAL": realPoll.String(), "SETTLE": realSettle.String(), "TOPIC_PARTITIONS": "2"}
 }
 
 // throughDoor returns a proxy to the cluster and the addresses at which it stands, until the test ends. It waits for a door where all
