@@ -18,7 +18,23 @@ import (
 var foreign = []string{
 	"Retry-After", "dead-letter", "min.insync.replicas", "max.message.bytes", "__transaction_state", "__consumer_offsets",
 	"by", "--members", "completeThrough", "/status", "/readyz", "InvalidSessionTimeout", "{prefix}convstream-lease",
-	"convstream tail conversations.dead-letter --from beginning --no-follow",
+	"convstream tail conversations.dead-letter --from beginning --no-follow", "convstream check", "429",
+}
+
+// composed are texts that the code puts together, and of what.
+var composed = map[string][]string{
+	"refuses the login of user":                                     {"refuses %s with %s", "the login of user"},
+	"refuses the token":                                             {"refuses %s with %s", `"the token"`},
+	"was not logged in to: KAFKA_SASL_OAUTH_":                       {"was not logged in to: ", "KAFKA_SASL_OAUTH_"},
+	"TOKEN_URL: no connection":                                      {`"TOKEN_URL"`, "no connection: %v"},
+	"no whole answer within 10s":                                    {"no whole answer within %v"},
+	"TOKEN_URL: the proxy answers status":                           {`"TOKEN_URL"`, "the proxy answers status %d"},
+	"CA_FILE: the certificate of the endpoint is not trusted":       {`"CA_FILE"`, "the certificate of the endpoint is not trusted"},
+	"TOKEN_URL: answers status 200 with text/html":                  {`"TOKEN_URL"`, "answers status %d with %s that is not a token"},
+	"CLIENT_SECRET: the endpoint answers status 401 invalid_client": {`"CLIENT_SECRET"`, "the endpoint %s; correct it", "answers status %d", `"invalid_client"`},
+	"SCOPE: ... invalid_scope":                                      {`"SCOPE"`, `"invalid_scope"`},
+	"CLIENT_ID: ... unauthorized_client":                            {`"CLIENT_ID"`, `"unauthorized_client"`},
+	"TOKEN_URL: answers status 503":                                 {`"TOKEN_URL"`, "answers status %d"},
 }
 
 // TestOperationsPage: what the page quotes of logs, errors, /status and metrics is in the code.
@@ -62,6 +78,9 @@ func inCode(text string) (parts []string) {
 		parts = append(parts, `"`+name[1]+`"`) // the whole of a literal
 	}
 	text = strings.TrimSuffix(text, " ...")
+	if of, ok := composed[text]; ok {
+		return of
+	}
 	switch setting := settingName.FindStringSubmatch(text); {
 	case parts != nil:
 		return parts
