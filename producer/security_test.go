@@ -104,7 +104,7 @@ func secureWorld(t *testing.T, opts func(*secrets) []kfake.Opt) (*world, *secret
 
 // ask lists the topics, with retries for a moment.
 func (w *world) ask(tls *TLS, sasl Mechanism) error {
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Second)
 	defer cancel()
 	to := Cluster{Brokers: w.kafka.ListenAddrs(), ClientID: "test", TLS: tls, SASL: sasl}
 	_, err := Topics(ctx, to, "")
