@@ -103,13 +103,8 @@ func (k *cluster) brokers(ctx context.Context) bool {
 	}
 	advertised = slices.DeleteFunc(advertised, func(a string) bool { return slices.Contains(asked, a) })
 	for _, r := range k.reach(ctx, advertised) {
-		l := k.brokerLine(r)
-		if r.err != nil {
-			l.Says = "the cluster tells clients to connect to it: " + l.Says
-			l.Do = "set advertised.listeners of that broker to what is reached from here; " + l.Do
-			k.cut = true
-		}
-		k.say(l)
+		k.cut = k.cut || r.err != nil
+		k.say(k.brokerLine(r))
 	}
 	return true
 }
