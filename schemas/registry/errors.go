@@ -57,7 +57,9 @@ func (e *secretError) Unwrap() error { return e.error }
 const (
 	hintURL     = "Is SCHEMA_REGISTRY_URL the base of Confluent's API? (Apicurio serves it under /apis/ccompat/v7)"
 	hintNoLogin = "If it wants a login, set SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD, or SCHEMA_REGISTRY_TOKEN, or SCHEMA_REGISTRY_OAUTH_TOKEN_URL"
-	hintRights  = ", or give it the right to read and write the subjects, with SCHEMA_REGISTRY_REGISTER=false only to read them; it is tried again by itself"
+	// hintCertificate is for who ends the connection during the handshake, or at once after it.
+	hintCertificate = "If it wants a client certificate, set SCHEMA_REGISTRY_CERT_FILE and SCHEMA_REGISTRY_KEY_FILE to one that is valid and of an authority that it trusts; files are read again"
+	hintRights      = ", or give the client the right to read and write the subjects, with SCHEMA_REGISTRY_REGISTER=false only to read them; it is tried again by itself"
 )
 
 // explain turns an error of the client into one of ours; doing is what was wanted.
@@ -67,7 +69,7 @@ func (r *Registry) explain(doing string, err error) *Error {
 		e.What, e.Err = doing+": "+e.What, err
 		return e
 	}
-	e := unheard(err)
+	e := r.unheard(err)
 	e.What, e.Err = doing+": "+e.What, err
 	return e
 }
@@ -79,9 +81,9 @@ func (r *Registry) refused(a *sr.ResponseError) *Error {
 	case a.StatusCode == http.StatusUnauthorized, a.StatusCode == http.StatusForbidden: // some know no difference
 		hint := hintNoLogin
 		if r.cfg.Login != nil {
-			hint = r.cfg.Login.refused() + hintRights
+			hint = r.cfg.Login.refused()
 		}
-		return &Error{Category: Login, What: says, Hint: hint}
+		return &Error{Category: Login, What: says, Hint: hint + hintRights}
 	case a.ErrorCode == sr.ErrOperationNotPermitted.Code: // read-only, for a while
 		return &Error{Category: Schema, What: says, Hint: "Let the registry take schemas again, or set SCHEMA_REGISTRY_REGISTER=false and register the schema yourself"}
 	case a.StatusCode == http.StatusConflict, a.StatusCode == http.StatusUnprocessableEntity: // final where a schema is not taken, see notTaken
@@ -109,7 +111,7 @@ func (r *Registry) redacted(text string) string {
 }
 
 // unheard explains why there was no answer, or none of a registry.
-func unheard(err error) *Error {
+func (r *Registry) unheard(err error) *Error {
 	var (
 		secret  *secretError
 		dns     *net.DNSError
@@ -137,7 +139,10 @@ func unheard(err error) *Error {
 	case errors.As(err, &verify):
 		return &Error{Category: Away, What: "its certificate is not trusted", Hint: "If a private authority signed it, name that in SCHEMA_REGISTRY_CA_FILE"}
 	case errors.As(err, &op) && op.Op == "remote error":
-		return &Error{Category: Login, What: "it refuses us in the TLS handshake: " + op.Err.Error(), Hint: "If it wants a client certificate, set SCHEMA_REGISTRY_CERT_FILE and SCHEMA_REGISTRY_KEY_FILE to one that is valid and of an authority that it trusts; files are read again"}
+		return &Error{Category: Login, What: "it refuses us in the TLS handshake: " + op.Err.Error(), Hint: hintCertificate}
+	case errors.As(err, &op) && op.Op != "dial" && r.secured():
+		// With TLS 1.3 a certificate is refused when the handshake is over for us: the request may meet a connection that is closed.
+		return &Error{Category: Away, What: "it closed the connection: " + op.Err.Error(), Hint: hintCertificate + "; else look at the proxy and the firewall"}
 	case errors.As(err, &noTLS), errors.Is(err, http.ErrSchemeMismatch):
 		return &Error{Category: Away, What: "it does not speak TLS with us", Hint: "Look at SCHEMA_REGISTRY_URL: scheme and port"}
 	case errors.As(err, &op):
@@ -145,8 +150,15 @@ func unheard(err error) *Error {
 	case strings.Contains(err.Error(), "unable to decode"):
 		return &Error{Category: Strange, What: "an answer that is none of a registry", Hint: hintURL}
 	}
-	return &Error{Category: Away, What: "the connection ended before an answer came"}
+	e := &Error{Category: Away, What: "the connection ended before an answer came"}
+	if r.secured() {
+		e.Hint = hintCertificate
+	}
+	return e
 }
+
+// secured reports whether the registry is asked with TLS.
+func (r *Registry) secured() bool { return strings.HasPrefix(r.cfg.URL, "https:") }
 
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
