@@ -18,12 +18,12 @@ func TestUnwiseTopics(t *testing.T) {
 		"Kafka's default": {"voice", map[string]string{"retention.ms": week}, nil},
 		"kept for ever":   {"voice", map[string]string{"retention.ms": "-1"}, nil},
 		"progress short":  {"progress", map[string]string{"retention.ms": "3600000"}, nil},
-		"short":           {"voice", map[string]string{"retention.ms": "604799999"}, map[string]int{"is published again, as revision 1": 1}},
-		"short letters":   {"dead-letter", map[string]string{"retention.ms": "3600000"}, map[string]int{"is published again, as revision 1": 1}},
-		"compacts":        {"rtm", map[string]string{"cleanup.policy": "compact"}, map[string]int{"only the newest revision of each conversation is left": 1}},
-		"compacts, too":   {"rtm", map[string]string{"cleanup.policy": "compact,delete", "retention.ms": "1"}, map[string]int{"only the newest revision of each conversation is left": 1}},
-		"letters compact": {"dead-letter", map[string]string{"cleanup.policy": "compact"}, map[string]int{"of those in parts only a part": 1}},
-		"progress too":    {"progress", map[string]string{"cleanup.policy": "compact"}, map[string]int{"only the last commit is left": 1}},
+		"short":           {"voice", map[string]string{"retention.ms": "604799999"}, map[string]int{"are published again, as revision 1": 1}},
+		"short letters":   {"dead-letter", map[string]string{"retention.ms": "3600000"}, map[string]int{"are published again, as revision 1": 1}},
+		"compacts":        {"rtm", map[string]string{"cleanup.policy": "compact"}, map[string]int{"only the newest revision of each conversation stays in it": 1}},
+		"compacts, too":   {"rtm", map[string]string{"cleanup.policy": "compact,delete", "retention.ms": "1"}, map[string]int{"only the newest revision of each conversation stays in it": 1}},
+		"letters compact": {"dead-letter", map[string]string{"cleanup.policy": "compact"}, map[string]int{"only the last part of a dead letter stays": 1}},
+		"progress too":    {"progress", map[string]string{"cleanup.policy": "compact"}, map[string]int{"only the last commit stays in it": 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -434,7 +434,7 @@ func TestAGroupThatCannotBeJoined(t *testing.T) {
 		denied := c.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.GroupAuthorizationFailed, Count: -1})
 		m := c.start()
 		time.Sleep(10 * time.Minute)
-		if err := m.Readiness(context.Background()); err == nil || !strings.Contains(err.Error(), "READ on the group") {
+		if err := m.Readiness(context.Background()); err == nil || !strings.Contains(err.Error(), "needs Read on group") {
 			t.Errorf("ready: %v", err)
 		}
 		denied.Remove()

@@ -140,7 +140,7 @@ func checkLink(t *testing.T, page, link string) {
 		t.Fatal(err)
 	}
 	for _, h := range heading.FindAllStringSubmatch(string(text), -1) {
-		if strings.NewReplacer(" ", "-", ",", "", "`", "").Replace(strings.ToLower(h[1])) == anchor {
+		if strings.NewReplacer(" ", "-", ",", "", ":", "", "`", "").Replace(strings.ToLower(h[1])) == anchor {
 			return
 		}
 	}

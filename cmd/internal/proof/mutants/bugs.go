@@ -20,8 +20,8 @@ const (
 
 var mutants = []mutant{
 	{"no fencing: an error is followed by more of the same epoch", fleet, "TestFaultMatrix/cells/Produce", []edit{
-		{"producer/producer.go", "*session // nil: Acquire first\n", "*session\n	kept *session\n"},
-		{"producer/commit.go", "	p.session = nil // whatever", "	p.kept = s\n	p.session = nil // whatever"},
+		{"producer/producer.go", "*session // nil before Acquire\n", "*session\n	kept       *session\n"},
+		{"producer/commit.go", "	p.session = nil // any", "	p.kept = s\n	p.session = nil // any"},
 		{"producer/acquire.go", "	p.session = nil\n", "	if p.session = p.kept; p.session != nil {\n		return nil\n	}\n"},
 	}},
 	{"sequence numbers begin at 0 with every batch", producer, "Test.*", []edit{
@@ -60,7 +60,7 @@ var mutants = []mutant{
 		{"cmd/internal/worker/session.go", "	w.budget.Restart()\n", ""},
 	}},
 	{"an epoch is used again although a request to commit may still arrive", producer, "TestACommitThatArrivesLate", []edit{
-		{"producer/commit.go", "	if s.doubtful {\n", "	if false {\n"},
+		{"producer/commit.go", "	if s.requestPending {\n", "	if false {\n"},
 	}},
 	{"a dead letter is published whenever it is asked for", fleet, "TestReplay$", []edit{
 		{"poller/replay.go", "	if newest && aside == isAside {\n", "	if newest {\n"},
