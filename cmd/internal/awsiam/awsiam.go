@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	signer "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/segmentio/kafka-go/sasl"
 	"github.com/segmentio/kafka-go/sasl/aws_msk_iam_v2"
 )
@@ -80,8 +81,9 @@ func (l *Login) Refused() (what, hint string) {
 
 // actions of IAM by the resource and the operation of an ACL.
 var actions = map[string]string{
-	"topic Create": "CreateTopic", "topic DescribeConfigs": "DescribeTopicDynamicConfiguration", "topic Read": "ReadData", "topic Write": "WriteData",
-	"group Read": "AlterGroup", "transactional-id Write": "AlterTransactionalId",
+	"topic Create": "CreateTopic", "topic DescribeConfigs": "DescribeTopicDynamicConfiguration", "topic Describe": "DescribeTopic",
+	"topic Read": "ReadData", "topic Write": "WriteData", "group Read": "AlterGroup", "group Describe": "DescribeGroup",
+	"transactional-id Write": "AlterTransactionalId", "transactional-id Describe": "DescribeTransactionalId", "cluster IdempotentWrite": "WriteDataIdempotently",
 }
 
 // Grant says which actions of IAM stand for the operations of ACLs.
@@ -123,8 +125,11 @@ func (l *Login) provider(ctx context.Context) (aws.CredentialsProvider, error) {
 	return l.chain, nil
 }
 
-// reason is the beginning of what the SDK says, in one line.
+// reason is the beginning of what the SDK says, in one line. Of a credential_process it would quote the output, which holds the credentials.
 func reason(err error) string {
+	if _, ok := errors.AsType[*processcreds.ProviderError](err); ok {
+		return "the credential_process of the AWS profile returned none that are valid"
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Sprintf("nobody had them within %v", patience)
 	}

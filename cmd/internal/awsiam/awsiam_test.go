@@ -154,6 +154,20 @@ func TestNoCredentials(t *testing.T) {
 	}
 }
 
+// TestOutputOfAProcess: what a credential_process writes holds the credentials, and the SDK quotes it where it is not JSON alone.
+func TestOutputOfAProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config")
+	process := "[default]\ncredential_process = echo note: {\"Version\":1,\"AccessKeyId\":\"AKID\",\"SecretAccessKey\":\"hushhush\"}\n"
+	if err := os.WriteFile(path, []byte(process), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	alone(t, map[string]string{"AWS_CONFIG_FILE": path})
+	_, err := new(Login).In(region).Login(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "credential_process") || strings.Contains(err.Error(), "hushhush") {
+		t.Errorf("%v, want one that names the credential_process and quotes nothing of it", err)
+	}
+}
+
 // iamBroker is a broker that verifies logins; secrets are by access key.
 type iamBroker struct {
 	*kfake.Cluster
