@@ -76,7 +76,7 @@ func (r *Registry) explain(doing string, err error) *Error {
 
 // refused explains an answer.
 func (r *Registry) refused(a *sr.ResponseError) *Error {
-	says := fmt.Sprintf("status %d: %s", a.StatusCode, r.redacted(printable(a.Error())))
+	says := fmt.Sprintf("status %d: %s", a.StatusCode, printable(r.redacted(a.Error())))
 	switch {
 	case a.StatusCode == http.StatusUnauthorized, a.StatusCode == http.StatusForbidden: // some know no difference
 		hint := hintNoLogin

@@ -75,7 +75,7 @@ func (r *Registry) wouldTake(ctx context.Context, subject string, s schemas.Sche
 	}
 	why := ""
 	if len(is.Messages) > 0 {
-		why = ": " + r.redacted(printable(strings.Join(is.Messages, " ")))
+		why = ": " + printable(r.redacted(strings.Join(is.Messages, " ")))
 	}
 	return &Error{Category: Schema, Final: true, What: fmt.Sprintf("subject %s would not take %s: it is not compatible with what is there%s", subject, s.Name, why),
 		Hint: hintAnothers(subject)}

@@ -104,6 +104,24 @@ func TestBearer(t *testing.T) {
 	}
 }
 
+// long is a token of more than is shown of an answer.
+type long struct{}
+
+func (long) Token(context.Context) (string, error) { return strings.Repeat("hush", longestReason), nil }
+func (long) Reload()                               {}
+
+// TestALongToken: an answer that repeats the token is cut when the token is taken out, not before.
+func TestALongToken(t *testing.T) {
+	f := &fake{}
+	f.answer = func(string, string) (int, string) {
+		return 403, `{"error_code":40301,"message":"` + f.headers[len(f.headers)-1].Get("Authorization") + ` may not"}`
+	}
+	r, _ := open(t, f, func(c *Config) { c.Login = Bearer{Token: long{}} })
+	if e := failure(t, second(r.IDs(t.Context(), topics))); strings.Contains(e.Error(), "hush") || !strings.Contains(e.Error(), "may not") {
+		t.Error(e)
+	}
+}
+
 // certified serves a registry with certificates of an authority of its own, and wants one of it.
 func certified(t *testing.T, hosts ...string) (url string, ca *authority.Authority) {
 	t.Helper()
