@@ -79,3 +79,28 @@ func TestLife(t *testing.T) {
 		time.Sleep(time.Hour) // its handler ends
 	})
 }
+
+// TestTokensOfSeconds: a provider whose tokens end before another may be asked for is told of; no login is tried with nothing.
+func TestTokensOfSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := new(kfake.VirtualNetwork)
+		l, err := network.Listen("tcp", "127.0.0.1:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"access_token":"token","expires_in":2}`)
+		})}
+		go server.Serve(l)
+		defer server.Close()
+		c := &Client{Prefix: "X_", TokenURL: "http://127.0.0.1/token", ID: "me", Secret: secret.Value("X_CLIENT_SECRET", "hush"), Dial: network.DialContext}
+		if got, err := c.Token(t.Context()); got != "token" || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+		time.Sleep(3 * time.Second)
+		if got, err := c.Token(t.Context()); got != "" || err == nil || !strings.Contains(err.Error(), "X_TOKEN_URL: its tokens expire") {
+			t.Errorf("%q, %v, want an error that says so", got, err)
+		}
+	})
+}

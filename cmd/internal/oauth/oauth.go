@@ -91,6 +91,9 @@ func (c *Client) last() (string, error) {
 	if time.Now().Before(c.held.end) {
 		return c.held.text, nil
 	}
+	if c.err == nil {
+		return "", c.about("TOKEN_URL", "its tokens expire sooner than another is asked for, after %v; let the provider give ones that last for minutes", pause)
+	}
 	return "", c.err
 }
 
