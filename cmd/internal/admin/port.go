@@ -71,11 +71,11 @@ func (p *Port) Addr(ctx context.Context) (net.Addr, error) {
 }
 
 const (
-	// mostConnections is many times what probes, Prometheus and people need. Those beyond wait.
+	// mostConnections is many times what probes, Prometheus and people need. Those beyond wait, for idle ones no longer than idleTimeout.
 	mostConnections = 256
 	// longestAnswer is from the request's head to the end of the answer; replays have longer, see lineByLine.
 	longestAnswer = 30 * time.Second
-	idleTimeout   = time.Minute // longer than between two scrapes
+	idleTimeout   = 3 * time.Second // less than a probe waits; the next scrape connects anew
 )
 
 // Open serves until stop is called; when that returns, the address is free. listen nil is net.Listen.
