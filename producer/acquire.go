@@ -39,9 +39,6 @@ func (p *Producer) Acquire(ctx context.Context) error {
 			return err
 		}
 		s, err := p.initProducer(ctx, c, session{producerID: -1, epoch: -1})
-		for errors.Is(err, kafka.InvalidTransactionTimeout) && p.shorten() {
-			s, err = p.initProducer(ctx, c, session{producerID: -1, epoch: -1})
-		}
 		if err != nil {
 			return err
 		}
@@ -92,8 +89,16 @@ func (p *Producer) renewEpoch(ctx context.Context, old *session) (s *session, er
 }
 
 // initProducer takes the epoch after that of old; with -1 for both ids, the epoch after whatever it is now. An answer that is lost
-// costs an epoch and nothing else.
-func (p *Producer) initProducer(ctx context.Context, c *cluster, old session) (*session, error) {
+// costs an epoch and nothing else. Where the brokers do not take the transaction timeout, it tries with less.
+func (p *Producer) initProducer(ctx context.Context, c *cluster, old session) (s *session, err error) {
+	s, err = p.tryInitProducer(ctx, c, old)
+	for errors.Is(err, kafka.InvalidTransactionTimeout) && p.shorten() {
+		s, err = p.tryInitProducer(ctx, c, old)
+	}
+	return s, err
+}
+
+func (p *Producer) tryInitProducer(ctx context.Context, c *cluster, old session) (*session, error) {
 	res, err := c.client.InitProducerID(ctx, &kafka.InitProducerIDRequest{
 		TransactionalID:      p.cfg.TransactionalID,
 		TransactionTimeoutMs: int(p.cfg.TransactionTimeout.Milliseconds()),

@@ -114,6 +114,11 @@ func TestShortTransactions(t *testing.T) {
 		if says := log.String(); p.cfg.TransactionTimeout != 7500*time.Millisecond || strings.Count(says, "transaction.max.timeout.ms") != 2 {
 			t.Errorf("%v; the log says %s", p.cfg.TransactionTimeout, says)
 		}
+		p.cfg.TransactionTimeout = defaultTransactionTimeout // the brokers have just been set so
+		p.session.requestPending = true                      // and an answer was lost
+		if err := p.Commit(t.Context(), rows(voice, "row", 1), closeWith("x")); err != nil {
+			t.Errorf("a commit that takes a new epoch: %v", err)
+		}
 	})
 }
 

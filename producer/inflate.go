@@ -16,6 +16,9 @@ import (
 // most the topic's max.message.bytes, which is 10 MiB for dead letters unless it was raised.
 const largestInflated = 32 << 20
 
+// errWindow is for what brokers make that compress anew, at their highest levels.
+var errWindow = fmt.Errorf("its zstd window is larger than %d MiB; set compression.type=producer on the topic", largestInflated>>20)
+
 var errBomb = fmt.Errorf("it decompresses to more than %d MiB", largestInflated>>20)
 
 // inflate decompresses the records of a batch; it returns data itself if that is not compressed.
@@ -54,7 +57,10 @@ func newDecoder() *zstd.Decoder {
 
 func unzstd(data []byte) ([]byte, error) {
 	out, err := decoder.DecodeAll(data, nil)
-	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+	switch {
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return nil, errWindow
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		return nil, errBomb
 	}
 	return out, err

@@ -17,6 +17,8 @@ import (
 type Coordinated struct {
 	Denied []kafka.ACLOperationType // what the principal may not do with it; what another of them would allow as well is left out
 	Err    error                    // what else is wrong: no coordinator, a setting
+	// Timeout is the transaction timeout that a worker would use; 0 where it was not asked for.
+	Timeout time.Duration
 }
 
 // deny takes the place of what it would allow as well: to read and to write allow to describe.
@@ -45,7 +47,7 @@ func (i *Inspector) Transactional(ctx context.Context, id string, idle bool) (c 
 		c.Err = err
 	}
 	if idle && coordinator != "" && len(c.Denied) == 0 && c.Err == nil {
-		c.Err = i.timeoutTaken(ctx, coordinator, id)
+		c.Timeout, c.Err = i.timeoutTaken(ctx, coordinator, id)
 	}
 	return c
 }
@@ -92,8 +94,18 @@ func meantForNobody(err error) error {
 // sinceExpected is the version of InitProducerId that names the producer that asks: one before it would fence whoever works.
 const sinceExpected = 3
 
-func (i *Inspector) timeoutTaken(ctx context.Context, coordinator, id string) error {
-	req := &initproducerid.Request{TransactionalID: id, TransactionTimeoutMs: int32(defaultTransactionTimeout.Milliseconds()), ProducerID: nobodys}
+// timeoutTaken returns the transaction timeout that the brokers take, found as a Producer finds it.
+func (i *Inspector) timeoutTaken(ctx context.Context, coordinator, id string) (timeout time.Duration, err error) {
+	for timeout = defaultTransactionTimeout; timeout >= shortestTransaction; timeout /= 2 {
+		if err = i.tryTimeout(ctx, coordinator, id, timeout); !errors.Is(err, kafka.InvalidTransactionTimeout) {
+			return timeout, err
+		}
+	}
+	return 0, err
+}
+
+func (i *Inspector) tryTimeout(ctx context.Context, coordinator, id string, timeout time.Duration) error {
+	req := &initproducerid.Request{TransactionalID: id, TransactionTimeoutMs: int32(timeout.Milliseconds()), ProducerID: nobodys}
 	return i.patiently(ctx, "try an epoch of transactional id "+id, func() error {
 		return i.at(ctx, coordinator, func(x *exchange) error {
 			if x.versions[req.ApiKey()] < sinceExpected {
@@ -108,7 +120,7 @@ func (i *Inspector) timeoutTaken(ctx context.Context, coordinator, id string) er
 	})
 }
 
-// TransactionTimeout is after how long brokers abort a transaction of ours; those whose transaction.max.timeout.ms is less take none.
+// TransactionTimeout is after how long brokers abort a transaction of ours, unless their transaction.max.timeout.ms is less.
 const TransactionTimeout = defaultTransactionTimeout
 
 // GroupState is a consumer group as its coordinator has it.

@@ -16,9 +16,12 @@ import (
 const (
 	offsetMagic     = 16
 	offsetFirstTime = 27
+	offsetLastTime  = 35
 	offsetCount     = 57
 	// smallestRecord is the size of a record without key, value and headers; a header has at least smallestHeader.
 	smallestRecord = 7
+	// logAppendTime is the bit of the attributes that says whose time the timestamps are.
+	logAppendTime  = 1 << 3
 	smallestHeader = 2
 )
 
@@ -56,11 +59,15 @@ func (b *rawBatch) decode() (protocol.RecordReader, error) {
 	if err != nil {
 		return nil, b.broken("%w", err)
 	}
+	first, appended := int64(binary.BigEndian.Uint64(raw[offsetFirstTime:])), attributes&logAppendTime != 0
+	if appended {
+		first = int64(binary.BigEndian.Uint64(raw[offsetLastTime:]))
+	}
 	count := binary.BigEndian.Uint32(raw[offsetCount:])
 	if int64(count)*smallestRecord > int64(len(body)) {
 		return nil, b.broken("it announces %d records in %d bytes", count, len(body))
 	}
-	r := &records{batch: b, rest: body, left: count, base: b.base(), first: int64(binary.BigEndian.Uint64(raw[offsetFirstTime:]))}
+	r := &records{batch: b, rest: body, left: count, base: b.base(), first: first, appended: appended}
 	id, epoch := int64(binary.BigEndian.Uint64(raw[offsetProducerID:])), int16(binary.BigEndian.Uint16(raw[offsetEpoch:]))
 	if attributes.Control() {
 		return &protocol.ControlBatch{Attributes: attributes, BaseOffset: r.base, ProducerID: id, ProducerEpoch: epoch, Records: r}, nil
@@ -79,12 +86,14 @@ func (b *rawBatch) broken(format string, args ...any) error {
 
 // records reads the records of a batch from its decompressed bytes.
 type records struct {
-	batch  *rawBatch
-	rest   []byte
-	left   uint32
-	base   int64 // offset of the batch
-	first  int64 // timestamp in Unix milliseconds, to which the records' deltas are added
-	broken bool
+	batch *rawBatch
+	rest  []byte
+	left  uint32
+	base  int64 // offset of the batch
+	first int64 // timestamp in Unix milliseconds, to which the records' deltas are added
+	// appended: all have the time at which the broker appended the batch (message.timestamp.type=LogAppendTime).
+	appended bool
+	broken   bool
 }
 
 // ReadRecord implements protocol.RecordReader.
@@ -96,6 +105,9 @@ func (r *records) ReadRecord() (*protocol.Record, error) {
 	r.varint() // the record's length, which follows from its fields
 	r.pass(1)  // attributes, which are not used
 	at, offset := r.varint(), r.varint()
+	if r.appended {
+		at = 0
+	}
 	record := &protocol.Record{Time: time.UnixMilli(r.first + at), Offset: r.base + offset}
 	record.Key, record.Value = protocol.NewBytes(r.bytes()), protocol.NewBytes(r.bytes())
 	record.Headers = r.headers()

@@ -293,8 +293,11 @@ func (k *cluster) transactionLines(cfg *config.Config, c producer.Coordinated, i
 		l = k.failedAfter(l, c.Err)
 	case len(c.Denied) > 0:
 		l.State, l.Says = Skip, "needs the permission"
+	case idle && c.Timeout < producer.TransactionTimeout:
+		l.State, l.Says = Warn, fmt.Sprintf("has a coordinator, which takes a timeout of %v: a commit that takes longer than three quarters of it is made again", c.Timeout)
+		l.Do = fmt.Sprintf("set transaction.max.timeout.ms of the brokers to %d or more", producer.TransactionTimeout.Milliseconds())
 	case idle:
-		l.Says = fmt.Sprintf("has a coordinator, which takes a timeout of %v", producer.TransactionTimeout)
+		l.Says = fmt.Sprintf("has a coordinator, which takes a timeout of %v", c.Timeout)
 	default:
 		l.Says = "has a coordinator; an epoch was not asked for, as a worker may hold it"
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/convstream/convstream/cmd/internal/show"
 )
 
 // State is how a probe ended.
@@ -88,7 +90,7 @@ func (r Report) Text(out io.Writer) error {
 		if l.State == Fail {
 			state = "FAIL"
 		}
-		fmt.Fprintf(&b, "%-4s  %-*s  %-*s  %s\n", state, areas, l.about(), subjects, l.Subject, oneLine(l.Says))
+		fmt.Fprintf(&b, "%-4s  %-*s  %-*s  %s\n", state, areas, l.about(), subjects, oneLine(l.Subject), oneLine(l.Says))
 		if l.Do != "" {
 			fmt.Fprintf(&b, "      -> %s\n", oneLine(l.Do))
 		}
@@ -121,7 +123,8 @@ func (r Report) joined() (lines []Line) {
 // about is the area, with the account that it is about where there are several.
 func (l Line) about() string { return strings.TrimSpace(string(l.Area) + " " + l.Account) }
 
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+// oneLine is text for a terminal: names of brokers and certificates are what others have written.
+func oneLine(text string) string { return show.Text(strings.Join(strings.Fields(text), " ")) }
 
 // Summary is one line.
 func (r Report) Summary() string {

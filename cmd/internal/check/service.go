@@ -98,6 +98,9 @@ var errSilent = fmt.Errorf("no answer within %v", pagePatience)
 
 // refusedPage is about the first page, without which nothing is known.
 func refusedPage(err error) []Line {
+	if errors.Is(err, errTooLong) {
+		return []Line{{Subject: "page", State: Skip, Says: err.Error()}}
+	}
 	l := Line{Subject: "page", State: Fail, Says: err.Error(), Do: "look at SMARTASSIST_URL, HTTPS_PROXY and the firewall"}
 	if e, ok := errors.AsType[*smartassist.Error](err); ok {
 		if l.Do = e.Hint; e.Kind == smartassist.Login {
