@@ -26,14 +26,14 @@ var refusals = []refusal{
 		w.scramUser("SCRAM-SHA-256")
 		w.mount.put(map[string][]byte{caFile: stranger(w).PEM})
 	}, nil,
-		"has a certificate of an unknown authority", "KAFKA_TLS_CA_FILE", func(w *securedWorld) { w.mount.put(map[string][]byte{caFile: w.keys.ca.PEM}) }},
+		"has a certificate signed by an unknown authority", "KAFKA_TLS_CA_FILE", func(w *securedWorld) { w.mount.put(map[string][]byte{caFile: w.keys.ca.PEM}) }},
 	{"another server name", scramListener, func(w *securedWorld) { w.scramUser("SCRAM-SHA-256") }, map[string]string{"KAFKA_TLS_SERVER_NAME": "kafka.example"},
 		"has a certificate for localhost, 127.0.0.1, not for kafka.example", "KAFKA_TLS_SERVER_NAME", nil},
 	{"a mechanism that is not offered", plainListener, func(w *securedWorld) { w.scramUser("SCRAM-SHA-512") }, nil,
 		`does not offer SCRAM-SHA-512, but \"PLAIN\"`, "KAFKA_SASL_MECHANISM", nil},
 	{"a login where there is none", mutualListener, func(w *securedWorld) { w.showsCertificate(); w.scramUser("SCRAM-SHA-512") }, nil,
 		"takes no login", "KAFKA_SASL_MECHANISM", nil},
-	{"no login", scramListener, unsaid, nil, "ended the connection", "KAFKA_SASL_MECHANISM", nil},
+	{"no login", scramListener, unsaid, nil, "closed the connection", "KAFKA_SASL_MECHANISM", nil},
 	{"no TLS", scramListener, unsaid, map[string]string{"KAFKA_TLS": "off", "KAFKA_TLS_CA_FILE": ""}, "", "KAFKA_TLS", nil},
 	{"TLS where there is none", scramListener, func(w *securedWorld) { w.env["KAFKA_BROKERS"] = strings.Join(w.kafka.Brokers(), ",") }, nil, "in the TLS handshake", "KAFKA_TLS=off", nil},
 	{"no certificate", mutualListener, unsaid, nil, "wants a client certificate", "KAFKA_TLS_CERT_FILE", nil},
