@@ -272,6 +272,7 @@ func TestRotation(t *testing.T) {
 			}
 			return out
 		}
+		time.Sleep(time.Second / 2) // so that files are not written at the moment at which they are read
 		for round, change := range []func(){
 			func() {}, // the session's end alone
 			func() { s.client(s.issue(time.Hour, "me")) },
