@@ -24,7 +24,7 @@ func TestClampAndCap(t *testing.T) {
 				c := simulator.Config{History: 6 * time.Hour, PerMinute: 1, LateBy: -1,
 					Burst:    []simulator.Burst{{At: bubble.Add(-3 * time.Hour), Rows: 40}, {At: bubble.Add(-5 * time.Hour), Rows: 45}},
 					Switches: simulator.Switches{Clamp: 50, OffsetCap: 10, CapAnswer: answer, OffsetCountsPages: pages}}
-				inWorld(t, c, map[string]string{"START_FROM": "6h"}, func(w *world) {
+				inWorld(t, c, frugal(map[string]string{"START_FROM": "6h"}), func(w *world) {
 					w.run(lasts)
 					r := w.verify(w.complete, func(r *verify.Report) { r.CheckClaims(2 * time.Minute) })
 					t.Log(describe(r))

@@ -360,7 +360,7 @@ func TestSmallPages(t *testing.T) {
 			env := map[string]string{
 				"START_FROM": "1h", "POLL_INTERVAL": "2m", "SMARTASSIST_PAGE_LIMIT": fmt.Sprint(limit), "REREAD": "30m:10m,3h:1h",
 			}
-			inWorld(t, c, env, func(w *world) {
+			inWorld(t, c, frugal(env), func(w *world) {
 				w.run(5 * time.Hour)
 				r := w.verify(w.complete, func(r *verify.Report) { r.CheckClaims(2 * time.Minute) })
 				status := w.worker.Status().Poller
