@@ -146,6 +146,7 @@ func TestAnotherKey(t *testing.T) {
 
 // TestReplayOfARedactedLetter: it is published as it was put aside, and its hashes are not hashed once more.
 func TestReplayOfARedactedLetter(t *testing.T) {
+	long(t)
 	t.Parallel()
 	c := large()
 	c.Extra = append(c.Extra, extraRow("c-other", `,"userId":"u-2","metaInfo":"`+noise(2<<20)+`"`), json.RawMessage(`"Penelope Halloran"`))
@@ -182,6 +183,7 @@ func TestReplayOfARedactedLetter(t *testing.T) {
 
 // TestConversationsAreKnownByHashedIds: each is one conversation under its hash, however often it is read, and what belongs together still does.
 func TestConversationsAreKnownByHashedIds(t *testing.T) {
+	long(t)
 	t.Parallel()
 	inWorld(t, changing(), redacting("/conversationId=hash,/sessionId=hash,/channelSpecificUserId=drop"), func(w *world) {
 		w.run(2 * time.Hour)

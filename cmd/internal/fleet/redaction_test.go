@@ -111,6 +111,7 @@ func personalValues(row []byte, found map[string]string) {
 // TestNothingRedactedIsAnywhere: of many generated rows, broken ones among them and what cannot be split, nothing that REDACT takes is
 // in any topic, key, header, log or page of the admin port; all else is.
 func TestNothingRedactedIsAnywhere(t *testing.T) {
+	long(t)
 	for list, name := range map[int]string{1: "dropped", 2: "hashed"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
