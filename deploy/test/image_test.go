@@ -17,25 +17,44 @@ const dockerfile = "../Dockerfile"
 // instruction is one of the Dockerfile's, its continuation lines joined.
 type instruction struct{ name, rest string }
 
-// stages splits the Dockerfile at its FROM lines.
+// stages splits the Dockerfile at its FROM lines, in which arguments from before the first have their defaults.
 func stages(t *testing.T) (stages [][]instruction) {
 	t.Helper()
 	text, err := os.ReadFile(dockerfile)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defaults := map[string]string{}
 	for line := range strings.Lines(strings.ReplaceAll(string(text), "\\\n", "")) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
 		name, rest, _ := strings.Cut(line, " ")
-		if name == "FROM" {
+		switch {
+		case name == "FROM":
 			stages = append(stages, nil)
+			rest = withDefaults(rest, defaults)
+		case len(stages) == 0 && name == "ARG":
+			arg, value, _ := strings.Cut(rest, "=")
+			defaults[arg] = value
+			continue
+		case len(stages) == 0:
+			t.Fatalf("%s before the first FROM", name)
 		}
 		stages[len(stages)-1] = append(stages[len(stages)-1], instruction{name, strings.Join(strings.Fields(rest), " ")})
 	}
 	return stages
+}
+
+// withDefaults replaces $NAME for the arguments that are known.
+func withDefaults(text string, defaults map[string]string) string {
+	return os.Expand(text, func(name string) string {
+		if value, ok := defaults[name]; ok {
+			return value
+		}
+		return "$" + name
+	})
 }
 
 // rests are the arguments of all instructions of a name.
