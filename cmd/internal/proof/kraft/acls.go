@@ -33,12 +33,7 @@ func (c *Cluster) Allow(ctx context.Context, acls ...ACL) error {
 		r.Principal, r.Host, r.Operation, r.PermissionType = a.Principal, anyHost, a.Operation, kmsg.ACLPermissionTypeAllow
 		req.Creations = append(req.Creations, r)
 	}
-	client, err := connect(c.Brokers()...)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	res, err := req.RequestWith(ctx, client)
+	res, err := ask(ctx, c, req.RequestWith)
 	if err != nil {
 		return err
 	}
@@ -59,12 +54,7 @@ func (c *Cluster) Revoke(ctx context.Context, acls ...ACL) error {
 		f.Principal, f.Host, f.Operation, f.PermissionType = kmsg.StringPtr(a.Principal), kmsg.StringPtr(anyHost), a.Operation, kmsg.ACLPermissionTypeAllow
 		req.Filters = append(req.Filters, f)
 	}
-	client, err := connect(c.Brokers()...)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	res, err := req.RequestWith(ctx, client)
+	res, err := ask(ctx, c, req.RequestWith)
 	if err != nil {
 		return err
 	}

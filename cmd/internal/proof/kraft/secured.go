@@ -111,12 +111,7 @@ func (c *Cluster) RemoveUser(ctx context.Context, user string) error {
 }
 
 func (c *Cluster) alterUsers(ctx context.Context, req *kmsg.AlterUserSCRAMCredentialsRequest) error {
-	client, err := connect(c.Brokers()...)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	res, err := req.RequestWith(ctx, client)
+	res, err := ask(ctx, c, req.RequestWith)
 	if err != nil {
 		return err
 	}
@@ -126,6 +121,16 @@ func (c *Cluster) alterUsers(ctx context.Context, req *kmsg.AlterUserSCRAMCreden
 		}
 	}
 	return nil
+}
+
+// ask sends one request on a connection of its own.
+func ask[R any](ctx context.Context, c *Cluster, request func(context.Context, kmsg.Requestor) (R, error)) (answer R, err error) {
+	client, err := connect(c.Brokers()...)
+	if err != nil {
+		return answer, err
+	}
+	defer client.Close()
+	return request(ctx, client)
 }
 
 func orEmpty(s *string) string {
