@@ -127,12 +127,12 @@ func (a *Agenda) split(f Failing, now time.Time) {
 	a.addFailing(second)
 }
 
-// addFailing puts the window into its place. One that is known already stands there once: two reads that overlapped may have been
-// narrowed down to it, and one of which nothing would be noted any more would be tried again for ever. While nothing is answered, neighbours of which it is not known that they fail by
-// themselves become one window: an outage is not many.
+// addFailing puts the window into its place. A window that is there already stays one: two reads that overlapped may both have been
+// narrowed down to it, failures would be noted of the first only, and the other would be tried again for ever. While nothing is
+// answered, neighbours of which it is not known that they fail by themselves become one window: an outage is not many.
 func (a *Agenda) addFailing(f Failing) {
 	if i := a.failingAt(f.Window); i >= 0 {
-		f = f.and(a.Failing[i])
+		f = f.merged(a.Failing[i])
 		a.Failing = slices.Delete(a.Failing, i, i+1)
 	}
 	for i := 0; i < len(a.Failing) && a.failedInRow >= mostFailedInRow; i++ {
@@ -153,8 +153,8 @@ func (a *Agenda) addFailing(f Failing) {
 	}
 }
 
-// and returns what is known of a window that is narrowed down to twice: what is known of the one that failed more often.
-func (f Failing) and(o Failing) Failing {
+// merged returns the same window as it is known from two reads: with what the one knows that failed more often.
+func (f Failing) merged(o Failing) Failing {
 	if f.Failures < o.Failures {
 		f, o = o, f
 	}
