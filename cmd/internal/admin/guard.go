@@ -28,7 +28,7 @@ type guard struct {
 func (g *guard) permitting(next http.Handler) http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		switch {
-		case g.lets(r):
+		case g.allows(r):
 			next.ServeHTTP(rw, r)
 		case !g.token.IsSet():
 			http.Error(rw, "only from loopback: set ADMIN_TOKEN (or ADMIN_TOKEN_FILE) to allow it from elsewhere with that bearer token", http.StatusForbidden)
@@ -41,7 +41,7 @@ func (g *guard) permitting(next http.Handler) http.Handler {
 // reading lets a request that changes nothing pass, with ADMIN_PROTECT=all only from loopback, or with the token.
 func (g *guard) reading(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if g.all && !g.lets(r) {
+		if g.all && !g.allows(r) {
 			unauthorized(rw)
 			return
 		}
@@ -53,7 +53,7 @@ func (g *guard) reading(next http.HandlerFunc) http.Handler {
 func (g *guard) probed(ask func(*http.Request) error) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		err := ask(r)
-		if err != nil && g.all && !g.lets(r) {
+		if err != nil && g.all && !g.allows(r) {
 			err = errUntold
 		}
 		answer(rw, err)
@@ -62,8 +62,8 @@ func (g *guard) probed(ask func(*http.Request) error) http.Handler {
 
 var errUntold = errors.New("no; ask with the bearer token of ADMIN_TOKEN for the reason")
 
-// lets reports whether the request comes from loopback or has the token.
-func (g *guard) lets(r *http.Request) bool { return fromLoopback(r) || g.bears(r) }
+// allows reports whether the request comes from loopback or has the token.
+func (g *guard) allows(r *http.Request) bool { return fromLoopback(r) || g.hasToken(r) }
 
 func unauthorized(rw http.ResponseWriter) {
 	rw.Header().Set("www-authenticate", "Bearer")
@@ -104,8 +104,8 @@ func namesLoopback(host string) bool {
 	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
-// bears reports whether the request has the token. Hashes are compared, so that the time it takes does not reveal even a length.
-func (g *guard) bears(r *http.Request) bool {
+// hasToken reports whether the request has the token. Hashes are compared, so that the time it takes does not reveal even a length.
+func (g *guard) hasToken(r *http.Request) bool {
 	if !g.token.IsSet() {
 		return false
 	}

@@ -48,7 +48,7 @@ type Fleet struct {
 	port    *admin.Port
 	metrics *prometheus.Registry
 	fail    context.CancelCauseFunc // ends the process; set by Run
-	pulse   pulse
+	pings   pingCache
 
 	mu       sync.Mutex
 	accounts map[string]*account // by id
@@ -236,7 +236,7 @@ func (f *Fleet) Healthy() error {
 func (f *Fleet) Readiness(ctx context.Context) error {
 	accounts := f.list()
 	var errs []error
-	if err := f.pulse.feel(ctx, func(ctx context.Context) error { return ping(ctx, accounts) }); err != nil {
+	if err := f.pings.get(ctx, func(ctx context.Context) error { return ping(ctx, accounts) }); err != nil {
 		errs = append(errs, fmt.Errorf("brokers: %w", err))
 	}
 	if f.member != nil && !f.alone() {
