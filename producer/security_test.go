@@ -102,9 +102,13 @@ func secureWorld(t *testing.T, opts func(*secrets) []kfake.Opt) (*world, *secret
 	return &world{t: t, network: nil, kafka: cluster}, s
 }
 
-// ask lists the topics, with retries for a moment.
-func (w *world) ask(tls *TLS, sasl Mechanism) error {
-	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Second)
+// ask lists the topics, with retries for a moment where it is to be refused.
+func (w *world) ask(tls *TLS, sasl Mechanism, refused bool) error {
+	patience := time.Minute
+	if refused {
+		patience = 3 * time.Second
+	}
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	to := Cluster{Brokers: w.kafka.ListenAddrs(), ClientID: "test", TLS: tls, SASL: sasl}
 	_, err := Topics(ctx, to, "")
@@ -155,7 +159,7 @@ func TestTLS(t *testing.T) {
 			if c.prepare != nil {
 				c.prepare(s)
 			}
-			err := w.ask(c.tls(s), nil)
+			err := w.ask(c.tls(s), nil, c.text != "" || c.hint != "")
 			if c.text == "" && c.hint == "" {
 				if err != nil {
 					t.Error(err)
@@ -216,7 +220,7 @@ func TestLogin(t *testing.T) {
 			if c.mechanism != "" {
 				login = UserPassword{Mechanism: c.mechanism, Username: c.user, Password: secret}
 			}
-			err := w.ask(&TLS{CAFile: s.path("ca")}, login)
+			err := w.ask(&TLS{CAFile: s.path("ca")}, login, c.text != "")
 			if c.text == "" {
 				if err != nil {
 					t.Error(err)
