@@ -57,6 +57,34 @@ func TestPlaceOne(t *testing.T) {
 	}
 }
 
+// TestPlaceNames: each member is told who holds the lease and who stands by. While an account moves nobody holds it, and its new member
+// is asked to report that it is warm before that.
+func TestPlaceNames(t *testing.T) {
+	both := func(x, y claim) map[string]claim { return map[string]claim{"x": x, "y": y} }
+	for name, c := range map[string]struct {
+		a, b map[string]claim
+		x    map[string]assigned // by member
+	}{
+		"one stands by": {map[string]claim{"x": {Since: 1}}, map[string]claim{"x": {}}, map[string]assigned{
+			"a": {Part: HolderPart, Holder: "A", Standby: "B"}, "b": {Part: StandbyPart, Holder: "A", Standby: "B"}}},
+		"it moves when its new member is warm": {both(claim{Since: 1}, claim{Since: 1}), both(claim{}, claim{}), map[string]assigned{
+			"a": {Part: HolderPart, Holder: "A", Standby: "B"}, "b": {Part: StandbyPart, Holder: "A", Standby: "B", ReportWarm: true}}},
+		"it moves": {both(claim{Since: 1}, claim{Since: 1}), both(claim{Warm: true}, claim{}), map[string]assigned{
+			"a": {Part: ReleasePart, Standby: "B"}, "b": {Part: StandbyPart, Standby: "B"}}},
+		"its holder has resigned, and nobody is warm": {map[string]claim{"x": {Since: 1, Resigned: 1}}, map[string]claim{"x": {}}, map[string]assigned{
+			"a": {Part: ReleasePart, Standby: "B"}, "b": {Part: StandbyPart, Standby: "B"}}},
+		"its holder finishes": {map[string]claim{"x": {Since: 1, Finishing: true}}, map[string]claim{"x": {}}, map[string]assigned{
+			"a": {Part: ReleasePart, Standby: "B"}, "b": {Part: StandbyPart, Standby: "B"}}},
+	} {
+		got := place(map[string]candidate{"a": {Name: "A", Started: 1, Accounts: c.a}, "b": {Name: "B", Started: 2, Accounts: c.b}})
+		for id, want := range c.x {
+			if is := got[id].Accounts["x"]; is != want {
+				t.Errorf("%s: %s is told %+v, want %+v", name, id, is, want)
+			}
+		}
+	}
+}
+
 func TestFencedByNonMember(t *testing.T) {
 	for name, c := range map[string]struct {
 		members map[string]candidate
