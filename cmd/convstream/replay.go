@@ -1,17 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"net"
-	"net/netip"
-	"net/url"
-	"os"
-	"strings"
 
-	"github.com/convstream/convstream/cmd/internal/config"
 	"github.com/convstream/convstream/cmd/internal/replay"
 	"github.com/convstream/convstream/cmd/internal/show"
 	"github.com/convstream/convstream/poller"
@@ -20,9 +13,8 @@ import (
 // replayOptions are the flags of dead-letters replay, and the ids it is given.
 type replayOptions struct {
 	replay.Request
-	admin   string
-	account string
-	asJSON  bool
+	askOptions
+	asJSON bool
 }
 
 func replayCommand() *command {
@@ -31,8 +23,7 @@ func replayCommand() *command {
 	c.details = "'convstream dead-letters list' tells the ids. What is resolved is not repeated."
 	c.flags.BoolVar(&o.All, "all", false, "all that are not resolved")
 	c.flags.BoolVar(&o.asJSON, "json", false, "an object a letter, for jq")
-	c.flags.StringVar(&o.admin, "admin", "", "the `URL` of the worker's admin port, instead of ADMIN_ADDR")
-	c.flags.StringVar(&o.account, "account", "", "the `ID` of the account, where there are several")
+	o.declare(c)
 	c.run = func(ctx context.Context, ids []string, t terminal) error {
 		o.IDs = ids
 		if err := o.check(); err != nil {
@@ -56,51 +47,16 @@ func (o replayOptions) check() error {
 }
 
 func (o replayOptions) run(ctx context.Context, t terminal) error {
-	cfg, err := config.LoadForAsking(os.LookupEnv, os.Environ())
+	worker, err := o.worker()
 	if err != nil {
 		return err
 	}
-	base, err := adminURL(cmp.Or(o.admin, cfg.AdminAddr))
-	if err != nil {
-		return err
-	}
-	if cfg.AdminToken.IsSet() && o.admin != "" && !mayCarry(base) {
-		return fmt.Errorf("--admin %s would carry ADMIN_TOKEN over the network in the clear: run this in the pod, or through kubectl port-forward, without a token; or use https; %w", base, errUsage)
-	}
-	answer, err := replay.Client{URL: base, Token: cfg.AdminToken, Account: o.account}.Ask(ctx, o.Request)
+	answer, err := replay.Client(worker).Ask(ctx, o.Request)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = answer.Close() }()
 	return o.follow(answer, t.out)
-}
-
-// mayCarry reports whether a token may go to the URL: encrypted, or no further than this host.
-func mayCarry(base string) bool {
-	u, err := url.Parse(base)
-	if err != nil {
-		return false
-	}
-	ip, notIP := netip.ParseAddr(u.Hostname())
-	return u.Scheme == "https" || strings.EqualFold(u.Hostname(), "localhost") || notIP == nil && ip.Unmap().IsLoopback()
-}
-
-// adminURL is the address of an admin port as others reach it, from what ADMIN_ADDR or --admin says: a worker that listens
-// on all addresses is asked by loopback.
-func adminURL(addr string) (string, error) {
-	if u, err := url.Parse(addr); err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
-		return strings.TrimRight(addr, "/"), nil
-	}
-	host, port, err := net.SplitHostPort(addr)
-	switch ip, notIP := netip.ParseAddr(host); {
-	case err != nil || strings.Contains(addr, "/"):
-		return "", fmt.Errorf("--admin %q is no URL like http://10.1.2.3:8080; %w", addr, errUsage)
-	case port == "0":
-		return "", fmt.Errorf("ADMIN_ADDR %s says no port: name the worker's with --admin; %w", addr, errUsage)
-	case host == "" || notIP == nil && ip.IsUnspecified():
-		host = "127.0.0.1"
-	}
-	return "http://" + net.JoinHostPort(host, port), nil
 }
 
 // follow prints the answer as it comes.

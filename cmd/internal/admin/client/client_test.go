@@ -1,4 +1,4 @@
-package replay
+package client
 
 import (
 	"net/http"
@@ -7,7 +7,7 @@ import (
 
 // TestNoProxy: a proxy would read the token.
 func TestNoProxy(t *testing.T) {
-	if client().Transport.(*http.Transport).Proxy != nil {
+	if direct().Transport.(*http.Transport).Proxy != nil {
 		t.Error("requests to the admin port go through a proxy")
 	}
 }

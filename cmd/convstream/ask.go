@@ -1,0 +1,66 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/convstream/convstream/cmd/internal/admin/client"
+	"github.com/convstream/convstream/cmd/internal/config"
+)
+
+// askOptions are the flags of commands that ask a worker.
+type askOptions struct{ admin, account string }
+
+func (o *askOptions) declare(c *command) {
+	c.flags.StringVar(&o.admin, "admin", "", "the `URL` of the worker's admin port, instead of ADMIN_ADDR")
+	c.flags.StringVar(&o.account, "account", "", "the `ID` of the account, where there are several")
+}
+
+// worker returns the way to the worker.
+func (o *askOptions) worker() (client.Client, error) {
+	cfg, err := config.LoadForAsking(os.LookupEnv, os.Environ())
+	if err != nil {
+		return client.Client{}, err
+	}
+	base, err := adminURL(cmp.Or(o.admin, cfg.AdminAddr))
+	if err != nil {
+		return client.Client{}, err
+	}
+	if cfg.AdminToken.IsSet() && o.admin != "" && !mayCarry(base) {
+		return client.Client{}, fmt.Errorf("--admin %s would carry ADMIN_TOKEN over the network in the clear: run this in the pod, or through kubectl port-forward, without a token; or use https; %w", base, errUsage)
+	}
+	return client.Client{URL: base, Token: cfg.AdminToken, Account: o.account}, nil
+}
+
+// mayCarry reports whether a token may go to the URL: encrypted, or no further than this host.
+func mayCarry(base string) bool {
+	u, err := url.Parse(base)
+	if err != nil {
+		return false
+	}
+	ip, notIP := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || strings.EqualFold(u.Hostname(), "localhost") || notIP == nil && ip.Unmap().IsLoopback()
+}
+
+// adminURL is the address of an admin port as others reach it, from what ADMIN_ADDR or --admin says: a worker that listens
+// on all addresses is asked by loopback.
+func adminURL(addr string) (string, error) {
+	if u, err := url.Parse(addr); err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
+		return strings.TrimRight(addr, "/"), nil
+	}
+	host, port, err := net.SplitHostPort(addr)
+	switch ip, notIP := netip.ParseAddr(host); {
+	case err != nil || strings.Contains(addr, "/"):
+		return "", fmt.Errorf("--admin %q is no URL like http://10.1.2.3:8080; %w", addr, errUsage)
+	case port == "0":
+		return "", fmt.Errorf("ADMIN_ADDR %s says no port: name the worker's with --admin; %w", addr, errUsage)
+	case host == "" || notIP == nil && ip.IsUnspecified():
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port), nil
+}
