@@ -1,6 +1,7 @@
 package encoder
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,24 +115,28 @@ func TestUnknownMembersAreNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"new", long[:maxUnknownLength], "destinations.agent.mood"}
-	if diff := cmp.Diff(want, m.Unknown); diff != "" {
+	want := []Deviation{
+		{UnknownMember, "new", "/new", "number"},
+		{UnknownMember, long[:maxUnknownLength], "/" + long, "number"},
+		{UnknownMember, "destinations.agent.mood", "/destinations/0/respondingAgent/mood", "string"},
+	}
+	if diff := cmp.Diff(want, m.Deviations); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"unknown", "unknown", "unknown"}, m.Unmapped); diff != "" {
+	if diff := cmp.Diff([]string{"unknown", "unknown", "unknown"}, bounded(m, UnknownMember)); diff != "" {
 		t.Error(diff)
 	}
 	m, _, err = passage(testEncoder(t), []byte(`{"sessionId":"a"`+strings.Repeat(`,"x":1`, 3)+`}`))
-	if err != nil || len(m.Unknown) != 0 {
-		t.Errorf("of a row kept whole: unknown %q, %v", m.Unknown, err)
+	if diff := cmp.Diff([]Deviation{{Misfit, "", "", "object"}}, m.Deviations); err != nil || diff != "" {
+		t.Errorf("of a row kept whole: %v\n%s", err, diff)
 	}
 	many := make([]string, 100)
 	for i := range many {
 		many[i] = `"` + strings.Repeat("x", i+1) + `":1`
 	}
 	m, _, err = passage(testEncoder(t), []byte(`{"sessionId":"a",`+strings.Join(many, ",")+`}`))
-	if err != nil || len(m.Unknown) != maxUnknown || len(m.Unmapped) != 100 {
-		t.Errorf("%d named of %d, %v", len(m.Unknown), len(m.Unmapped), err)
+	if err != nil || len(m.Deviations) != 100 || m.Deviations[maxUnknown-1].Field == "" || m.Deviations[maxUnknown].Field != "" {
+		t.Errorf("%v, %v", m.Deviations, err)
 	}
 }
 
@@ -148,11 +153,62 @@ func TestSpellingsAreCountedApart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, [2][]string{m.Unmapped, m.Respelt}, cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(want, [2][]string{bounded(m, Misfit), bounded(m, Respelt)}, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s:\n%s", row, diff)
 		}
-		if len(c.Unmapped) != len(m.Unmapped)+len(m.Respelt) {
+		if len(c.Unmapped) != len(m.Deviations) {
 			t.Errorf("%s: unmapped %v", row, c.Unmapped)
+		}
+	}
+}
+
+// bounded returns the fields of the deviations of these kinds, as metrics name them.
+func bounded(m Message, kinds ...DeviationKind) (fields []string) {
+	for _, d := range m.Deviations {
+		if slices.Contains(kinds, d.Kind) {
+			fields = append(fields, d.Bounded())
+		}
+	}
+	return fields
+}
+
+// Codes are those of fields with few values, each by its schema path; a value of another type has none.
+func TestCodes(t *testing.T) {
+	codes := func(row string) map[string]int {
+		m, _, err := passage(testEncoder(t), []byte(row))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fields := map[string]int{}
+		for _, c := range m.Codes {
+			fields[c.Field]++
+		}
+		return fields
+	}
+	for row, want := range map[string]map[string]int{
+		`{"sessionId":"a","channel":"Voice","smartStatus":7,"csatFeedback":"x"}`: {"channel": 1},
+		`{"sessionId":"a","Direction":"Inbound","customerinfo":{"Direction":"Inbound"},"destinations":[
+			{"destinationType":"Queue","respondingAgent":{"status":"Answered"}},{"destinationType":"AgentSegment","status":"Answered"}]}`: {
+			"direction": 1, "customer.direction": 1, "destinations.destinationType": 2, "destinations.agent.status": 2},
+		`{"sessionId":"a","channel":null,"FINALSTATUS":"x"}`: {"finalStatus": 1},
+	} {
+		if diff := cmp.Diff(want, codes(row)); diff != "" {
+			t.Errorf("%s:\n%s", row, diff)
+		}
+	}
+	one, _, _ := passage(testEncoder(t), []byte(`{"sessionId":"a","channel":"Voice","finalStatus":"Closed"}`))
+	two, _, _ := passage(testEncoder(t), []byte(`{"sessionId":"b","finalStatus":"Closed","channel":"RTM"}`))
+	if one.Codes[1] != two.Codes[0] || one.Codes[0] == two.Codes[1] {
+		t.Errorf("%v and %v: want equal codes for equal values only", one.Codes, two.Codes)
+	}
+}
+
+func TestTypeOf(t *testing.T) {
+	for value, want := range map[string]string{
+		`{}`: "object", `[1]`: "array", `"a"`: "string", `true`: "boolean", `false`: "boolean", `null`: "null", `-1e5`: "number", `0`: "number",
+	} {
+		if got := typeOf(value); got != want {
+			t.Errorf("%s: %s, want %s", value, got, want)
 		}
 	}
 }

@@ -108,13 +108,12 @@ func (e *Encoder) Conversation(r Revision) (Message, error) {
 	}
 	event := revisionEvent(r, rd.record.ID)
 	m := Message{
-		Topic:    to.topic,
-		Key:      event.subject,
-		Value:    value,
-		Headers:  e.headers(event),
-		Unmapped: rd.misfits,
-		Respelt:  rd.respelt,
-		Unknown:  rd.unknown,
+		Topic:      to.topic,
+		Key:        event.subject,
+		Value:      value,
+		Headers:    e.headers(event),
+		Deviations: rd.deviations,
+		Codes:      rd.codes,
 	}
 	if start := rd.record.SessionStartTime; start != nil {
 		m.Start = *start

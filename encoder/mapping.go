@@ -6,23 +6,23 @@ import "time"
 // its canonical spelling, the field that holds it, how, and where.
 
 var conversationFields = newTable("", []field[Conversation]{
-	one("channel", "channel", text, func(c *Conversation) **string { return &c.Channel }),
+	code("channel", "channel", func(c *Conversation) **string { return &c.Channel }),
 	one("conversationId", "conversationId", text, func(c *Conversation) **string { return &c.ConversationID }),
 	one("sessionId", "sessionId", text, func(c *Conversation) **string { return &c.SessionID }),
 	one("sessionStartTime", "sessionStartTime", localTime, func(c *Conversation) **time.Time { return &c.SessionStartTime }),
 	one("sessionEndTime", "sessionEndTime", localTime, func(c *Conversation) **time.Time { return &c.SessionEndTime }),
-	one("finalStatus", "finalStatus", text, func(c *Conversation) **string { return &c.FinalStatus }),
-	one("smartStatus", "smartStatus", text, func(c *Conversation) **string { return &c.SmartStatus }),
+	code("finalStatus", "finalStatus", func(c *Conversation) **string { return &c.FinalStatus }),
+	code("smartStatus", "smartStatus", func(c *Conversation) **string { return &c.SmartStatus }),
 	one("reason", "reason", text, func(c *Conversation) **string { return &c.Reason }),
-	one("disconnectingEvent", "disconnectingEvent", text, func(c *Conversation) **string { return &c.DisconnectingEvent }),
+	code("disconnectingEvent", "disconnectingEvent", func(c *Conversation) **string { return &c.DisconnectingEvent }),
 	one("errorDetails", "errorDetails", text, func(c *Conversation) **string { return &c.ErrorDetails }),
-	one("Direction", "direction", text, func(c *Conversation) **string { return &c.Direction }),
+	code("Direction", "direction", func(c *Conversation) **string { return &c.Direction }),
 	one("isVoicemail", "voicemail", yesNo, func(c *Conversation) **bool { return &c.Voicemail }),
 	one("botId", "botId", text, func(c *Conversation) **string { return &c.BotID }),
 	one("userId", "userId", text, func(c *Conversation) **string { return &c.UserID }),
 	one("channelSpecificUserId", "channelSpecificUserId", text, func(c *Conversation) **string { return &c.ChannelSpecificUserID }),
 	one("orgId", "orgId", text, func(c *Conversation) **string { return &c.OrgID }),
-	one("surveyType", "surveyType", text, func(c *Conversation) **string { return &c.SurveyType }),
+	code("surveyType", "surveyType", func(c *Conversation) **string { return &c.SurveyType }),
 	one("csatScore", "csatScore", integer, func(c *Conversation) **int32 { return &c.CsatScore }),
 	one("npsScore", "npsScore", integer, func(c *Conversation) **int32 { return &c.NpsScore }),
 	one("likeDislikeScore", "likeDislikeScore", integer, func(c *Conversation) **int32 { return &c.LikeDislikeScore }),
@@ -45,7 +45,7 @@ var customerFields = newTable("customer", []field[Customer]{
 	one("CustomerFirstName", "customerFirstName", text, func(c *Customer) **string { return &c.CustomerFirstName }),
 	one("CustomerLastName", "customerLastName", text, func(c *Customer) **string { return &c.CustomerLastName }),
 	one("CustomerEmail", "customerEmail", text, func(c *Customer) **string { return &c.CustomerEmail }),
-	one("Direction", "direction", text, func(c *Customer) **string { return &c.Direction }),
+	code("Direction", "direction", func(c *Customer) **string { return &c.Direction }),
 })
 
 var campaignFields = newTable("campaign", []field[Campaign]{
@@ -54,7 +54,7 @@ var campaignFields = newTable("campaign", []field[Campaign]{
 	one("campaignInstanceId", "campaignInstanceId", text, func(c *Campaign) **string { return &c.CampaignInstanceID }),
 	one("campaignDialingListId", "campaignDialingListId", text, func(c *Campaign) **string { return &c.CampaignDialingListID }),
 	one("attempt", "attempt", integer, func(c *Campaign) **int32 { return &c.Attempt }),
-	one("contactStatus", "contactStatus", text, func(c *Campaign) **string { return &c.ContactStatus }),
+	code("contactStatus", "contactStatus", func(c *Campaign) **string { return &c.ContactStatus }),
 	one("campaignRunDate", "campaignRunDate", utcTime, func(c *Campaign) **time.Time { return &c.CampaignRunDate }),
 	list("contactListName", "contactListName", text, func(c *Campaign) *[]string { return &c.ContactListName }),
 })
@@ -71,7 +71,7 @@ var tagFields = []field[Tag]{
 
 // queueMembers are the members a destination has whatever its type.
 var queueMembers = []field[Destination]{
-	one("destinationType", "destinationType", text, func(d *Destination) **string { return &d.DestinationType }),
+	code("destinationType", "destinationType", func(d *Destination) **string { return &d.DestinationType }),
 	one("queueId", "queueId", text, func(d *Destination) **string { return &d.QueueID }),
 	one("queueName", "queueName", text, func(d *Destination) **string { return &d.QueueName }),
 	one("EnterTime", "enterTime", localTime, func(d *Destination) **time.Time { return &d.EnterTime }),
@@ -97,8 +97,8 @@ var agentMembers = []field[AgentSegment]{
 	one("name", "name", text, func(a *AgentSegment) **string { return &a.Name }),
 	one("email", "email", text, func(a *AgentSegment) **string { return &a.Email }),
 	list("agentNotes", "agentNotes", text, func(a *AgentSegment) *[]string { return &a.AgentNotes }),
-	one("destinationType", "destinationType", text, func(a *AgentSegment) **string { return &a.DestinationType }),
-	one("status", "status", text, func(a *AgentSegment) **string { return &a.Status }),
+	code("destinationType", "destinationType", func(a *AgentSegment) **string { return &a.DestinationType }),
+	code("status", "status", func(a *AgentSegment) **string { return &a.Status }),
 	one("assignedAt", "assignedAt", localTime, func(a *AgentSegment) **time.Time { return &a.AssignedAt }),
 	one("acceptedTime", "acceptedTime", localTime, func(a *AgentSegment) **time.Time { return &a.AcceptedTime }),
 	one("firstResponseTime", "firstResponseTime", localTime, func(a *AgentSegment) **time.Time { return &a.FirstResponseTime }),
@@ -137,7 +137,7 @@ var nonRespondingAgentFields = newTable("destinations.nonRespondingAgents", []fi
 	one("name", "name", text, func(a *NonRespondingAgent) **string { return &a.Name }),
 	one("email", "email", text, func(a *NonRespondingAgent) **string { return &a.Email }),
 	list("agentNotes", "agentNotes", text, func(a *NonRespondingAgent) *[]string { return &a.AgentNotes }),
-	one("destinationType", "destinationType", text, func(a *NonRespondingAgent) **string { return &a.DestinationType }),
+	code("destinationType", "destinationType", func(a *NonRespondingAgent) **string { return &a.DestinationType }),
 	one("assignedAt", "assignedAt", localTime, func(a *NonRespondingAgent) **time.Time { return &a.AssignedAt }),
-	one("nonResponseEvent", "nonResponseEvent", text, func(a *NonRespondingAgent) **string { return &a.NonResponseEvent }),
+	code("nonResponseEvent", "nonResponseEvent", func(a *NonRespondingAgent) **string { return &a.NonResponseEvent }),
 })

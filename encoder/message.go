@@ -16,14 +16,10 @@ type Message struct {
 	Headers    []Header
 	// Start is sessionStartTime in UTC, as far as the row has one that can be read; else zero.
 	Start time.Time
-	// Unmapped names, once for each value that did not fit its typed field, that field by its path in the
-	// schema ("destinations.agent.status"), or "unknown": bounded, for a metric.
-	Unmapped []string
-	// Respelt is that for each value that fits, and stands in unmapped only since its name is spelt in another way.
-	Respelt []string
-	// Unknown names the first few members that the schema has no field for. They come from the service and
-	// are not bounded: for a log, not for a metric.
-	Unknown []string
+	// Deviations has one for each value that stands in unmapped.
+	Deviations []Deviation
+	// Codes are the values of fields that have few different ones.
+	Codes []Code
 }
 
 // Header is a record header. It is the same type as the producer's, which has no

@@ -152,8 +152,8 @@ func TestMessagesKeepTheirContent(t *testing.T) {
 			t.Fatal(err)
 		}
 		back, err := c.Rebuild()
-		if err != nil || !EqualJSON(back, row(i)) || string(m.Key) != fmt.Sprintf("s-%d", i) || m.Unknown[0] != fmt.Sprintf("x%d", i) {
-			t.Errorf("row %d: key %s, unknown %q, rebuilt %s, %v", i, m.Key, m.Unknown, back, err)
+		if err != nil || !EqualJSON(back, row(i)) || string(m.Key) != fmt.Sprintf("s-%d", i) || m.Deviations[0].Field != fmt.Sprintf("x%d", i) {
+			t.Errorf("row %d: key %s, unknown %q, rebuilt %s, %v", i, m.Key, m.Deviations, back, err)
 		}
 	}
 }

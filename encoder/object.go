@@ -10,14 +10,14 @@ import (
 // must be kept whole. Nearly all objects are ordinary and read in one pass over
 // their text; the others are read again, with care.
 func (t *table[R]) readObject(rd *reader, r *R, source string) (n int, exact bool) {
-	misfits, respelt, unknown, kept := len(rd.misfits), len(rd.respelt), len(rd.unknown), len(rd.kept)
+	deviations, named, codes, kept := len(rd.deviations), rd.named, len(rd.codes), len(rd.kept)
 	if n, ok := t.readOrdinary(rd, r, source); ok {
 		return n, true
 	}
 	for _, pointer := range rd.kept[kept:] {
 		delete(rd.unmapped, pointer)
 	}
-	rd.misfits, rd.respelt, rd.unknown, rd.kept = rd.misfits[:misfits], rd.respelt[:respelt], rd.unknown[:unknown], rd.kept[:kept]
+	rd.deviations, rd.named, rd.codes, rd.kept = rd.deviations[:deviations], named, rd.codes[:codes], rd.kept[:kept]
 	n = rawjson.Length(source)
 	return n, t.readOdd(rd, r, source[:n])
 }
@@ -123,7 +123,7 @@ func (f *field[R]) readDisputed(rd *reader, r *R, m member, wanted bool) (n int)
 		rd.silent--
 	}
 	if fits && f.scalar && m.spelling == variant { // of an object more than its name may be odd
-		rd.keepRespelt(f.path, m.value[:n])
+		rd.put(Respelt, f.path, m.value[:n])
 	} else {
 		rd.keep(f.path, m.value[:n])
 	}

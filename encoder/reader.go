@@ -17,9 +17,10 @@ type reader struct {
 	record   Conversation
 	unmapped map[string]string // becomes record.Unmapped
 	kept     []string          // its keys, in the order they were put there
-	misfits  []string          // the path of each value that did not fit
-	respelt  []string          // of each that fits but for the spelling of its name
-	unknown  []string          // the members no table knows
+
+	deviations []Deviation
+	named      int // how many of them are unknown members that are named
+	codes      []Code
 
 	path   []byte // JSON pointer of where the reading is
 	silent int    // > 0 inside of an object that is kept whole: nothing is kept by itself
@@ -48,7 +49,7 @@ func (rd *reader) free() {
 	}
 	clear(rd.unmapped)
 	clear(rd.members[:cap(rd.members)])
-	rd.misfits, rd.respelt, rd.unknown, rd.kept, rd.path, rd.silent = nil, nil, nil, rd.kept[:0], rd.path[:0], 0
+	rd.deviations, rd.named, rd.codes, rd.kept, rd.path, rd.silent = nil, 0, nil, rd.kept[:0], rd.path[:0], 0
 	rd.metaInfo, rd.members = nil, rd.members[:0]
 	rd.memory.reset()
 	readers.Put(rd)
@@ -65,40 +66,22 @@ func (rd *reader) row(row smartassist.Row) {
 	}
 }
 
-// keep keeps a value that does not fit its field, or has none, in unmapped.
-func (rd *reader) keep(path, value string) {
-	if rd.silent > 0 {
-		return
-	}
-	if path == "" {
-		path = unknownPath
-	}
-	rd.misfits = append(rd.misfits, path)
-	rd.put(value)
-}
-
-// keepRespelt keeps a value that fits but for the spelling of its name.
-func (rd *reader) keepRespelt(path, value string) {
-	if rd.silent > 0 {
-		return
-	}
-	rd.respelt = append(rd.respelt, path)
-	rd.put(value)
-}
+// keep keeps a value that does not fit its field in unmapped.
+func (rd *reader) keep(path, value string) { rd.put(Misfit, path, value) }
 
 // put writes the source text of the value the reading is at into unmapped.
-func (rd *reader) put(value string) {
+func (rd *reader) put(kind DeviationKind, path, value string) {
+	if rd.silent > 0 {
+		return
+	}
 	pointer := string(rd.path)
+	rd.deviations = append(rd.deviations, Deviation{kind, path, pointer, typeOf(value)})
 	rd.kept = append(rd.kept, pointer)
 	rd.unmapped[pointer] = escapeBroken(value)
 }
 
-const (
-	// unknownPath is the name for metrics of whatever the schema has no field for.
-	unknownPath = "unknown"
-	// maxUnknown and maxUnknownLength bound the names of unknown members that a message lists.
-	maxUnknown, maxUnknownLength = 16, 64
-)
+// maxUnknown and maxUnknownLength bound the names of unknown members that a message lists.
+const maxUnknown, maxUnknownLength = 16, 64
 
 // keepUnknown keeps a member that no table knows. It reports false, and keeps
 // nothing, when there was one of that name before.
@@ -112,23 +95,23 @@ func (rd *reader) keepUnknown(path, name, value string) bool {
 	if _, repeated := rd.unmapped[string(rd.path)]; repeated {
 		return false
 	}
-	rd.keep(unknownPath, value)
-	rd.noteUnknown(path, decoded)
+	rd.put(UnknownMember, rd.nameUnknown(path, decoded), value)
 	return true
 }
 
-// noteUnknown notes the name of an unknown member, if there are not enough of them yet.
-func (rd *reader) noteUnknown(path, name string) {
-	if len(rd.unknown) == maxUnknown {
-		return
+// nameUnknown returns the name of an unknown member, "" if there are enough of them.
+func (rd *reader) nameUnknown(path, name string) string {
+	if rd.named == maxUnknown {
+		return ""
 	}
+	rd.named++
 	if path != "" {
 		name = path + "." + name
 	}
 	if len(name) > maxUnknownLength {
 		name = strings.ToValidUTF8(name[:maxUnknownLength], "")
 	}
-	rd.unknown = append(rd.unknown, strings.Clone(name))
+	return strings.Clone(name)
 }
 
 // The enter functions move the reading down; leave takes what they gave and moves

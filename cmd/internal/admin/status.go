@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"time"
 
+	"github.com/convstream/convstream/cmd/internal/drift"
 	"github.com/convstream/convstream/poller"
 )
 
@@ -64,6 +65,8 @@ type Account struct {
 	Memory *Memory `json:"memory"`
 	// Coverage and cadences as they really are; null until the state is recovered.
 	Poller *poller.Status `json:"poller"`
+	// Drift is how the rows differ from the schema; null until the state is known.
+	Drift *drift.Report `json:"drift"`
 }
 
 // Outage is a time in which nothing can be committed.

@@ -197,7 +197,7 @@ func extraRow(id, members string) json.RawMessage {
 }
 
 // TestUnknownMembersAreToldOnce: a member that the schema has no field for is told of by its name, once for as long as
-// the worker runs, never by its value; every value of it is counted and kept.
+// the worker runs, with the type of its value, never by the value; every value is counted and kept.
 func TestUnknownMembersAreToldOnce(t *testing.T) {
 	c := simulator.Config{Extra: []json.RawMessage{
 		extraRow("c-1", `,"zodiacSign":"Capricornus","customerinfo":{"shoeSize":"46 wide"}`),
@@ -214,8 +214,9 @@ func TestUnknownMembersAreToldOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.verify(w.complete)
-		w.logged(`"zodiacSign"`, 1)
-		w.logged(`shoeSize"`, 1)
+		w.logged(`member zodiacSign (string)"`, 1)
+		w.logged(`member zodiacSign (object)"`, 1)
+		w.logged(`member customer.shoeSize (string)"`, 1)
 		for _, value := range []string{"Capricornus", "Sagittarius", "Ophiuchus", "46 wide"} {
 			w.logged(value, 0)
 		}

@@ -8,21 +8,23 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/rs/zerolog"
 
+	"github.com/convstream/convstream/cmd/internal/drift"
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/producer"
 )
 
-// memo records the last offset that the worker committed to each partition, -1 for none. It is stored in the state topic and compared
-// with the topics when a session begins: this shows whether a topic was deleted or truncated, or has more
-// partitions.
+// memo is what is stored in the state topic beside the poller's records. It has the last offset that the worker committed to each
+// partition, -1 for none, which is compared with the topics when a session begins: this shows whether a topic was deleted or truncated,
+// or has more partitions. And it has how rows differ from the schema.
 type memo struct {
-	Ends map[string][]int64 `json:"ends"` // by topic and partition
+	Ends  map[string][]int64 `json:"ends"` // by topic and partition
+	Drift drift.Record       `json:"drift"`
 
 	written time.Time       // when it was last written into the state
 	logged  map[string]bool // topics that were logged since the last commit
 }
 
-// memoEvery is how often the memo is written. It need not be up to date.
+// memoEvery is how often the memo is written, unless something was found for the first time. It need not be up to date.
 const memoEvery = 5 * time.Minute
 
 // first reports whether this is the first message about a topic since the last commit: there may be many sessions before the next.
@@ -56,15 +58,14 @@ type keptEnds struct {
 // compare compares the memo in the state with the topics, and logs what differs. That is no reason to stop: lost records would not come
 // back, and the new ones would be missing too.
 func (k *keptEnds) compare(ctx context.Context, note []byte) error {
-	var known memo
-	_ = json.Unmarshal(note, &known) // that of another version counts as none
+	known := parseMemo(note)
 	ctx, cancel := context.WithTimeout(ctx, longestSilence)
 	defer cancel()
 	actual, err := k.kafka.Ends(ctx)
 	if err != nil {
 		return err
 	}
-	k.memo.Ends, k.memo.written = map[string][]int64{}, time.Time{}
+	k.memo.Ends, k.memo.Drift, k.memo.written = map[string][]int64{}, known.Drift, time.Time{}
 	for topic, last := range known.Ends {
 		ends, ours := actual[topic]
 		if !ours { // CHANNEL_TOPICS was another then
@@ -82,6 +83,12 @@ func (k *keptEnds) compare(ctx context.Context, note []byte) error {
 	}
 	k.comparePartitions()
 	return nil
+}
+
+// parseMemo returns the memo that is stored; that of another version counts as none.
+func parseMemo(note []byte) (m memo) {
+	_ = json.Unmarshal(note, &m)
+	return m
 }
 
 // Messages about a topic that has changed.
@@ -114,10 +121,13 @@ func resized(ends []int64, n int) []int64 {
 	return ends[:n]
 }
 
-// with returns the memo after a commit that ends at these offsets.
-func (k *keptEnds) with(ends map[string]int64) memo {
+// with returns the memo after a commit that ends at these offsets and found that, and what it found for the first time.
+func (k *keptEnds) with(ends map[string]int64, found *drift.Batch) (next memo, news []drift.Finding) {
 	k.comparePartitions()
-	next := memo{Ends: map[string][]int64{}, written: k.memo.written}
+	next = memo{Ends: map[string][]int64{}, written: k.memo.written}
+	if next.Drift, news = k.memo.Drift.With(found); len(news) > 0 {
+		next.written = time.Time{}
+	}
 	for _, topic := range k.topics {
 		list := resized(k.memo.Ends[topic], k.kafka.Partitions(topic))
 		for id := range list {
@@ -127,7 +137,7 @@ func (k *keptEnds) with(ends map[string]int64) memo {
 		}
 		next.Ends[topic] = list
 	}
-	return next
+	return next, news
 }
 
 // records returns the memo as a record of the state, if it is time to write it.
@@ -137,7 +147,7 @@ func (m *memo) records(account string) []poller.Record {
 	}
 	text, err := json.Marshal(m)
 	if err != nil {
-		panic(err) // numbers and names of topics
+		panic(err) // numbers and names
 	}
 	m.written = time.Now()
 	return []poller.Record{poller.NoteRecord(account, text)}

@@ -3,13 +3,13 @@ package worker
 import (
 	"errors"
 	"math"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 
 	"github.com/convstream/convstream/cmd/internal/admin"
+	"github.com/convstream/convstream/cmd/internal/drift"
+	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/poller/smartassist"
 )
@@ -32,15 +32,9 @@ type metrics struct {
 	sessionFailures *prometheus.CounterVec
 	unmapped        *prometheus.CounterVec
 	respelt         *prometheus.CounterVec
+	findings        *prometheus.CounterVec
 	stableLag       *prometheus.GaugeVec
-
-	unknownMu sync.Mutex
-	unknown   map[string]bool // names of members that the schema has no field for, logged before
 }
-
-// knownUnknowns bounds how many unknown names are logged and remembered: they come from the service, which may send a new
-// one with every row.
-const knownUnknowns = 100
 
 // measured is what gauges are read from at a scrape.
 type measured interface {
@@ -55,7 +49,7 @@ type measured interface {
 
 // newMetrics returns the metrics of the account's worker, which publishes to these topics, with so many requests a minute.
 func newMetrics(account string, topics []string, budget int, w measured) *metrics {
-	m := &metrics{registry: prometheus.NewRegistry(), unknown: map[string]bool{}}
+	m := &metrics{registry: prometheus.NewRegistry()}
 	m.labelled = prometheus.WrapRegistererWith(prometheus.Labels{"account": account}, m.registry)
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: "convstream", Name: name, Help: help})
@@ -79,6 +73,7 @@ func newMetrics(account string, topics []string, budget int, w measured) *metric
 	m.sessionFailures = vector("session_failures_total", "Times the Kafka side failed and the worker recovered, by category.", "category")
 	m.unmapped = vector("unmapped_values_total", "Values that did not fit their typed field and stand in unmapped, by field.", "field")
 	m.respelt = vector("respelt_values_total", "Values that fit their typed field and stand in unmapped since their name is spelt in another case, by field.", "field")
+	m.findings = vector("drift_findings_total", "Differences between rows and schema that were found for the first time, by kind: member, value, spelling, new value or row.", "kind")
 	m.commitSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "convstream", Name: "commit_seconds", Help: "Time of a transaction.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 13),
 	})
@@ -113,6 +108,9 @@ func (m *metrics) begin(topics []string) {
 	}
 	for _, result := range []string{"published", "unchanged", "dead_lettered"} {
 		m.rows.WithLabelValues(result)
+	}
+	for _, kind := range drift.Kinds() {
+		m.findings.WithLabelValues(string(kind))
 	}
 }
 
@@ -200,11 +198,15 @@ func (m *metrics) committed(u poller.Bundle, d *draft, took time.Duration) {
 			m.published.WithLabelValues(topic).Add(float64(n))
 		}
 	}
-	for _, field := range d.respelt {
-		m.respelt.WithLabelValues(field).Inc()
+	for _, deviation := range d.deviates {
+		values := m.unmapped
+		if deviation.Kind == encoder.Respelt {
+			values = m.respelt
+		}
+		values.WithLabelValues(deviation.Bounded()).Inc()
 	}
-	for _, field := range d.unmapped {
-		m.unmapped.WithLabelValues(field).Inc()
+	for _, f := range d.news {
+		m.findings.WithLabelValues(string(f.Kind)).Inc()
 	}
 }
 
@@ -217,24 +219,6 @@ func (m *metrics) revisions(b poller.Batch) {
 			m.changeAge.Observe(age)
 		case b.Reason == poller.Head:
 			m.lateness.Observe(age)
-		}
-	}
-}
-
-// logUnknown logs the first sight of a member that the schema has no field for: its name, never its value.
-func (m *metrics) logUnknown(log zerolog.Logger, names []string) {
-	m.unknownMu.Lock()
-	defer m.unknownMu.Unlock()
-	for _, name := range names {
-		if m.unknown[name] || len(m.unknown) > knownUnknowns {
-			continue
-		}
-		m.unknown[name] = true
-		if len(m.unknown) <= knownUnknowns {
-			log.Info().Str("member", name).Msg("the service sends a member that the schema has no field for; it is kept in unmapped")
-		} else {
-			log.Info().Int("members", knownUnknowns).Msg("the service sends so many members that the schema has no field for that further ones are not named here; they are kept in unmapped, " +
-				`and counted in convstream_unmapped_values_total{field="unknown"}`)
 		}
 	}
 }

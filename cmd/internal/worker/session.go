@@ -18,6 +18,7 @@ type session struct {
 	encoder *encoder.Encoder // with the registry's ids, if there is one
 	memory  *memory
 	attempt time.Time // when the present work with Kafka began
+	note    []byte    // the memo of which a standby shows the drift
 }
 
 // run runs the session until ctx ends; a commit that has begun goes on until hard ends.
@@ -144,6 +145,7 @@ func (s *session) mayTakeOver() bool {
 func (s *session) showStandby() {
 	w, e := s.worker, &s.worker.election
 	w.shown.memory.Store(s.memory.status())
+	s.followDrift()
 	s.showWaiting(admin.Standby)
 	l := e.lease.Status()
 	if l.Holder != "" && l.Held && !e.outsider {
@@ -221,7 +223,7 @@ func (s *session) poll(tenure, hard context.Context) error {
 	w := s.worker
 	commits := finishing{hard: hard, Sink: sink{
 		cfg: w.cfg, log: w.log, encoder: s.encoder, producer: w.producer,
-		refused: w.refused, kept: w.kept, metrics: w.metrics, attempts: s, memory: s.memory,
+		refused: w.refused, kept: w.kept, metrics: w.metrics, attempts: s, memory: s.memory, shown: &w.shown,
 	}}
 	p := poller.New(w.polling, meter{w.client, w.metrics, &w.heart, w.pointers}, commits, s.memory.state)
 	w.shown.poller.Store(p)

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/drift"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/poller/smartassist"
@@ -25,6 +26,7 @@ type sink struct {
 	metrics  *metrics
 	attempts attempts
 	memory   *memory
+	shown    *shown
 }
 
 // attempts is notified of each commit.
@@ -40,9 +42,10 @@ type draft struct {
 	records   []producer.Record
 	revisions []*poller.Revision // for each record; nil for a dead letter
 	progress  []encoder.Progress // for each batch
-	unmapped  []string
-	respelt   []string
+	deviates  []encoder.Deviation
+	found     drift.Batch
 	memo      memo            // as it is when the draft is committed
+	news      []drift.Finding // that it found for the first time
 	notes     []poller.Record // of the memo
 }
 
@@ -75,6 +78,7 @@ func (s sink) Commit(ctx context.Context, u poller.Bundle) error {
 	}
 	s.memory.committed(d.notes, u.State, s.producer.LastWritten(s.memory.topic, s.memory.partition))
 	s.kept.memo = d.memo
+	s.showDrift(d)
 	s.forgetRefused(u)
 	s.metrics.refusedContents.Set(float64(len(s.refused.contents)))
 	s.metrics.committed(u, d, time.Since(begun))
@@ -123,11 +127,10 @@ func (s sink) conversation(p part, r *poller.Revision) {
 	record.Alone = s.refused.contents[contentOf(*r)] == suspected
 	p.records = append(p.records, record)
 	p.revisions = append(p.revisions, r)
-	p.unmapped = append(p.unmapped, m.Unmapped...)
-	p.respelt = append(p.respelt, m.Respelt...)
+	p.deviates = append(p.deviates, m.Deviations...)
+	p.found.Revision(p.Read.At, m)
 	p.progress.Published++
 	p.progress.ByTopic[m.Topic]++
-	s.metrics.logUnknown(s.log, m.Unknown)
 }
 
 // recordTime is the conversation's start, where Kafka takes such a record and keeps it for long enough to be read; else
@@ -152,6 +155,7 @@ func (s sink) deadLetter(p part, row smartassist.Row, why string) {
 		p.records = append(p.records, record)
 		p.revisions = append(p.revisions, nil)
 	}
+	p.found.DeadLetter(p.Read.At, causeOf(row.Err))
 	p.progress.DeadLettered++
 	p.progress.ByTopic[topic]++
 }
@@ -168,7 +172,7 @@ func (s sink) closing(u poller.Bundle, d *draft, ends map[string]int64) ([]produ
 		}
 		out = append(out, recordOf(m))
 	}
-	d.memo = s.kept.with(ends)
+	d.memo, d.news = s.kept.with(ends, &d.found)
 	d.notes = d.memo.records(s.cfg.AccountID)
 	for _, r := range slices.Concat(d.notes, u.State) { // the ledger is the last: see memory
 		out = append(out, stateRecord(s.cfg, r))

@@ -63,7 +63,11 @@ func (s *session) compareWithProgress(ctx context.Context) error {
 			Str("hint", "it was deleted or truncated, or its records have expired; readers of progress miss the commits between, the conversations are not affected").
 			Msg("the progress topic ends before the last commit; going on with the next sequence")
 	}
-	return s.worker.kept.compare(ctx, state.Note)
+	if err := s.worker.kept.compare(ctx, state.Note); err != nil {
+		return err
+	}
+	s.worker.shown.drift.Store(&s.worker.kept.memo.Drift.Report)
+	return nil
 }
 
 // commit is a commit in the progress topic; the zero value means none.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/convstream/convstream/cmd/internal/admin"
+	"github.com/convstream/convstream/cmd/internal/drift"
 	"github.com/convstream/convstream/poller"
 )
 
@@ -17,6 +18,7 @@ type shown struct {
 	role   atomic.Value                  // admin.Role
 	poller atomic.Pointer[poller.Poller] // of the present tenure, or the one that failed; nil while standing by
 	memory atomic.Pointer[admin.Memory]  // of a standby
+	drift  atomic.Pointer[drift.Report]  // as of the last commit; nil until the state is known
 	waits  atomic.Value                  // string: what the reading of the state, or of progress, waits for; "" for nothing
 
 	committed atomic.Bool // a commit has succeeded since the process started
@@ -103,7 +105,7 @@ func (w *Worker) Status() admin.Account {
 	s := admin.Account{
 		Role: w.Role(), Account: w.cfg.AccountID, Started: w.started, Kafka: (*admin.Outage)(w.outages.present.Load()), Lease: w.election.status(),
 		Budget: admin.Budget{PerMinute: b.PerMinute, Requests: b.Requests, Throttled: b.Throttled, Login: string(b.Login)},
-		Poller: w.shown.pollerStatus(),
+		Poller: w.shown.pollerStatus(), Drift: w.shown.drift.Load(),
 	}
 	if !b.ThrottledUntil.IsZero() {
 		s.Budget.ThrottledUntil = &b.ThrottledUntil
