@@ -173,7 +173,8 @@ func (a *Agenda) learn(read Read, j Judgement) {
 			continue
 		}
 		first[r.Row.Identity()] = true
-		if start := r.Row.Start; start.After(later(a.From, head)) {
+		// Rows of a gap may have shown long ago, and a contact shows when the bot hands over.
+		if start := r.Row.Start; r.Supersedes == "" && (start.After(later(a.From, head)) || !a.Coverage.ReadAt(start.UTC().Truncate(time.Second)).IsZero()) {
 			l.Appeared(read.At.Sub(start))
 		}
 	}

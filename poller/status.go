@@ -28,6 +28,8 @@ type Status struct {
 	// fade with time.
 	ChangesByAge   []AgeCount `json:"changesByAge"`
 	LatenessOfRows []AgeCount `json:"latenessOfRows"`
+	// Advice says in words whether SETTLE and REREAD fit these.
+	Advice []string `json:"advice"`
 }
 
 // FailingWindow is a window that could not be read, and is tried again.
@@ -84,6 +86,7 @@ func (p *Poller) publishStatus(now time.Time) {
 		LastRow: p.state.LastRow, Reach: p.state.Reach,
 		Behind: Seconds(max(0, -clock.Ahead)), Ahead: Seconds(max(0, clock.Ahead)),
 		ChangesByAge: p.agenda.Learned.Changed.counts(), LatenessOfRows: p.agenda.Learned.Late.counts(),
+		Advice: p.agenda.Learned.Advice(p.agenda.Rules),
 	}
 	s.Partial = append(s.Partial, p.state.Coverage.Partial()...)
 	for _, f := range p.agenda.Failing {
