@@ -64,6 +64,13 @@ func (s Seconds) String() string { return time.Duration(s).Round(time.Second).St
 // MarshalText returns the duration to the second.
 func (s Seconds) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// UnmarshalText reads what MarshalText writes.
+func (s *Seconds) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	*s = Seconds(d)
+	return err
+}
+
 // Trouble is why the service cannot be read.
 type Trouble struct {
 	Since    time.Time `json:"since"`

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/convstream/convstream/cmd/internal/admin"
 	"github.com/convstream/convstream/cmd/internal/drift"
 	"github.com/convstream/convstream/cmd/internal/show"
 )
@@ -32,67 +33,31 @@ func driftCommand() *command {
 }
 
 func (o driftOptions) run(ctx context.Context, t terminal) error {
-	worker, err := o.worker()
+	s, err := o.status(ctx)
 	if err != nil {
 		return err
 	}
-	answer, err := worker.Get(ctx, "/status")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = answer.Close() }()
-	var s struct{ Accounts []accountDrift }
-	if err := json.NewDecoder(answer).Decode(&s); err != nil {
-		return fmt.Errorf("the worker's status cannot be read: %w. Is %s the admin port of a worker of this version?", err, worker.URL)
-	}
-	accounts, err := chosen(s.Accounts, o.account)
-	if err != nil {
-		return err
-	}
-	for _, a := range accounts {
-		if err := o.print(a, len(accounts) > 1, show.Safe(t.out)); err != nil {
+	out := show.Safe(t.out)
+	for _, a := range s.Accounts {
+		if err := o.print(a, len(s.Accounts) > 1, out); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// accountDrift is what is read of an account's status.
-type accountDrift struct {
-	Account string
-	Drift   *drift.Report
-}
-
-// chosen returns the account of that id; all of them where none is named.
-func chosen(accounts []accountDrift, id string) ([]accountDrift, error) {
-	if id == "" {
-		return accounts, nil
-	}
-	for i, a := range accounts {
-		if a.Account == id {
-			return accounts[i : i+1], nil
-		}
-	}
-	return nil, fmt.Errorf("the worker has no account %q: its /status lists them", id)
-}
-
-func (o driftOptions) print(a accountDrift, named bool, out io.Writer) error {
+func (o driftOptions) print(a admin.Account, named bool, out io.Writer) error {
 	if o.asJSON {
-		return a.json(out)
+		return driftJSON(a, out)
 	}
-	text := a.text()
+	text := driftText(a.Drift)
 	if named {
 		text = fmt.Sprintf("account %s\n", a.Account) + text
 	}
-	for line := range strings.Lines(text) {
-		if _, err := io.WriteString(out, line); err != nil {
-			return err
-		}
-	}
-	return nil
+	return printLines(out, text)
 }
 
-func (a accountDrift) json(out io.Writer) error {
+func driftJSON(a admin.Account, out io.Writer) error {
 	if a.Drift == nil {
 		return nil
 	}
@@ -108,9 +73,8 @@ func (a accountDrift) json(out io.Writer) error {
 	return nil
 }
 
-// text has a line a finding, those that began last first.
-func (a accountDrift) text() string {
-	r := a.Drift
+// driftText has a line a finding, those that began last first.
+func driftText(r *drift.Report) string {
 	switch {
 	case r == nil:
 		return "not known: this worker has not read the account's state yet, or others work on it and stand by for it; --admin names another worker\n"

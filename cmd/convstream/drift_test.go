@@ -31,7 +31,7 @@ func TestDrift(t *testing.T) {
 		"json":    {twoAccounts, "--json", exitDone, `{"account":"one","kind":"value","field":"csatScore","type":"string","pointer":"/csatScore","firstSeen":"2026-03-02T12:00:00Z","lastSeen":"2026-03-03T12:00:00Z","count":12}` + "\n" + `{"account":"one","kind":"row",`, ""},
 		"nothing": {`{"accounts":[{"account":"one","drift":{"since":"2026-03-01T12:00:00Z"}}]}`, "", exitDone, "no difference from the schema since 2026-03-01 12:00\n", ""},
 		"no row":  {`{"accounts":[{"account":"one","drift":{}}]}`, "", exitDone, "no row was looked at yet\n", ""},
-		"nobody":  {twoAccounts, "--account three", exitFailed, "", `no account "three"`},
+		"nobody":  {twoAccounts, "--account three", exitFailed, "", `no account "three": it has one, two`},
 		"another": {"<html>", "", exitFailed, "", "status cannot be read"},
 	} {
 		asked := ""

@@ -41,7 +41,7 @@ type terminal struct{ out, err io.Writer }
 
 // commands are what convstream can do, in the order in which the overview shows them. The first is run where none is named.
 func commands() []*command {
-	return []*command{runCommand(), checkCommand(), tailCommand(), listCommand(), replayCommand(), driftCommand(), configCommand(), versionCommand()}
+	return []*command{runCommand(), checkCommand(), statusCommand(), tailCommand(), listCommand(), replayCommand(), driftCommand(), configCommand(), versionCommand()}
 }
 
 // dispatch runs the command that the arguments name and returns the exit code.
