@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kversion"
 	"github.com/twmb/franz-go/pkg/sr"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
@@ -105,6 +106,8 @@ var worlds = []wrong{
 	{"brokers: certificates that expire soon", func(t *testing.T, p *plan) { p.secure(t, 10*day+time.Hour, 20*day+time.Hour, "localhost") }},
 	{"brokers: wrong password", func(_ *testing.T, p *plan) { p.without(); p.set("KAFKA_SASL_PASSWORD", "hunter2") }},
 	{"brokers: a mechanism that is not offered", func(_ *testing.T, p *plan) { p.without(); p.set("KAFKA_SASL_MECHANISM", "SCRAM-SHA-512") }},
+	{"brokers: older than any that was tried", func(_ *testing.T, p *plan) { p.kafka = append(p.kafka, kfake.MaxVersions(kversion.V2_7_0())) }},
+	{"brokers: as old as the oldest that was tried", func(_ *testing.T, p *plan) { p.kafka = append(p.kafka, kfake.MaxVersions(kversion.V2_8_0())) }},
 
 	{"topics: not there, and not to be created", func(_ *testing.T, p *plan) { delete(p.topics, "rtm"); p.set("TOPIC_CREATE", "false") }},
 	{"topics: state is not compacted", func(_ *testing.T, p *plan) { p.topics["state"]["cleanup.policy"] = "delete" }},

@@ -205,7 +205,7 @@ func (c *Cluster) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// until tries until there is no error, or the context ends.
+// until tries until there is no error, or no hope, or the context ends.
 func until(ctx context.Context, what string, pause time.Duration, try func(context.Context) error) error {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
@@ -213,6 +213,9 @@ func until(ctx context.Context, what string, pause time.Duration, try func(conte
 		err := try(ctx)
 		if err == nil {
 			return nil
+		}
+		if errors.Is(err, errEnded) {
+			return fmt.Errorf("waiting until %s: %w", what, err)
 		}
 		select {
 		case <-ctx.Done():

@@ -38,6 +38,9 @@ func (c *Cluster) Await(ctx context.Context) error {
 	return nil
 }
 
+// errEnded is final: a node does not come back by itself.
+var errEnded = errors.New("it has ended")
+
 // await asks the node itself: the others count one that was killed among them until its session ends.
 func (n node) await(ctx context.Context, running int) error {
 	client, err := connect(address(n.port(0)))
@@ -47,7 +50,7 @@ func (n node) await(ctx context.Context, running int) error {
 	defer client.Close()
 	return until(ctx, fmt.Sprintf("node %d serves", n.id), 50*time.Millisecond, func(ctx context.Context) error {
 		if n.pid() == 0 {
-			return errors.New("it has ended")
+			return errEnded
 		}
 		metadata, err := metadataOf(ctx, client)
 		if err != nil {

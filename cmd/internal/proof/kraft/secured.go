@@ -23,6 +23,16 @@ type Listener struct {
 	Settings map[string]string
 }
 
+// Logins reports whether brokers of the version can have such listeners, with users and ACLs, in KRaft mode: those before 3.5
+// keep no SCRAM users there.
+func (c Config) Logins() bool {
+	var major, minor int
+	if n, _ := fmt.Sscanf(c.Version, "%d.%d", &major, &minor); n != 2 {
+		return c.Version == ""
+	}
+	return major > 3 || major == 3 && minor >= 5
+}
+
 // property is a setting of this listener alone.
 func (l Listener) property(name string) string {
 	return "listener.name." + strings.ToLower(l.Name) + "." + name
