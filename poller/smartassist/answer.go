@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/convstream/convstream/poller/smartassist/httpproxy"
 	"github.com/convstream/convstream/poller/smartassist/rawjson"
 )
 
@@ -53,7 +54,7 @@ func (c *Client) statusError(resp *http.Response) *Error {
 	if m, ok := findMessage(body); ok {
 		e.classify(m)
 	} else if resp.StatusCode != http.StatusProxyAuthRequired && c.throughProxy(resp.Request) {
-		e.Hint = strings.TrimPrefix(e.Hint+"; it may be the proxy of HTTP_PROXY that answers", "; ")
+		e.Hint = strings.TrimPrefix(e.Hint+"; "+httpproxy.MayHaveAnswered, "; ")
 	}
 	if e.Category == CategoryRedirect {
 		e.Err = fmt.Errorf("SMARTASSIST_URL answers with a redirect to %s", redirectHost(resp.Header))
@@ -67,11 +68,7 @@ func (c *Client) statusError(resp *http.Response) *Error {
 // throughProxy reports whether a proxy could answer in the service's place: over https it cannot.
 func (c *Client) throughProxy(r *http.Request) bool {
 	t, ok := c.http.Transport.(*http.Transport)
-	if !ok || t.Proxy == nil || r == nil || r.URL.Scheme != "http" {
-		return false
-	}
-	proxy, err := t.Proxy(r)
-	return err == nil && proxy != nil
+	return ok && r != nil && httpproxy.MayAnswer(t, r.URL)
 }
 
 // classify gives the error the kind, category and hint of a known message.
@@ -83,7 +80,7 @@ func (e *Error) classify(m knownMessage) {
 func meaning(status int) (kind ErrorKind, category, hint string) {
 	switch {
 	case status == http.StatusProxyAuthRequired: // the service is none
-		return Temporary, CategoryConnect, proxyHint(status)
+		return Temporary, CategoryConnect, httpproxy.Hint(status, urlSetting)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return Login, CategoryLogin, loginHint
 	case status == http.StatusTooManyRequests:

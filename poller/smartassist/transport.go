@@ -8,11 +8,15 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/convstream/convstream/poller/smartassist/httpproxy"
 )
+
+// urlSetting has the address of the service.
+const urlSetting = "SMARTASSIST_URL"
 
 const (
 	dialTimeout = 10 * time.Second
@@ -47,57 +51,14 @@ func newTransport(cfg Config) (*http.Transport, error) {
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 	t.Protocols.SetHTTP1(true)
-	t.OnProxyConnectResponse = func(_ context.Context, proxy *url.URL, _ *http.Request, res *http.Response) error {
-		if res.StatusCode == http.StatusOK {
-			return nil
-		}
-		return &proxyError{proxy.Host, res.StatusCode}
-	}
 	if cfg.Dial == nil {
 		t.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
-		t.Proxy = http.ProxyFromEnvironment
-		if err := checkProxy(cfg.URL); err != nil {
+		httpproxy.Use(t)
+		if err := httpproxy.Check(cfg.URL); err != nil {
 			return nil, err
 		}
 	}
 	return t, nil
-}
-
-// checkProxy finds a proxy setting that is not a URL before a request does: that
-// error would quote the setting, which may hold a password.
-func checkProxy(target string) error {
-	req, err := http.NewRequest(http.MethodPost, target, nil)
-	if err != nil {
-		return nil // endpointOf says what is wrong
-	}
-	if _, err := http.ProxyFromEnvironment(req); err != nil {
-		return errors.New("HTTPS_PROXY (or HTTP_PROXY) is not the address of a proxy")
-	}
-	return nil
-}
-
-// proxyError is a proxy's refusal to connect us with the service.
-type proxyError struct {
-	host   string
-	status int
-}
-
-// Error names the proxy and its status.
-func (e *proxyError) Error() string {
-	return fmt.Sprintf("proxy %s answers status %d", e.host, e.status)
-}
-
-// proxyHint returns what can be done about a proxy's status.
-func proxyHint(status int) string {
-	switch {
-	case status == http.StatusProxyAuthRequired:
-		return "put the proxy's login into HTTPS_PROXY (for plain http HTTP_PROXY), as http://user:password@host:port"
-	case status == http.StatusForbidden:
-		return "the proxy lets nobody through to the host of SMARTASSIST_URL: ask who runs it, or put the host into NO_PROXY"
-	case status >= 500:
-		return "the proxy does not reach the host of SMARTASSIST_URL: ask who runs it"
-	}
-	return "look at HTTPS_PROXY: is it the address of a proxy?"
 }
 
 // transportError returns the error for a request without an answer. Texts of net/http that may quote
@@ -109,14 +70,14 @@ func (c *Client) transportError(err error, connected bool) *Error {
 		verify   *tls.CertificateVerificationError
 		noTLS    tls.RecordHeaderError
 		alert    tls.AlertError
-		proxy    *proxyError
+		proxy    *httpproxy.Refusal
 		category = CategoryConnection
 		text     = "answer is not HTTP"
 		hint     string
 	)
 	switch {
 	case errors.As(err, &proxy):
-		category, text, hint = CategoryConnect, proxy.Error(), proxyHint(proxy.status)
+		category, text, hint = CategoryConnect, proxy.Error(), httpproxy.Hint(proxy.Status, urlSetting)
 	case isTimeout(err) && !connected:
 		category, text = CategoryTimeout, "no connection to "+c.endpoint.Host+" in time"
 	case isTimeout(err):

@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/twmb/franz-go/pkg/sr"
+
+	"github.com/convstream/convstream/poller/smartassist/httpproxy"
 )
 
 // Category is a bounded classification of errors, for metrics and the status.
@@ -65,7 +68,7 @@ const (
 // explain turns an error of the client into one of ours; doing is what was wanted.
 func (r *Registry) explain(doing string, err error) *Error {
 	if answer, ok := errors.AsType[*sr.ResponseError](err); ok {
-		e := r.refused(answer)
+		e := r.throughProxy(r.refused(answer), answer.StatusCode)
 		e.What, e.Err = doing+": "+e.What, err
 		return e
 	}
@@ -88,12 +91,30 @@ func (r *Registry) refused(a *sr.ResponseError) *Error {
 		return &Error{Category: Schema, What: says, Hint: "Let the registry take schemas again, or set SCHEMA_REGISTRY_REGISTER=false and register the schema yourself"}
 	case a.StatusCode == http.StatusConflict, a.StatusCode == http.StatusUnprocessableEntity: // final where a schema is not taken, see notTaken
 		return &Error{Category: Schema, What: says}
+	case a.StatusCode == http.StatusProxyAuthRequired: // a registry is none
+		return &Error{Category: Away, What: says, Hint: proxyHint(a.StatusCode)}
 	case a.StatusCode < 400:
 		return &Error{Category: Strange, What: says, Hint: "Redirects are not followed: set SCHEMA_REGISTRY_URL to where it leads"}
 	case a.StatusCode < 500 && a.StatusCode != http.StatusTooManyRequests && a.StatusCode != http.StatusRequestTimeout:
 		return &Error{Category: Strange, What: says, Hint: hintURL}
 	}
 	return &Error{Category: Away, What: says}
+}
+
+// throughProxy adds to what is said of an answer that it may be a proxy's.
+func (r *Registry) throughProxy(e *Error, status int) *Error {
+	at, err := url.Parse(r.cfg.URL)
+	now, wrong := r.transport.current()
+	if err == nil && wrong == nil && status != http.StatusProxyAuthRequired && httpproxy.MayAnswer(now, at) {
+		e.Hint = strings.TrimPrefix(e.Hint+"; "+httpproxy.MayHaveAnswered, "; ")
+	}
+	return e
+}
+
+// proxyHint is a sentence.
+func proxyHint(status int) string {
+	text := httpproxy.Hint(status, "SCHEMA_REGISTRY_URL")
+	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 // redacted is an answer without the login, which some proxies repeat.
@@ -114,6 +135,7 @@ func (r *Registry) redacted(text string) string {
 func (r *Registry) unheard(err error) *Error {
 	var (
 		secret  *secretError
+		proxy   *httpproxy.Refusal
 		dns     *net.DNSError
 		name    x509.HostnameError
 		expired x509.CertificateInvalidError
@@ -126,6 +148,8 @@ func (r *Registry) unheard(err error) *Error {
 	switch {
 	case errors.As(err, &secret):
 		return &Error{Category: Login, What: secret.Error(), Hint: "It is tried again by itself; files are read again"}
+	case errors.As(err, &proxy):
+		return &Error{Category: Away, What: proxy.Error(), Hint: proxyHint(proxy.Status)}
 	case errors.As(err, &large):
 		return &Error{Category: Strange, What: fmt.Sprintf("an answer of more than %d bytes", large.Limit), Hint: hintURL}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():

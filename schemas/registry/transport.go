@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/convstream/convstream/poller/smartassist/httpproxy"
 )
 
 // transport makes connections with certificates that are replaced while the process runs: it reads them again after a while.
@@ -70,7 +72,7 @@ func newTransport(cfg Config, secured *tls.Config) *http.Transport {
 	}
 	if cfg.Dial == nil {
 		t.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
-		t.Proxy = http.ProxyFromEnvironment
+		httpproxy.Use(t)
 	}
 	return t
 }

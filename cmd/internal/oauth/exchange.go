@@ -9,12 +9,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"syscall"
 
 	"golang.org/x/oauth2"
+
+	"github.com/convstream/convstream/poller/smartassist/httpproxy"
 )
 
 // exchange carries a question to the endpoint, and remembers what kind of answer came. It has connections of its own:
@@ -38,13 +39,7 @@ func (c *Client) exchange() (*exchange, error) {
 		MaxResponseHeaderBytes: 64 << 10, DisableKeepAlives: true,
 	}}
 	if c.Dial == nil {
-		x.Proxy = http.ProxyFromEnvironment
-		x.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
-			if res.StatusCode != http.StatusOK {
-				return proxyError(res.StatusCode)
-			}
-			return nil
-		}
+		httpproxy.Use(x.Transport)
 	}
 	return x, nil
 }
@@ -66,12 +61,6 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	return res, err
 }
-
-// proxyError is the status of a proxy that does not let us through.
-type proxyError int
-
-// Error implements error.
-func (e proxyError) Error() string { return fmt.Sprintf("the proxy answers status %d", int(e)) }
 
 const whichURL = "expected the token_endpoint that the provider's /.well-known/openid-configuration names"
 
@@ -115,7 +104,7 @@ func (c *Client) refused(code string, x *exchange) error {
 	case x.status >= 500, x.status == http.StatusTooManyRequests, x.status == http.StatusRequestTimeout:
 		return c.about("TOKEN_URL", "%s; it is asked again by itself", answer)
 	case x.status == http.StatusProxyAuthRequired:
-		return c.about("TOKEN_URL", "%s; set the proxy's login in HTTP_PROXY, or the host in NO_PROXY", answer)
+		return c.about("TOKEN_URL", "%s; %s", answer, httpproxy.Hint(x.status, c.Prefix+"TOKEN_URL"))
 	case code != "":
 		return c.about("TOKEN_URL", "%s; the provider's logs say why", answer)
 	}
@@ -125,7 +114,7 @@ func (c *Client) refused(code string, x *exchange) error {
 // unheard explains why there is no answer.
 func (c *Client) unheard(err error) error {
 	var (
-		proxy   proxyError
+		proxy   *httpproxy.Refusal
 		dns     *net.DNSError
 		verify  *tls.CertificateVerificationError
 		noTLS   tls.RecordHeaderError
@@ -135,7 +124,7 @@ func (c *Client) unheard(err error) error {
 	)
 	switch {
 	case errors.As(err, &proxy):
-		return c.about("TOKEN_URL", "%v; correct HTTPS_PROXY, or name the host in NO_PROXY", proxy)
+		return c.about("TOKEN_URL", "%v; %s", proxy, httpproxy.Hint(proxy.Status, c.Prefix+"TOKEN_URL"))
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return c.about("TOKEN_URL", "no whole answer within %v; check it, the proxy and the firewall", timeLimit)
 	case errors.As(err, &dns):

@@ -240,7 +240,7 @@ func TestProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = x.RoundTrip(req)
-	if text := c.explain(err, x).Error(); !strings.Contains(text, "the proxy answers status 407") || !strings.Contains(text, "HTTPS_PROXY") {
+	if text := c.explain(err, x).Error(); !strings.Contains(text, "proxy "+strings.TrimPrefix(proxy.URL, "http://")+" answers status 407") || !strings.Contains(text, "HTTPS_PROXY") {
 		t.Error(text)
 	}
 }
