@@ -13,6 +13,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/addpartitionstotxn"
 	"github.com/segmentio/kafka-go/protocol/apiversions"
 	"github.com/segmentio/kafka-go/protocol/createtopics"
+	"github.com/segmentio/kafka-go/protocol/describeacls"
 	"github.com/segmentio/kafka-go/protocol/describeconfigs"
 	"github.com/segmentio/kafka-go/protocol/describegroups"
 	"github.com/segmentio/kafka-go/protocol/endtxn"
@@ -41,7 +42,7 @@ var answers = map[protocol.ApiKey]reflect.Type{}
 
 func init() {
 	for _, m := range []protocol.Message{
-		&addpartitionstotxn.Response{}, &apiversions.Response{}, &createtopics.Response{}, &describeconfigs.Response{}, &describegroups.Response{}, &endtxn.Response{},
+		&addpartitionstotxn.Response{}, &apiversions.Response{}, &createtopics.Response{}, &describeacls.Response{}, &describeconfigs.Response{}, &describegroups.Response{}, &endtxn.Response{},
 		&fetchResponse{}, &findcoordinator.Response{}, &heartbeatResponse{}, &initproducerid.Response{}, &joingroup.Response{},
 		&leavegroup.Response{}, &listoffsets.Response{}, &metadata.Response{}, &produce.Response{}, &saslauthenticate.Response{},
 		&saslhandshake.Response{}, &syncgroup.Response{},

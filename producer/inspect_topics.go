@@ -1,8 +1,10 @@
 package producer
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -52,8 +54,27 @@ type TopicSettings struct {
 	UncleanVote bool // a replica that lacks records may become the leader
 }
 
-// Topics looks at topics.
+// leaderPatience is for topics that have just been made, and for leaders that change.
+const leaderPatience = 8 * time.Second
+
+// Topics looks at topics. It waits a while for those without a leader.
 func (i *Inspector) Topics(ctx context.Context, topics []Topic) (states []TopicState, err error) {
+	patience, cancel := context.WithTimeout(ctx, leaderPatience)
+	defer cancel()
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		states, err = i.topicsNow(ctx, topics)
+		if err != nil || !slices.ContainsFunc(states, TopicState.leaderless) || !sleep(patience, jitter(pause)) {
+			return states, err
+		}
+	}
+}
+
+func (s TopicState) leaderless() bool {
+	e, ok := errors.AsType[*Error](s.Err)
+	return ok && e.Category == Leader
+}
+
+func (i *Inspector) topicsNow(ctx context.Context, topics []Topic) (states []TopicState, err error) {
 	req := &metadata.Request{IncludeTopicAuthorizedOperations: true}
 	for _, t := range topics {
 		req.TopicNames = append(req.TopicNames, t.Name)
@@ -63,10 +84,8 @@ func (i *Inspector) Topics(ctx context.Context, topics []Topic) (states []TopicS
 		if err != nil {
 			return err
 		}
-		if states, err = statesOf(topics, res, x.versions[req.ApiKey()]); err == nil {
-			err = x.readSettings(states)
-		}
-		return err
+		states = statesOf(topics, res, x.versions[req.ApiKey()], i.to)
+		return x.readSettings(states)
 	})
 	return states, err
 }
@@ -74,7 +93,7 @@ func (i *Inspector) Topics(ctx context.Context, topics []Topic) (states []TopicS
 // sinceOperations is the version of Metadata that has the authorized operations.
 const sinceOperations = 8
 
-func statesOf(topics []Topic, res *metadata.Response, version int16) ([]TopicState, error) {
+func statesOf(topics []Topic, res *metadata.Response, version int16, to Cluster) []TopicState {
 	states := make([]TopicState, len(topics))
 	for n, t := range topics {
 		s := &states[n]
@@ -95,22 +114,46 @@ func statesOf(topics []Topic, res *metadata.Response, version int16) ([]TopicSta
 			s.Err = failure("topic "+t.Name, err)
 		default:
 			s.replicas(is.Partitions)
-		}
-		if e, ok := errors.AsType[*Error](s.Err); ok && e.Category == Leader {
-			return nil, e // it has just been made: it is asked again
+			s.leaders(is.Partitions, to)
 		}
 	}
-	return states, nil
+	return states
 }
 
 func (s *TopicState) replicas(partitions []metadata.ResponsePartition) {
 	s.Partitions, s.Replicas, s.InSync = len(partitions), math.MaxInt, math.MaxInt
 	for _, p := range partitions {
 		s.Replicas, s.InSync = min(s.Replicas, len(p.ReplicaNodes)), min(s.InSync, len(p.IsrNodes))
-		if err := brokerError(p.ErrorCode); err != nil && !errors.Is(err, kafka.ReplicaNotAvailable) { // that one still has a leader
-			s.Err = failure("topic "+s.Name, err)
-		}
 	}
+}
+
+// leaders sets Err where a partition has none.
+func (s *TopicState) leaders(partitions []metadata.ResponsePartition, to Cluster) {
+	byNumber := slices.SortedFunc(slices.Values(partitions), func(a, b metadata.ResponsePartition) int { return cmp.Compare(a.PartitionIndex, b.PartitionIndex) })
+	for _, p := range byNumber {
+		err := brokerError(p.ErrorCode)
+		if err == nil || errors.Is(err, kafka.ReplicaNotAvailable) { // that one still has a leader
+			continue
+		}
+		e := failure("topic "+s.Name, fmt.Errorf("partition %d: %w", p.PartitionIndex, err))
+		if errors.Is(err, kafka.LeaderNotAvailable) {
+			e.Err = fmt.Errorf("partition %d has no leader: %w", p.PartitionIndex, err)
+			e.Hint = fmt.Sprintf("bring back %s; kafka-topics.sh %s --describe --topic %s --unavailable-partitions shows all", brokersOf(p.ReplicaNodes), to.admin(), s.Name)
+		}
+		s.Err = e
+		return // the first says enough
+	}
+}
+
+func brokersOf(ids []int32) string {
+	var names []string
+	for _, id := range ids {
+		names = append(names, strconv.Itoa(int(id)))
+	}
+	if len(names) == 0 {
+		return "a broker that holds it"
+	}
+	return "one of the brokers that hold it: " + strings.Join(names, ", ")
 }
 
 // readSettings reads the settings of the topics that are there.

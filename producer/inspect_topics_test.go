@@ -59,10 +59,7 @@ func TestStatesOf(t *testing.T) {
 	for _, name := range []string{"there", "missing", "denied", "untold", "offline", "broken"} {
 		asked = append(asked, Topic{Name: name})
 	}
-	states, err := statesOf(asked, res, sinceOperations)
-	if err != nil {
-		t.Fatal(err)
-	}
+	states := statesOf(asked, res, sinceOperations, Cluster{})
 	for i, want := range []TopicState{
 		{Partitions: 3, Replicas: 2, InSync: 1, Operations: 8},
 		{Missing: true, Operations: 32},
@@ -79,19 +76,29 @@ func TestStatesOf(t *testing.T) {
 			t.Errorf("%s: %v", s.Name, s.Err)
 		}
 	}
-	if states, err = statesOf(asked[:1], res, sinceOperations-1); err != nil || states[0].Operations.Known() {
-		t.Errorf("an answer that cannot have operations: %v, %v", states[0].Operations, err)
+	if states = statesOf(asked[:1], res, sinceOperations-1, Cluster{}); states[0].Operations.Known() {
+		t.Errorf("an answer that cannot have operations: %v", states[0].Operations)
 	}
 }
 
-// TestStatesWithoutLeader: a topic that has just been made is asked for again.
+// TestStatesWithoutLeader: a topic that has just been made is asked for again; where that does not help, the partition is named, and the
+// brokers that hold it.
 func TestStatesWithoutLeader(t *testing.T) {
-	young := partitionsOf([2]int{1, 1})
-	young[0].ErrorCode = int16(kafka.LeaderNotAvailable)
-	for _, is := range []metadata.ResponseTopic{{Name: "t", ErrorCode: int16(kafka.LeaderNotAvailable)}, {Name: "t", Partitions: young}} {
-		_, err := statesOf([]Topic{{Name: "t"}}, &metadata.Response{Topics: []metadata.ResponseTopic{is}}, sinceOperations)
-		if e := failure("", err); e.Category != Leader || !e.retriable || e.Op != "topic t" {
-			t.Errorf("%+v: %v", is, err)
+	for _, c := range []struct {
+		topic, partition kafka.Error
+		again            bool
+		says, hint       string
+	}{
+		{topic: kafka.LeaderNotAvailable, again: true, says: "topic t: ", hint: hintLeader},
+		{partition: kafka.LeaderNotAvailable, again: true, says: "topic t: partition 7 has no leader: ", hint: "bring back one of the brokers that hold it: 3, 5; kafka-topics.sh --bootstrap-server b:9092 --describe --topic t "},
+		{partition: kafka.KafkaStorageError, again: true, says: "topic t: partition 7: ", hint: "disk"},
+		{partition: kafka.TopicAuthorizationFailed, says: "topic t: partition 7: ", hint: "principal"},
+	} {
+		is := metadata.ResponseTopic{Name: "t", ErrorCode: int16(c.topic), Partitions: []metadata.ResponsePartition{{PartitionIndex: 7, ErrorCode: int16(c.partition), ReplicaNodes: []int32{3, 5}}}}
+		states := statesOf([]Topic{{Name: "t"}}, &metadata.Response{Topics: []metadata.ResponseTopic{is}}, sinceOperations, Cluster{Brokers: []string{"b:9092"}})
+		e, ok := errors.AsType[*Error](states[0].Err)
+		if !ok || states[0].leaderless() != c.again || !strings.HasPrefix(e.Error(), c.says) || !strings.Contains(e.Hint, c.hint) {
+			t.Errorf("%v %v: asked again %v, %v, hint %v", c.topic, c.partition, states[0].leaderless(), states[0].Err, e)
 		}
 	}
 }

@@ -95,6 +95,9 @@ func (to Cluster) admin() string {
 	return "--bootstrap-server " + to.Brokers[0]
 }
 
+// unknownPrincipal stands for one that only the brokers know.
+const unknownPrincipal = "User:NAME"
+
 // principal returns our principal as far as it is known here: brokers may map a certificate's name to another one.
 func (to Cluster) principal() string {
 	user, known := to.SASL.(UserPassword)
@@ -102,13 +105,13 @@ func (to Cluster) principal() string {
 	case known:
 		return quoted("User:" + user.Username)
 	case to.SASL != nil:
-		return "User:NAME"
+		return unknownPrincipal
 	case to.TLS == nil || to.TLS.CertFile == "":
 		return "User:ANONYMOUS"
 	}
 	own, err := to.TLS.clientCertificate()
 	if err != nil {
-		return "User:NAME"
+		return unknownPrincipal
 	}
 	return quoted("User:" + own.Leaf.Subject.String())
 }

@@ -22,6 +22,11 @@ func (w *world) withoutCoordinators() {
 	w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.CoordinatorNotAvailable, Count: -1})
 }
 
+// leaderless is a cluster in which nobody leads two partitions of a topic.
+func (w *world) leaderless() {
+	w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: prefix + "voice", Partitions: []int32{2, 4}, Err: kerr.LeaderNotAvailable, Count: -1})
+}
+
 // foreignMember has another consumer in our group.
 func (w *world) foreignMember() {
 	c, err := kgo.NewClient(kgo.SeedBrokers("localhost:9092"), kgo.Dialer(w.network.DialContext), kgo.ConsumerGroup(prefix+"convstream-lease"), kgo.ConsumeTopics(prefix+"voice"))

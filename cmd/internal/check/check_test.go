@@ -75,6 +75,12 @@ var worlds = []wrong{
 		}
 		p.set("ACCOUNTS_DIR", dir, "SMARTASSIST_ACCOUNT_ID", "", "SMARTASSIST_JWT", "")
 	}},
+	{"service: 200 accounts, most of them refused", func(t *testing.T, p *plan) { p.accounts(t, 200, 150) }},
+	{"service: 30 accounts, one of them refused, and too much for the budget of the others", func(t *testing.T, p *plan) {
+		p.accounts(t, 30, 1)
+		p.service.PerMinute = 30
+		p.set("SMARTASSIST_REQUESTS_PER_MINUTE", "6")
+	}},
 	{"service: its clock is ahead", func(_ *testing.T, p *plan) { p.service.Skew = 5 * time.Minute }},
 	{"service: no rows", func(_ *testing.T, p *plan) { p.service.History, p.service.PerMinute = 0, 0 }},
 	{"service: too small a budget for REREAD", func(_ *testing.T, p *plan) {
@@ -109,6 +115,7 @@ var worlds = []wrong{
 	{"brokers: older than any that was tried", func(_ *testing.T, p *plan) { p.kafka = append(p.kafka, kfake.MaxVersions(kversion.V2_7_0())) }},
 	{"brokers: as old as the oldest that was tried", func(_ *testing.T, p *plan) { p.kafka = append(p.kafka, kfake.MaxVersions(kversion.V2_8_0())) }},
 
+	{"topics: a partition without a leader", func(_ *testing.T, p *plan) { p.parts["voice"] = 6; p.prepare = (*world).leaderless }},
 	{"topics: not there, and not to be created", func(_ *testing.T, p *plan) { delete(p.topics, "rtm"); p.set("TOPIC_CREATE", "false") }},
 	{"topics: state is not compacted", func(_ *testing.T, p *plan) { p.topics["state"]["cleanup.policy"] = "delete" }},
 	{"topics: progress has three partitions", func(_ *testing.T, p *plan) { p.parts["progress"] = 3 }},
@@ -131,7 +138,12 @@ var worlds = []wrong{
 		p.without("topic Create", "topic Write", "topic Read", "topic DescribeConfigs")
 	}},
 	{"permissions: Write on the transactional id", func(_ *testing.T, p *plan) { p.without("transactional id Write") }},
+	{"permissions: Write on the transactional ids of 30 accounts", func(t *testing.T, p *plan) { p.accounts(t, 30, 0); p.without("transactional id Write") }},
 	{"permissions: Read on the group", func(_ *testing.T, p *plan) { p.without("group Read") }},
+
+	{"permissions: Write on a topic, by a DENY that may be seen", func(_ *testing.T, p *plan) { p.mayDescribe = true; p.deny("topic Write", "voice") }},
+	{"permissions: everything on all topics, by a DENY that may be seen", func(_ *testing.T, p *plan) { p.mayDescribe = true; p.deny("topic", "") }},
+	{"permissions: Read on the group, by a DENY that may not be seen", func(_ *testing.T, p *plan) { p.deny("group Read", "") }},
 
 	{"transactions: transaction.max.timeout.ms is short", func(_ *testing.T, p *plan) {
 		p.kafka = append(p.kafka, kfake.BrokerConfigs(map[string]string{"transaction.max.timeout.ms": "10000"}))
@@ -220,6 +232,9 @@ func said(t *testing.T, w wrong, onlyWrong bool) (text string) {
 			text = world.text()
 			if took := time.Since(began); took > time.Minute {
 				t.Errorf("it took %v", took)
+			}
+			if lines := strings.Count(text, "\n"); lines > 100 {
+				t.Errorf("%d lines for people", lines)
 			}
 			for path, n := range world.asked {
 				if n > mostPages {

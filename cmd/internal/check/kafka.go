@@ -35,6 +35,8 @@ type cluster struct {
 	to    *producer.Inspector
 	lines []Line
 	cut   bool // clients are told to connect to an address that was not reached
+	// denials are asked for where something is denied.
+	denials func() ([]producer.Denial, error)
 }
 
 func (c Config) kafka(ctx context.Context) []Line {
@@ -44,7 +46,7 @@ func (c Config) kafka(ctx context.Context) []Line {
 		return []Line{{Area: Brokers, Subject: "settings", State: Fail, Says: err.Error()}}
 	}
 	defer to.Close()
-	k := &cluster{Config: c, at: at, to: to}
+	k := &cluster{Config: c, at: at, to: to, denials: sync.OnceValues(func() ([]producer.Denial, error) { return to.Denials(ctx) })}
 	k.ownCertificate()
 	if !k.brokers(ctx) {
 		for _, area := range []Area{Topics, Rights, Group, Transactions} {
@@ -54,6 +56,7 @@ func (c Config) kafka(ctx context.Context) []Line {
 	}
 	k.topics(ctx)
 	k.group(ctx)
+	k.hidden()
 	return k.lines
 }
 
@@ -233,73 +236,4 @@ func older(offers map[int16]int16) bool {
 		}
 	}
 	return false
-}
-
-// group looks at the group and, knowing whether anybody works, at the transactional ids.
-func (k *cluster) group(ctx context.Context) {
-	idle := false
-	if !k.Process.Lease {
-		k.say(Line{Area: Group, Subject: k.Process.LeaseGroup(), State: OK, Says: "not used (LEASE=off)"})
-	} else {
-		g := k.to.Group(ctx, k.Process.LeaseGroup())
-		idle = g.Err == nil && len(g.Denied) == 0 && g.Members == 0
-		k.groupLines(g)
-	}
-	lines := make([][]Line, len(k.Accounts))
-	var probes errgroup.Group
-	probes.SetLimit(brokersAtOnce)
-	var once sync.Mutex
-	for i, a := range k.Accounts {
-		probes.Go(func() error {
-			t := k.to.Transactional(ctx, a.Config.TransactionalID(), idle)
-			once.Lock()
-			defer once.Unlock()
-			lines[i] = k.transactionLines(a.Config, t, idle)
-			return nil
-		})
-	}
-	_ = probes.Wait() // they return none
-	k.lines = append(k.lines, slices.Concat(lines...)...)
-}
-
-func (k *cluster) groupLines(g producer.GroupState) {
-	l := Line{Area: Group, Subject: k.Process.LeaseGroup(), State: OK}
-	if len(g.Denied) > 0 {
-		k.say(k.denied("group", l.Subject, g.Denied))
-	}
-	switch {
-	case g.Err != nil:
-		l = k.failedAfter(l, g.Err)
-	case len(g.Denied) > 0:
-		l.State, l.Says = Skip, "needs the permission"
-	case g.Foreign:
-		l.State, l.Says, l.Do = Fail, "something else uses this consumer group", "set another TOPIC_PREFIX, or LEASE=off"
-	case g.Members == 0:
-		l.Says = "has a coordinator, no worker is in it"
-	default:
-		l.Says = fmt.Sprintf("has a coordinator; replicas in it: %d", g.Members)
-	}
-	k.say(l)
-}
-
-func (k *cluster) transactionLines(cfg *config.Config, c producer.Coordinated, idle bool) (lines []Line) {
-	id := cfg.TransactionalID()
-	l := Line{Area: Transactions, Subject: id, State: OK}
-	if len(c.Denied) > 0 {
-		lines = append(lines, k.denied("transactional-id", id, c.Denied))
-	}
-	switch {
-	case c.Err != nil:
-		l = k.failedAfter(l, c.Err)
-	case len(c.Denied) > 0:
-		l.State, l.Says = Skip, "needs the permission"
-	case idle && c.Timeout < producer.TransactionTimeout:
-		l.State, l.Says = Warn, fmt.Sprintf("has a coordinator, which takes a timeout of %v: a commit that takes longer than three quarters of it is made again", c.Timeout)
-		l.Do = fmt.Sprintf("set transaction.max.timeout.ms of the brokers to %d or more", producer.TransactionTimeout.Milliseconds())
-	case idle:
-		l.Says = fmt.Sprintf("has a coordinator, which takes a timeout of %v", c.Timeout)
-	default:
-		l.Says = "has a coordinator; an epoch was not asked for, as a worker may hold it"
-	}
-	return append(lines, l)
 }

@@ -80,7 +80,7 @@ const widest = 48
 // Text writes the report for people: a line for each probe, aligned, under what failed what to do.
 func (r Report) Text(out io.Writer) error {
 	var areas, subjects int
-	lines := r.joined()
+	lines := r.shortened()
 	for _, l := range lines {
 		areas, subjects = max(areas, min(len(l.about()), widest)), max(subjects, min(len(l.Subject), widest))
 	}

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/segmentio/kafka-go"
@@ -90,20 +91,55 @@ func all(names []string, of int) string {
 
 // allowTopics is how an operation with some topics is allowed.
 func (k *cluster) allowTopics(names []string, of int, op kafka.ACLOperationType) string {
+	allowed := names
 	if len(names) == of {
-		names = []string{k.Process.TopicPrefix + "*"}
+		allowed = []string{k.Process.TopicPrefix + "*"}
 	}
-	return k.at.Allow("topic", names, op.String())
+	return k.permit("topic", names, allowed, op.String())
+}
+
+// permit is what to do about operations on resources that are denied: to remove the ACLs that deny them, where the brokers tell of such,
+// else to allow them.
+func (k *cluster) permit(kind string, names, allowed []string, ops ...string) string {
+	denials, _ := k.denials() // who may not see them is told so once, see hidden
+	var commands []string
+	for _, d := range denials {
+		denies := slices.ContainsFunc(names, func(name string) bool {
+			return slices.ContainsFunc(ops, func(op string) bool { return d.Denies(kind, name, op) })
+		})
+		if denies {
+			commands = append(commands, k.at.Withdraw(d))
+		}
+	}
+	if len(commands) > 0 {
+		return "an ACL of type DENY has the last word: " + strings.Join(commands, "; ")
+	}
+	return k.at.Allow(kind, allowed, ops...)
+}
+
+// hidden says that something may be denied though it is allowed, where something is denied and ACLs may not be seen.
+func (k *cluster) hidden() {
+	list := k.at.ListACLs()
+	if !slices.ContainsFunc(k.lines, func(l Line) bool { return l.Area == Rights && l.State != OK && l.State != Skip }) || list == "" {
+		return
+	}
+	if _, err := k.denials(); err != nil {
+		k.say(Line{Area: Rights, Subject: "ACLs of type DENY", State: Skip, Says: "may not be seen; what is denied above may be allowed already, and one of these has the last word", Do: list})
+	}
 }
 
 // denied says what is denied with a resource, and how to allow it.
 func (k *cluster) denied(kind, name string, ops []kafka.ACLOperationType) Line {
-	var operations []string
-	for _, op := range ops {
-		operations = append(operations, op.String())
-	}
+	operations := namesOf(ops)
 	return Line{
 		Area: Rights, Subject: strings.ReplaceAll(kind, "-", " ") + " " + name, State: Fail,
-		Says: strings.Join(operations, " and ") + " denied", Do: k.at.Allow(kind, []string{name}, operations...),
+		Says: strings.Join(operations, " and ") + " denied", Do: k.permit(kind, []string{name}, []string{name}, operations...),
 	}
+}
+
+func namesOf(ops []kafka.ACLOperationType) (names []string) {
+	for _, op := range ops {
+		names = append(names, op.String())
+	}
+	return names
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -47,6 +48,10 @@ type plan struct {
 	schema   *srfake.Registry
 	registry func(method, path string) (status int, body string) // its answer instead; status 0: its own
 	prepare  func(*world)
+	others   []string // ids of accounts that the service takes for accountID
+
+	mayDescribe bool        // we may describe the cluster, and so see ACLs
+	denials     []kfake.ACL // DENY ACLs of ours
 }
 
 func wellPlanned() *plan {
@@ -91,6 +96,12 @@ func inWorld(t *testing.T, change func(*plan), test func(*world)) {
 			mu.Lock()
 			w.asked[r.URL.Path]++
 			mu.Unlock()
+			for _, id := range p.others { // all accounts are like the one
+				r.URL.Path = strings.Replace(r.URL.Path, id, accountID, 1)
+				if r.Header.Get("accountId") == id {
+					r.Header.Set("accountId", accountID)
+				}
+			}
 			if p.answer != nil {
 				p.answer(rw, r)
 				return
@@ -254,6 +265,41 @@ func (p *plan) without(some ...string) {
 	for _, a := range acls {
 		all = append(all, a)
 	}
+	if p.mayDescribe {
+		all = append(all, kfake.ACL{Resource: kmsg.ACLResourceTypeCluster, Name: "kafka-cluster", Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: kmsg.ACLOperationDescribe, Allow: true})
+	}
+	all = append(all, p.denials...)
 	p.kafka = append(p.kafka, kfake.EnableSASL(), kfake.EnableACLs(), kfake.User("PLAIN", "worker", "pass word", all...))
 	p.set("KAFKA_SASL_MECHANISM", "PLAIN", "KAFKA_SASL_USERNAME", "worker", "KAFKA_SASL_PASSWORD", "pass word")
+}
+
+// deny gives us all permissions, and a DENY for one of them, or for all operations of its kind: on one topic, or on what the permission
+// is for.
+func (p *plan) deny(permission, topic string) {
+	d, one := permissions[permission]
+	if !one {
+		d = permissions[permission+" Read"]
+		d.Operation = kmsg.ACLOperationAll
+	}
+	if d.Allow = false; topic != "" {
+		d.Name, d.Pattern = prefix+topic, kmsg.ACLResourcePatternTypeLiteral
+	}
+	p.denials = append(p.denials, d)
+	p.without()
+}
+
+// accounts are so many, the logins of the last of which are refused.
+func (p *plan) accounts(t *testing.T, n, refused int) {
+	dir := t.TempDir()
+	for i := range n {
+		id, login := fmt.Sprintf("account-%03d", i), token
+		if i >= n-refused {
+			login = "another.to.ken"
+		}
+		if err := os.WriteFile(filepath.Join(dir, id+".env"), []byte("SMARTASSIST_ACCOUNT_ID="+id+"\nSMARTASSIST_JWT="+login), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p.others = append(p.others, id)
+	}
+	p.set("ACCOUNTS_DIR", dir, "SMARTASSIST_ACCOUNT_ID", "", "SMARTASSIST_JWT", "")
 }

@@ -132,7 +132,10 @@ func trimmed(lookup func(string) (string, bool)) envconfig.LookuperFunc {
 func (p *Process) Topics() encoder.Topics { return p.names() }
 
 // TransactionalID is the one under which the account's transactions are written.
-func (c *Config) TransactionalID() string { return c.TopicPrefix + "convstream." + c.AccountID }
+func (c *Config) TransactionalID() string { return c.TransactionalIDs() + c.AccountID }
+
+// TransactionalIDs is how those of all accounts begin.
+func (p *Process) TransactionalIDs() string { return p.TopicPrefix + "convstream." }
 
 // LeaseGroup is the consumer group in which the replicas spread the accounts.
 func (p *Process) LeaseGroup() string { return p.TopicPrefix + "convstream-lease" }
