@@ -138,6 +138,14 @@ func (w *realWorld) context() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(w.t.Context(), 2*time.Minute)
 }
 
+// do changes something of the cluster.
+func (w *realWorld) do(change func(context.Context) error) {
+	w.t.Helper()
+	ctx, cancel := w.context()
+	defer cancel()
+	w.must(change(ctx))
+}
+
 // must ends the test where the cluster does not do as it is told.
 func (w *realWorld) must(err error) {
 	w.t.Helper()

@@ -244,14 +244,6 @@ func (w *securedWorld) allowed() {
 	w.do(func(ctx context.Context) error { return w.kafka.Allow(ctx, acls...) })
 }
 
-// do changes something of the cluster.
-func (w *securedWorld) do(change func(context.Context) error) {
-	w.t.Helper()
-	ctx, cancel := w.context()
-	defer cancel()
-	w.must(change(ctx))
-}
-
 // brokersUse has the brokers of the listener show the present certificate, and trust these authorities.
 func (w *securedWorld) brokersUse(trusted ...[]byte) {
 	w.t.Helper()
