@@ -49,9 +49,9 @@ func (c Client) do(ctx context.Context, method, path string, body []byte) (io.Re
 	if body != nil {
 		req.Header.Set("content-type", "application/json")
 	}
+	token := ""
 	if c.Token.IsSet() {
-		token, err := c.Token.Read()
-		if err != nil {
+		if token, err = c.Token.Read(); err != nil {
 			return nil, err
 		}
 		req.Header.Set("authorization", "Bearer "+token)
@@ -62,10 +62,22 @@ func (c Client) do(ctx context.Context, method, path string, body []byte) (io.Re
 	}
 	if res.StatusCode != http.StatusOK {
 		defer func() { _ = res.Body.Close() }()
-		text, _ := io.ReadAll(io.LimitReader(res.Body, 4<<10))
-		return nil, fmt.Errorf("the worker at %s answers %d: %s", c.URL, res.StatusCode, strings.TrimSpace(string(text)))
+		return nil, fmt.Errorf("the worker at %s answers %d: %s", c.URL, res.StatusCode, reason(res.Body, token))
 	}
 	return res.Body, nil
+}
+
+// longestReason bounds what is shown of an answer that is an error.
+const longestReason = 4 << 10
+
+// reason is what the other side says, without the token: what is not a worker may repeat it. It is cut when the token is taken out.
+func reason(body io.Reader, token string) string {
+	b, _ := io.ReadAll(io.LimitReader(body, longestReason+int64(len(token))))
+	text := string(b)
+	if token != "" {
+		text = strings.ReplaceAll(text, token, secret.Redacted)
+	}
+	return strings.TrimSpace(text[:min(len(text), longestReason)])
 }
 
 // direct returns a client that waits for as long as a command takes, and carries the token nowhere else: not to where a redirect leads,
