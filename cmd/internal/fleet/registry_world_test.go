@@ -21,6 +21,8 @@ const registryAddr = "127.0.0.1:8981"
 // fakeRegistry is a schema registry of a world. It remembers what it was asked.
 type fakeRegistry struct {
 	*srfake.Registry
+	refuse func(*http.Request) string // why it does not answer a request; "": it does; nil: all
+
 	mu    sync.Mutex
 	asked []string // method and path
 	sent  []string // bodies, with what was registered
@@ -51,6 +53,12 @@ func (f *fakeRegistry) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	f.asked = append(f.asked, r.Method+" "+r.URL.Path)
 	f.sent = append(f.sent, string(body))
 	f.mu.Unlock()
+	if f.refuse != nil {
+		if why := f.refuse(r); why != "" {
+			http.Error(rw, `{"error_code":40101,"message":"`+why+`"}`, http.StatusUnauthorized)
+			return
+		}
+	}
 	f.Handler().ServeHTTP(rw, r)
 }
 

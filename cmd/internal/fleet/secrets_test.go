@@ -36,6 +36,9 @@ func forms(secrets map[string]string) map[string]string {
 		out[url.QueryEscape(s)] = name
 	}
 	for part := range strings.SplitSeq(secrets["SMARTASSIST_JWT"], ".") {
+		if part == "" {
+			break
+		}
 		out[part] = "a part of SMARTASSIST_JWT"
 	}
 	signed := simulator.Token("app-17", secrets["SMARTASSIST_CLIENT_SECRET"])

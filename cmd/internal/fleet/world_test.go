@@ -115,6 +115,9 @@ func (w *world) config() *config.Config {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	for _, tokens := range []*config.OAuth{cfg.Kafka.OAuth, cfg.Registry.OAuth} {
+		tokens.Dial = w.network.DialContext
+	}
 	return cfg
 }
 
