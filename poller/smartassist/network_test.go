@@ -2,6 +2,7 @@ package smartassist
 
 import (
 	"compress/gzip"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/convstream/convstream/poller/smartassist/secret"
+	"github.com/convstream/convstream/producer/authority"
 )
 
 // fetch asks a real server for a page, without the wait of a real budget.
@@ -213,6 +215,10 @@ func TestTLS(t *testing.T) {
 	if _, err := fetch(t, server.URL, func(c *Config) { c.RootCAs = pool }); err != nil {
 		t.Errorf("known authority: %v", err)
 	}
+	other := strings.Replace(server.URL, "127.0.0.1", "localhost", 1) // no name of the certificate
+	if _, err := fetch(t, other, func(c *Config) { c.RootCAs = pool }); err == nil || err.Category != CategoryTLS || !strings.Contains(err.Error(), "not for that name") || !strings.Contains(err.Hint, "SMARTASSIST_URL") {
+		t.Errorf("another name: %v", err)
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -230,6 +236,32 @@ func TestTLS(t *testing.T) {
 	defer plain.Close()
 	if _, err := fetch(t, strings.Replace(plain.URL, "http", "https", 1)); err == nil || err.Category != CategoryTLS || !strings.Contains(err.Hint, "scheme") || !err.Everywhere() {
 		t.Errorf("no TLS there: %v", err)
+	}
+}
+
+// TestExpired: a certificate that has expired is called that, with its days.
+func TestExpired(t *testing.T) {
+	ca, err := authority.New("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := ca.Issue(-time.Minute, "127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := tls.X509KeyPair(pair.Cert, pair.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(nil)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+	server.StartTLS()
+	defer server.Close()
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca.PEM)
+	if _, err := fetch(t, server.URL, func(c *Config) { c.RootCAs = pool }); err == nil || err.Category != CategoryTLS || !strings.Contains(err.Error(), "is valid from ") || !strings.Contains(err.Hint, "clock") {
+		t.Errorf("%v", err)
 	}
 }
 

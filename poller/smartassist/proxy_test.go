@@ -10,6 +10,26 @@ import (
 	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
+// TestProxyAway: it is the proxy to which there is no connection, not the service.
+func TestProxyAway(t *testing.T) {
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	at, err := url.Parse(gone.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := New(Config{URL: "https://service.example", AccountID: "a", Token: StaticJWT(secret.Value("SMARTASSIST_JWT", token)), Budget: NewBudget(600_000)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	client.http.Transport.(*http.Transport).Proxy = http.ProxyURL(at)
+	_, err = client.Page(t.Context(), aQuery)
+	if e, ok := err.(*Error); !ok || e.Category != CategoryConnect || !strings.Contains(e.Error(), "to the proxy") || !strings.Contains(e.Hint, "HTTPS_PROXY") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestProxyRefuses: what a proxy says in the service's place is named as the proxy's, with its status, and nothing of the login is blamed.
 func TestProxyRefuses(t *testing.T) {
 	for _, c := range []struct {

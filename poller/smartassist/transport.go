@@ -3,6 +3,7 @@ package smartassist
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -67,6 +68,8 @@ func (c *Client) transportError(err error, connected bool) *Error {
 	var (
 		dns      *net.DNSError
 		op       *net.OpError
+		name     x509.HostnameError
+		invalid  x509.CertificateInvalidError
 		verify   *tls.CertificateVerificationError
 		noTLS    tls.RecordHeaderError
 		alert    tls.AlertError
@@ -80,23 +83,36 @@ func (c *Client) transportError(err error, connected bool) *Error {
 		category, text, hint = CategoryConnect, proxy.Error(), httpproxy.Hint(proxy.Status, urlSetting)
 	case isTimeout(err) && !connected:
 		category, text = CategoryTimeout, "no connection to "+c.endpoint.Host+" in time"
+		hint = "look at SMARTASSIST_URL, the proxy and the firewall"
 	case isTimeout(err):
 		category, text = CategoryTimeout, fmt.Sprintf("no answer from %s within %v", c.endpoint.Host, min(headTimeout, c.cfg.Timeout))
 	case errors.As(err, &dns):
 		category, text = CategoryDNS, "host "+dns.Name+" was not found"
 		hint = "look at SMARTASSIST_URL, the proxy and the name server"
+	case errors.As(err, &name):
+		category, text = CategoryTLS, "certificate of "+c.endpoint.Host+" is not for that name"
+		hint = "set SMARTASSIST_URL to a name that the certificate has"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		category, text = CategoryTLS, fmt.Sprintf("certificate of %s is valid from %s to %s", c.endpoint.Host, day(invalid.Cert.NotBefore), day(invalid.Cert.NotAfter))
+		hint = "tell the service's people; if it is valid, put this machine's clock right"
 	case errors.As(err, &verify):
 		category, text = CategoryTLS, "certificate of "+c.endpoint.Host+" is not trusted"
 		hint = "if a private authority signed it, name that in SMARTASSIST_CA_FILE"
 	case errors.As(err, &noTLS), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
 		category, text = CategoryTLS, c.endpoint.Host+" does not speak TLS with us"
 		hint = "look at SMARTASSIST_URL: scheme and port"
-	case errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"):
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		category, text = CategoryConnect, "no connection to the proxy"+reason(op)
+		hint = "look at HTTPS_PROXY (for plain http HTTP_PROXY): is it the address of a proxy?"
+	case errors.As(err, &op) && op.Op == "dial":
 		category, text = CategoryConnect, "no connection to "+c.endpoint.Host+reason(op)
 		hint = "look at SMARTASSIST_URL, the proxy and the firewall"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET),
 		errors.Is(err, syscall.EPIPE), strings.Contains(err.Error(), "server closed idle connection"):
 		text = "connection ended before an answer came"
+		hint = "if that goes on, look at SMARTASSIST_URL: scheme and port"
+	default:
+		hint = "look at SMARTASSIST_URL: scheme and port"
 	}
 	return &Error{Kind: Temporary, Category: category, Hint: hint, NoConnection: !connected, Err: &maskedError{text, err}}
 }
@@ -109,6 +125,8 @@ func (c *Client) bodyTimeout(err error, n int) *Error {
 	}
 	return &Error{Kind: Temporary, Category: CategoryTimeout, Err: &maskedError{text, err}}
 }
+
+func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // reason returns the operating system's word for why a dial did not work.
 func reason(op *net.OpError) string {

@@ -36,6 +36,18 @@ func TestAnothersSubject(t *testing.T) {
 	}
 }
 
+// TestAnswersOfAnything: JSON that is none of a registry says nothing of a subject. It is asked again: the address may be corrected.
+func TestAnswersOfAnything(t *testing.T) {
+	for _, body := range []string{`{"hello":1}`, `{}`, `null`} {
+		f := &fake{answer: func(string, string) (int, string) { return 200, body }}
+		r, _ := open(t, f, nil)
+		e := failure(t, second(r.IDs(t.Context(), topics)))
+		if e.Final || e.Category != Strange || !strings.Contains(e.Error(), "none of a registry") || !strings.Contains(e.Error(), "SCHEMA_REGISTRY_URL") {
+			t.Errorf("%s: %v", body, e)
+		}
+	}
+}
+
 // TestAnAnswerWithTheLogin is shown without it.
 func TestAnAnswerWithTheLogin(t *testing.T) {
 	f := &fake{answer: func(string, string) (int, string) {

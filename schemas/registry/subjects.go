@@ -180,6 +180,9 @@ func (r *Registry) anothers(ctx context.Context, subject string, s schemas.Schem
 	if err != nil {
 		return r.explain("read the latest version of subject "+subject, err)
 	}
+	if found.Schema.Schema == "" {
+		return &Error{Category: Strange, What: "read the latest version of subject " + subject + ": an answer that is none of a registry", Hint: hintURL}
+	}
 	if name := fullName(found.Schema.Schema); name != s.Name {
 		return &Error{Category: Schema, Final: true, What: fmt.Sprintf("subject %s holds schemas that are none of convstream's: its latest is %.100q, not %s", subject, name, s.Name),
 			Hint: hintAnothers(subject)}
