@@ -90,7 +90,7 @@ func (p *Port) Open(listen func(network, address string) (net.Listener, error), 
 	p.addr = l.Addr()
 	p.log.Info().Stringer("address", p.addr).Msg("admin port")
 	close(p.opened)
-	l = netutil.LimitListener(l, mostConnections)
+	l = netutil.LimitListener(&fairListener{Listener: l}, mostConnections)
 	s := &http.Server{Handler: p.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: longestAnswer, IdleTimeout: idleTimeout}
 	ended := make(chan struct{})
 	go func() {

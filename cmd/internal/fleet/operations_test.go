@@ -28,7 +28,7 @@ var composed = map[string][]string{
 	"was not logged in to: KAFKA_SASL_OAUTH_":                       {"was not logged in to: ", "KAFKA_SASL_OAUTH_"},
 	"TOKEN_URL: no connection":                                      {`"TOKEN_URL"`, "no connection: %v"},
 	"no whole answer within 10s":                                    {"no whole answer within %v"},
-	"TOKEN_URL: the proxy answers status":                           {`"TOKEN_URL"`, "the proxy answers status %d"},
+	"TOKEN_URL: proxy ... answers status":                           {`"TOKEN_URL"`, "proxy %s answers status %d"},
 	"CA_FILE: the certificate of the endpoint is not trusted":       {`"CA_FILE"`, "the certificate of the endpoint is not trusted"},
 	"TOKEN_URL: answers status 200 with text/html":                  {`"TOKEN_URL"`, "answers status %d with %s that is not a token"},
 	"CLIENT_SECRET: the endpoint answers status 401 invalid_client": {`"CLIENT_SECRET"`, "the endpoint %s; correct it", "answers status %d", `"invalid_client"`},

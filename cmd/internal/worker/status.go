@@ -64,9 +64,18 @@ func (w *Worker) Readiness() error {
 		errs = append(errs, fmt.Errorf("nothing was committed yet: %s", o.Error))
 	}
 	if role != admin.Standby && role != admin.Idle && !w.client.Ready() {
-		errs = append(errs, fmt.Errorf("service: login %s", w.budget.Status().Login))
+		errs = append(errs, w.notLoggedIn())
 	}
 	return errors.Join(errs...)
+}
+
+// notLoggedIn returns how the login is, and why the service cannot be read.
+func (w *Worker) notLoggedIn() error {
+	err := fmt.Errorf("service: login %s", w.budget.Status().Login)
+	if s := w.shown.pollerStatus(); s != nil && s.Trouble != nil {
+		err = fmt.Errorf("%w: %s", err, s.Trouble.Error)
+	}
+	return err
 }
 
 // Role returns the worker's role. An active worker whose lease is not confirmed counts as starting: it makes no more requests to the
