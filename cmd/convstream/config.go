@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/convstream/convstream/cmd/internal/config"
+	"github.com/convstream/convstream/cmd/internal/show"
 )
 
 func configCommand() *command {
@@ -42,8 +44,18 @@ func showConfig(t terminal) error {
 	if err := showFiles(t); err != nil {
 		return err
 	}
-	if _, _, err := config.LoadAll(os.LookupEnv, os.Environ()); err != nil {
+	process, accounts, err := config.LoadAll(os.LookupEnv, os.Environ())
+	if err != nil {
 		return err
+	}
+	warnings := process.Warnings()
+	for _, a := range accounts {
+		for _, text := range a.Config.Warnings() {
+			warnings = append(warnings, strings.TrimPrefix(a.Name+": "+text, ": "))
+		}
+	}
+	for _, text := range warnings {
+		fmt.Fprintf(t.out, "\nwarning: %s\n", show.Text(text))
 	}
 	fmt.Fprint(t.out, "\nthe configuration is valid\n")
 	return nil

@@ -60,3 +60,14 @@ the configuration is valid
 		t.Errorf("shows a secret:\n%s%s", stdout, stderr)
 	}
 }
+
+// TestConfigWarns: what run would warn of is told, and is no mistake.
+func TestConfigWarns(t *testing.T) {
+	t.Parallel()
+	env := maps.Clone(valid)
+	env["SMARTASSIST_REQUESTS_PER_MINUTE"] = "61"
+	code, stdout, stderr := convstream(t, env, "config")
+	if code != exitDone || !strings.Contains(stdout, "\nwarning: SMARTASSIST_REQUESTS_PER_MINUTE is 61") || !strings.HasSuffix(stdout, "the configuration is valid\n") {
+		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
+	}
+}

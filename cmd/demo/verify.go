@@ -110,9 +110,12 @@ func (s *stage) report(out io.Writer, outcomes []outcome) {
 	for _, topic := range append(s.topics.Conversations(), s.topics.DeadLetters()) {
 		fmt.Fprintf(out, "  %-28s %6d records\n", topic, total.ByTopic[topic])
 	}
-	if total.CompleteThrough.Before(total.CompleteFrom) {
+	switch {
+	case total.CompleteThrough.IsZero():
+		fmt.Fprintln(out, "  complete: nothing yet")
+	case total.CompleteThrough.Before(total.CompleteFrom):
 		fmt.Fprintln(out, "  complete in all accounts at the same time: nothing yet")
-	} else {
+	default:
 		fmt.Fprintf(out, "  complete from %s to %s UTC\n", total.CompleteFrom.UTC().Format(time.DateTime), total.CompleteThrough.UTC().Format(time.TimeOnly))
 	}
 	fmt.Fprintf(out, "  %d requests to the service, at most %d in any minute%s; %d rows served\n", stats.Requests, stats.MaxPerMinute,

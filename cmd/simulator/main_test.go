@@ -106,14 +106,15 @@ func TestWrongUsage(t *testing.T) {
 		code int
 		says string
 	}{
-		"help":             {[]string{"--help"}, 0, "--offset-cap"},
-		"unknown flag":     {[]string{"--nope"}, 2, "-nope"},
-		"argument":         {[]string{"serve"}, 2, `unexpected argument "serve"`},
-		"unknown choice":   {[]string{"--bounds", "open"}, 2, "inclusive, exclusive, halfopen, subsecond"},
-		"half a client":    {[]string{"--client-id", "x"}, 2, "both or neither"},
-		"share above one":  {[]string{"--faults", "2"}, 2, "above 1"},
-		"address in vain":  {[]string{"--addr", "256.0.0.1:1"}, 1, "256.0.0.1"},
-		"negative history": {[]string{"--history", "-1h"}, 2, "must not be negative"},
+		"help":              {[]string{"--help"}, 0, "--offset-cap"},
+		"unknown flag":      {[]string{"--nope"}, 2, "-nope"},
+		"argument":          {[]string{"serve"}, 2, `unexpected argument "serve"`},
+		"unknown choice":    {[]string{"--bounds", "open"}, 2, "inclusive, exclusive, halfopen, subsecond"},
+		"a JWT of one part": {[]string{"--jwt", "tok"}, 2, "a.to.ken"},
+		"half a client":     {[]string{"--client-id", "x"}, 2, "both or neither"},
+		"share above one":   {[]string{"--faults", "2"}, 2, "above 1"},
+		"address in vain":   {[]string{"--addr", "256.0.0.1:1"}, 1, "256.0.0.1"},
+		"negative history":  {[]string{"--history", "-1h"}, 2, "must not be negative"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stderr bytes.Buffer

@@ -50,6 +50,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		fmt.Fprintf(stderr, "simulator: %v\n", err)
 		return o, err
 	}
+	if c.JWT != "" && strings.Count(c.JWT, ".") != 2 {
+		err := errors.New("--jwt: expected a token of three parts, like a.to.ken: the service takes nothing else for a JWT")
+		fmt.Fprintf(stderr, "simulator: %v\n", err)
+		return o, err
+	}
 	if c.JWT == "" && c.ClientID == "" {
 		c.JWT = simulator.Token("cs-simulator", "make-believe")
 	}

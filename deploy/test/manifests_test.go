@@ -78,7 +78,7 @@ func TestPodHardening(t *testing.T) {
 			"memory is requested":                 !container.Resources.Requests.Memory().IsZero(),
 			"memory is limited":                   !container.Resources.Limits.Memory().IsZero(),
 			"CPU is not limited":                  container.Resources.Limits.Cpu().IsZero(),
-			"GOMEMLIMIT comes from the limit":     fromLimit(container, "GOMEMLIMIT", "limits.memory") || nineTenths(t, container),
+			"GOMEMLIMIT is nine tenths of memory": nineTenths(t, container),
 			"the command is one there is":         len(container.Command) == 0 && len(container.Args) == 1 && container.Args[0] == "run",
 			"no volume is writable":               allReadOnly(container),
 			"no file is mounted by a subPath":     noSubPath(container),
@@ -92,15 +92,6 @@ func TestPodHardening(t *testing.T) {
 }
 
 func isFalse(b *bool) bool { return b != nil && !*b }
-
-func fromLimit(c *corev1.Container, name, resource string) bool {
-	for _, e := range c.Env {
-		if e.Name == name {
-			return e.Value == "" && e.ValueFrom != nil && e.ValueFrom.ResourceFieldRef != nil && e.ValueFrom.ResourceFieldRef.Resource == resource
-		}
-	}
-	return false
-}
 
 // nineTenths reports whether GOMEMLIMIT is that of the memory limit, in whole MiB.
 func nineTenths(t *testing.T, c *corev1.Container) bool {

@@ -20,6 +20,7 @@ import (
 	signer "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
+	"github.com/aws/smithy-go/logging"
 	"github.com/segmentio/kafka-go/sasl"
 	"github.com/segmentio/kafka-go/sasl/aws_msk_iam_v2"
 )
@@ -116,7 +117,7 @@ func (l *Login) provider(ctx context.Context) (aws.CredentialsProvider, error) {
 	if l.chain != nil {
 		return l.chain, nil
 	}
-	found, err := config.LoadDefaultConfig(ctx, config.WithRegion(l.region),
+	found, err := config.LoadDefaultConfig(ctx, config.WithRegion(l.region), config.WithLogger(logging.Nop{}), // it would write to stderr in a form of its own
 		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = ahead }))
 	if err != nil {
 		return nil, err

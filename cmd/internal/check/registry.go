@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ func subjectLine(f registry.Finding, registers bool) Line {
 	e, failed := errors.AsType[*registry.Error](f.Err)
 	switch {
 	case failed:
-		l.State, l.Says, l.Do = Fail, e.What, e.Hint
+		l.State, l.Says, l.Do = Fail, e.What, cmp.Or(e.Hint, "check again in a while; if it stays so, look at SCHEMA_REGISTRY_URL and at the registry's logs")
 	case f.ID != 0:
 		l.Says = fmt.Sprintf("schema id %d", f.ID)
 	default:

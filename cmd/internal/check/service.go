@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,7 +104,7 @@ func refusedPage(err error) []Line {
 	}
 	l := Line{Subject: "page", State: Fail, Says: err.Error(), Do: "look at SMARTASSIST_URL, HTTPS_PROXY and the firewall"}
 	if e, ok := errors.AsType[*smartassist.Error](err); ok {
-		if l.Do = e.Hint; e.Kind == smartassist.Login {
+		if l.Do = cmp.Or(e.Hint, "check again in a while; if it stays so, tell the service's people"); e.Kind == smartassist.Login {
 			l.Subject = "login"
 		}
 	}

@@ -57,8 +57,12 @@ func refuseForeign(p *problems, line int, name string) {
 	}
 	const longest = 100 // far above any setting's
 	if len(name) <= longest {
-		if meant, distance := closest(strings.ToUpper(name), known); distance <= nearMiss || nameLike.MatchString(name) {
+		switch meant, distance := closest(strings.ToUpper(name), known); {
+		case distance <= nearMiss:
 			p.add(name, "line %d: unknown setting; did you mean %s?", line, meant)
+			return
+		case nameLike.MatchString(name):
+			p.add(name, "line %d: not a setting of an account; 'convstream config' lists them, and what is the process's belongs into its environment", line)
 			return
 		}
 	}

@@ -66,7 +66,7 @@ func TestParseRefuses(t *testing.T) {
 		"ACCOUNTS_DIR=hush":                      "ACCOUNTS_DIR: line 1: a setting of the process; set it in the environment",
 		"REREED=hush":                            "REREED: line 1: unknown setting; did you mean REREAD?",
 		"smartassist_jwt=hush":                   "smartassist_jwt: line 1: unknown setting; did you mean SMARTASSIST_JWT?",
-		"SMARTASSIST_PASSWORD=hush":              "SMARTASSIST_PASSWORD: line 1: unknown setting; did you mean SMARTASSIST_URL?",
+		"SMARTASSIST_PASSWORD=hush":              "SMARTASSIST_PASSWORD: line 1: not a setting of an account; 'convstream config' lists them, and what is the process's belongs into its environment",
 		"hush1HUSH2hush3=":                       "line 1: unknown setting",
 		"HUSH" + strings.Repeat("H_H", 99) + "=": "line 1: unknown setting",
 		"SETTLE=" + strings.Repeat("h", 1<<16):   "line 1: longer than 64 KiB",

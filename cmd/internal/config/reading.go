@@ -65,8 +65,14 @@ const (
 	ByConversation Deduplicate = "conversation"
 )
 
+// firstYear is before the first conversation of any account. The zero time would mean that no instant is set.
+const firstYear = 1990
+
 func startFrom(s string) (StartFrom, error) {
 	if at, err := time.Parse(time.RFC3339, s); err == nil {
+		if at.Year() < firstYear {
+			return StartFrom{}, fmt.Errorf("%s lies before %d, when there was no service; expected how far back, like 24h, or an instant since then", quote(s), firstYear)
+		}
 		return StartFrom{At: at}, nil
 	}
 	d, err := duration(s)

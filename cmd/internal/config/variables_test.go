@@ -131,7 +131,7 @@ func everyVariable(t *testing.T) []variable {
 		{name: "TOPIC_REPLICATION", get: func(c *Config) any { return c.TopicReplication }, unset: -1, good: "3", want: 3, bad: []string{"0", "-2", "all"}},
 		{name: "TOPIC_RETENTION", get: func(c *Config) any { return c.TopicRetention }, unset: time.Duration(0), good: "720h", want: 720 * time.Hour, bad: []string{"30d", "0s", "-1h", "1ms"}},
 		{name: "START_FROM", get: func(c *Config) any { return c.StartFrom }, unset: StartFrom{Ago: 24 * time.Hour},
-			good: "2026-01-02T03:04:05Z", want: StartFrom{At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, bad: []string{"yesterday", "2026-01-02", "-1h", "7d", "2999-01-01T00:00:00Z"}},
+			good: "2026-01-02T03:04:05Z", want: StartFrom{At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, bad: []string{"yesterday", "2026-01-02", "-1h", "7d", "2999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"}},
 		{name: "POLL_INTERVAL", get: func(c *Config) any { return c.PollInterval }, unset: 30 * time.Second, good: "1m", want: time.Minute, bad: []string{"30", "0s", "999ms", "2h"}},
 		{name: "SETTLE", get: func(c *Config) any { return c.Settle }, unset: 2 * time.Minute, good: "90s", want: 90 * time.Second, bad: []string{"0s", "-1m", "25h", "2"}},
 		{name: "REREAD", get: func(c *Config) any { return c.Reread }, unset: []Tier{{time.Hour, 5 * time.Minute}, {6 * time.Hour, 30 * time.Minute}, {48 * time.Hour, 6 * time.Hour}, {168 * time.Hour, 24 * time.Hour}},
