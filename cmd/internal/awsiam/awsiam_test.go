@@ -168,22 +168,58 @@ func TestOutputOfAProcess(t *testing.T) {
 	}
 }
 
-// iamBroker is a broker that verifies logins; secrets are by access key.
+// iamBroker is a broker that verifies logins.
 type iamBroker struct {
 	*kfake.Cluster
+	Host string        // by which clients know it
+	Life time.Duration // of a session; 0: for ever
+
 	mu     sync.Mutex
-	secret string
+	known  map[string]known // by access key
 	logins int
+	last   string // access key of the last that was taken
 }
 
-func newIAMBroker(t *testing.T) *iamBroker {
+// known is what belongs to an access key.
+type known struct{ secret, token string }
+
+// Knows replaces all credentials that it takes.
+func (b *iamBroker) Knows(key, secret, token string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.known = map[string]known{key: {secret, token}}
+}
+
+// Last is the access key of the last login that was taken.
+func (b *iamBroker) Last() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last
+}
+
+// take verifies a login.
+func (b *iamBroker) take(login []byte) (err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.logins++
+	for key, k := range b.known {
+		if err = verify(login, b.Host, region, key, k.secret, k.token, time.Now()); err == nil {
+			b.last = key
+			return nil
+		}
+	}
+	return err
+}
+
+func newIAMBroker(t *testing.T, options ...kfake.Opt) *iamBroker {
 	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	cluster, err := kfake.NewCluster(append(options, kfake.NumBrokers(1))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	b := &iamBroker{Cluster: cluster, secret: exampleSecret}
+	b := &iamBroker{Cluster: cluster, Host: "127.0.0.1"}
+	b.Knows("AKIAIOSFODNN7EXAMPLE", exampleSecret, "")
 	cluster.ControlKey(int16(kmsg.SASLHandshake), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		res := req.ResponseKind().(*kmsg.SASLHandshakeResponse)
@@ -192,11 +228,9 @@ func newIAMBroker(t *testing.T) *iamBroker {
 	})
 	cluster.ControlKey(int16(kmsg.SASLAuthenticate), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
-		b.mu.Lock()
-		defer b.mu.Unlock()
 		res := req.ResponseKind().(*kmsg.SASLAuthenticateResponse)
-		err := verify(req.(*kmsg.SASLAuthenticateRequest).SASLAuthBytes, "127.0.0.1", region, "AKIAIOSFODNN7EXAMPLE", b.secret, "", time.Now())
-		if b.logins++; err != nil {
+		res.SessionLifetimeMillis = b.Life.Milliseconds()
+		if err := b.take(req.(*kmsg.SASLAuthenticateRequest).SASLAuthBytes); err != nil {
 			res.ErrorCode, res.ErrorMessage = 58, kmsg.StringPtr(err.Error())
 		}
 		res.SASLAuthBytes = []byte(`{"version":"2020_10_22","request-id":"one"}`)
