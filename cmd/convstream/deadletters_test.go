@@ -91,7 +91,7 @@ func TestDeadLetters(t *testing.T) {
 	w.awaitComplete(time.Now().Add(-10 * time.Second))
 	env := map[string]string{"KAFKA_BROKERS": w.env["KAFKA_BROKERS"], "ADMIN_ADDR": w.env["ADMIN_ADDR"]} // and no login
 
-	listed := w.expect(env, exitDone, []string{"c-bulky, 2097", "the broker does not take the record", "0 resolved.", "convstream dead-letters replay"}, "list")
+	listed := w.expect(env, exitDone, []string{"c-bulky, 2097", "the broker refuses the record", "0 resolved.", "convstream dead-letters replay"}, "list")
 	id := ""
 	for line := range strings.Lines(listed) {
 		if strings.Contains(line, "c-bulky") {
@@ -140,7 +140,7 @@ func (w *world) refusesReplays(id string, env map[string]string) {
 	standby.await(standby.stderr, "standing by")
 	w.expect(env, exitFailed, []string{"answers 409", "stands by; the active one is "}, "replay", id, "--admin", "http://"+w.env["ADMIN_ADDR"])
 	w.drain(standby)
-	w.expect(env, exitFailed, []string{"connection refused", "--admin URL"}, "replay", id, "--admin", "http://"+w.env["ADMIN_ADDR"])
+	w.expect(env, exitFailed, []string{"connection refused", "set --admin to the URL"}, "replay", id, "--admin", "http://"+w.env["ADMIN_ADDR"])
 }
 
 // aside is a row's dead letter as it stands in the topic, put aside at these times.
@@ -151,7 +151,7 @@ func aside(t *testing.T, row string, at ...time.Time) (id string, out []*kgo.Rec
 		t.Fatal(err)
 	}
 	for _, at := range at {
-		for _, m := range e.DeadLetter(encoder.DeadLetter{Row: smartassist.ParseRow([]byte(row)), Error: "the broker does not take the record", WindowStart: at, WindowEnd: at, ObservedAt: at}) {
+		for _, m := range e.DeadLetter(encoder.DeadLetter{Row: smartassist.ParseRow([]byte(row)), Error: "the broker refuses the record", WindowStart: at, WindowEnd: at, ObservedAt: at}) {
 			r := &kgo.Record{Topic: m.Topic, Key: m.Key, Value: m.Value}
 			for _, h := range m.Headers {
 				if r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value}); h.Key == "ce_id" {

@@ -90,9 +90,9 @@ func became(a replay.Answer) string {
 		}
 		return "resolved before: " + show.Resolved(res)
 	case string(poller.LetterDead):
-		return "still dead: " + a.Why
+		return "still dead: " + a.Reason
 	}
-	return a.Outcome + ": " + a.Why
+	return a.Outcome + ": " + a.Reason
 }
 
 // conclude sums up. Letters that nobody has, or that were not tried, make it a failure; one that is still dead does where it was

@@ -28,11 +28,11 @@ func TestAnswersToAReplay(t *testing.T) {
 		"whole":          {published + `{"done":true}` + "\n", "00 published as revision 3\n1 published, 0 superseded, 0 resolved before, 0 still dead\n", ""},
 		"broke off":      {published, "00 published as revision 3\n", "ask again for the rest"},
 		"in a line":      {published + `{"id":"01","outc`, "00 published as revision 3\n", "ask again for the rest"},
-		"the worker did": {published + `{"error":"the lease is lost"}` + "\n", "00 published as revision 3\n", "the worker broke off: the lease is lost"},
-		"unknown": {`{"id":"01","outcome":"unknown","why":"none"}` + "\n" + `{"id":"02","outcome":"untried","why":"refused"}` + "\n" + `{"done":true}` + "\n",
+		"the worker did": {published + `{"error":"the lease is lost"}` + "\n", "00 published as revision 3\n", "the replay ended early: the lease is lost"},
+		"unknown": {`{"id":"01","outcome":"unknown","reason":"none"}` + "\n" + `{"id":"02","outcome":"untried","reason":"refused"}` + "\n" + `{"done":true}` + "\n",
 			"01 unknown: none\n02 untried: refused\n0 published, 0 superseded, 0 resolved before, 0 still dead\n", "1 unknown, 1 not tried"},
 		"no answer": {"<html>\n", "", "cannot be read"},
-		"others": {`{"id":"01","outcome":"resolved","as":"superseded","resolved":"2026-01-02T03:04:05Z"}` + "\n" + `{"id":"02","outcome":"dead","why":"no"}` + "\n" + `{"done":true}` + "\n",
+		"others": {`{"id":"01","outcome":"resolved","as":"superseded","resolved":"2026-01-02T03:04:05Z"}` + "\n" + `{"id":"02","outcome":"dead","reason":"no"}` + "\n" + `{"done":true}` + "\n",
 			"01 resolved before: superseded by what was published since, seen at 2026-01-02 03:04:05\n02 still dead: no\n0 published, 0 superseded, 1 resolved before, 1 still dead\n", "1 still dead"},
 	} {
 		var out strings.Builder

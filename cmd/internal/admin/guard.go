@@ -15,30 +15,30 @@ import (
 	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
-// guard keeps the commands of the admin port from strangers, and where that is wished what it shows, too.
+// guard protects the commands of the admin port, and with ADMIN_PROTECT=all also what it shows.
 type guard struct {
-	token   secret.Secret // not set: they are allowed from loopback only
-	all     bool          // it is asked for reading as well
+	token   secret.Secret // if it is not set, only loopback is allowed
+	all     bool          // reading requires it, too
 	log     zerolog.Logger
-	failure atomic.Value // text: why the token could not be read, as the log has it; "" where it could
+	failure atomic.Value // string: the logged error of reading the token; "" if there was none
 }
 
-// permitting lets a request that changes something pass from loopback, or with the token. Browsers are kept from making
-// one for a page of somebody else, which may reach loopback where its user forwards the port.
+// permitting passes on a request that changes something if it comes from loopback or has the token. It refuses cross-origin requests of
+// browsers: where a user forwards the port, any page could reach loopback.
 func (g *guard) permitting(next http.Handler) http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		switch {
 		case g.allows(r):
 			next.ServeHTTP(rw, r)
 		case !g.token.IsSet():
-			http.Error(rw, "only from loopback: set ADMIN_TOKEN (or ADMIN_TOKEN_FILE) to allow it from elsewhere with that bearer token", http.StatusForbidden)
+			http.Error(rw, "allowed from loopback only; set ADMIN_TOKEN or ADMIN_TOKEN_FILE to allow it with that bearer token", http.StatusForbidden)
 		default:
 			unauthorized(rw)
 		}
 	}))
 }
 
-// reading lets a request that changes nothing pass, with ADMIN_PROTECT=all only from loopback, or with the token.
+// reading passes on a request that changes nothing; with ADMIN_PROTECT=all only from loopback or with the token.
 func (g *guard) reading(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if g.all && !g.allows(r) {
@@ -49,45 +49,44 @@ func (g *guard) reading(next http.HandlerFunc) http.Handler {
 	})
 }
 
-// probed answers a probe, which has no token: whoever may not read is not told why it failed.
+// probed handles a probe, which has no token: without one, the reason of a failure is not shown if reading requires it.
 func (g *guard) probed(ask func(*http.Request) error) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		err := ask(r)
 		if err != nil && g.all && !g.allows(r) {
-			err = errUntold
+			err = errReasonHidden
 		}
 		answer(rw, err)
 	})
 }
 
-var errUntold = errors.New("no; ask with the bearer token of ADMIN_TOKEN for the reason")
+var errReasonHidden = errors.New("failed; the reason is shown with the bearer token of ADMIN_TOKEN")
 
 // allows reports whether the request comes from loopback or has the token.
 func (g *guard) allows(r *http.Request) bool { return fromLoopback(r) || g.hasToken(r) }
 
 func unauthorized(rw http.ResponseWriter) {
 	rw.Header().Set("www-authenticate", "Bearer")
-	http.Error(rw, "the bearer token is missing or is not that of ADMIN_TOKEN", http.StatusUnauthorized)
+	http.Error(rw, "the bearer token is missing or is not ADMIN_TOKEN", http.StatusUnauthorized)
 }
 
-// fromLoopback reports whether the request comes from this host and was meant for it: not passed on by a proxy that stands
-// beside the worker, as a mesh puts one there (Istio's comes from 127.0.0.6), and not by a browser to which a stranger's
-// name means loopback.
+// fromLoopback reports whether the request comes from this host and was meant for it: it was not forwarded by a sidecar proxy
+// (Istio's connects from 127.0.0.6), nor sent by a browser for which a foreign host name resolves to loopback.
 func fromLoopback(r *http.Request) bool {
 	for name := range r.Header {
-		if passedOn(name) {
+		if isForwarding(name) {
 			return false
 		}
 	}
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && ours[from.Addr().Unmap()] && namesLoopback(r.Host)
+	return err == nil && loopback[from.Addr().Unmap()] && namesLoopback(r.Host)
 }
 
-// ours are the addresses from which this host asks itself.
-var ours = map[netip.Addr]bool{netip.MustParseAddr("127.0.0.1"): true, netip.IPv6Loopback(): true}
+// loopback are the addresses from which a host connects to itself.
+var loopback = map[netip.Addr]bool{netip.MustParseAddr("127.0.0.1"): true, netip.IPv6Loopback(): true}
 
-// passedOn reports whether a header is one that proxies add.
-func passedOn(header string) bool {
+// isForwarding reports whether a header is one that proxies add.
+func isForwarding(header string) bool {
 	switch header {
 	case "Forwarded", "Via", "X-Real-Ip":
 		return true
@@ -95,7 +94,7 @@ func passedOn(header string) bool {
 	return strings.HasPrefix(header, "X-Forwarded-") || strings.HasPrefix(header, "X-Envoy-")
 }
 
-// namesLoopback reports whether a Host header is an address of loopback, or localhost.
+// namesLoopback reports whether a Host header is a loopback address or localhost.
 func namesLoopback(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
@@ -104,13 +103,13 @@ func namesLoopback(host string) bool {
 	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
-// hasToken reports whether the request has the token. Hashes are compared, so that the time it takes does not reveal even a length.
+// hasToken reports whether the request has the token. It compares hashes, so that its duration does not reveal even the length.
 func (g *guard) hasToken(r *http.Request) bool {
 	if !g.token.IsSet() {
 		return false
 	}
 	want, err := g.token.Read()
-	if g.tokenRead(err); err != nil {
+	if g.logFailure(err); err != nil {
 		return false
 	}
 	scheme, got, _ := strings.Cut(r.Header.Get("authorization"), " ")
@@ -118,8 +117,8 @@ func (g *guard) hasToken(r *http.Request) bool {
 	return strings.EqualFold(scheme, "bearer") && subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
-// tokenRead logs when it changes how reading the token ends: requests without one must not fill the log.
-func (g *guard) tokenRead(err error) {
+// logFailure logs the error of reading the token if it has changed: requests must not fill the log.
+func (g *guard) logFailure(err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
@@ -127,8 +126,8 @@ func (g *guard) tokenRead(err error) {
 	switch was, _ := g.failure.Swap(text).(string); {
 	case was == text:
 	case err != nil:
-		g.log.Error().Err(err).Msg("the token of the admin port cannot be read: nobody gets in with one")
+		g.log.Error().Err(err).Msg("ADMIN_TOKEN_FILE cannot be read; requests with a token are refused")
 	default:
-		g.log.Info().Msg("the token of the admin port can be read again")
+		g.log.Info().Msg("ADMIN_TOKEN_FILE can be read again")
 	}
 }

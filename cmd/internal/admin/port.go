@@ -1,4 +1,4 @@
-// Package admin is the port by which others ask the process: probes, Prometheus, people, commands.
+// Package admin serves the admin port of the process: probes, metrics, status and replays of dead letters.
 package admin
 
 import (
@@ -19,25 +19,25 @@ import (
 	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
-// Process is what is asked.
+// Process is what the admin port shows.
 type Process interface {
-	// Healthy returns nil unless the process must be ended from outside.
+	// Healthy returns nil unless the process must be restarted from outside.
 	Healthy() error
-	// Readiness returns nil when everything is there that the process needs.
+	// Readiness returns nil if everything is available that the process needs.
 	Readiness(ctx context.Context) error
-	// Status is all of it, for people.
+	// Status returns the state of the process and its accounts.
 	Status(ctx context.Context) Status
-	// Letters are the dead letters of an account; "" is the only one. An error says which accounts there are.
+	// Letters returns the dead letters of an account; "" means the only one. The error names the accounts of the process.
 	Letters(account string) (Letters, error)
 }
 
-// Letters are the dead letters of an account, and whether this process may try them again.
+// Letters are the dead letters of an account.
 type Letters interface {
 	replay.Account
-	// AccountID says whose they are.
+	// AccountID returns the id of the account.
 	AccountID() string
-	// MayReplay returns http.StatusOK, or another status and why not now, or not here.
-	MayReplay() (code int, why string)
+	// MayReplay returns http.StatusOK if this process can replay them now, otherwise another status and the reason.
+	MayReplay() (code int, reason string)
 }
 
 // Port is the admin port.
@@ -49,10 +49,10 @@ type Port struct {
 	replays *replays
 
 	addr   net.Addr
-	opened chan struct{} // closed when it is, and addr is set
+	opened chan struct{} // closed when the port is open and addr is set
 }
 
-// NewPort returns a port that is not open yet. token is that of ADMIN_TOKEN; protectAll asks for it for reading as well.
+// NewPort returns a Port, which is not open yet. token is ADMIN_TOKEN; with protectAll, reading requires it, too.
 func NewPort(process Process, metrics prometheus.Gatherer, token secret.Secret, protectAll bool, log zerolog.Logger) *Port {
 	return &Port{
 		log: log, process: process, metrics: metrics, guard: guard{token: token, all: protectAll, log: log},
@@ -60,7 +60,7 @@ func NewPort(process Process, metrics prometheus.Gatherer, token secret.Secret, 
 	}
 }
 
-// Addr returns the address of the port. It waits until that is open; an error is the context's.
+// Addr waits until the port is open and returns its address, or the error of the context.
 func (p *Port) Addr(ctx context.Context) (net.Addr, error) {
 	select {
 	case <-p.opened:
@@ -71,24 +71,24 @@ func (p *Port) Addr(ctx context.Context) (net.Addr, error) {
 }
 
 const (
-	// mostConnections is many times what probes, Prometheus and people need. Those beyond wait, for idle ones no longer than idleTimeout.
+	// mostConnections is many times what probes, Prometheus and people need. Others wait until one is closed, idle ones after idleTimeout.
 	mostConnections = 256
-	// longestAnswer is from the request's head to the end of the answer; replays have longer, see lineByLine.
+	// longestAnswer is from the end of the request's header to the end of the response; replays take longer, see lineByLine.
 	longestAnswer = 30 * time.Second
-	idleTimeout   = 3 * time.Second // less than a probe waits; the next scrape connects anew
+	idleTimeout   = 3 * time.Second // less than a probe waits; the next scrape makes a new connection
 )
 
-// Open serves until stop is called; when that returns, the address is free. listen nil is net.Listen.
+// Open serves until stop is called; when stop returns, the address is free. If listen is nil, net.Listen is used.
 func (p *Port) Open(listen func(network, address string) (net.Listener, error), addr string) (stop func(), err error) {
 	if listen == nil {
 		listen = net.Listen
 	}
 	l, err := listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("ADMIN_ADDR %s: %w. Choose a free port", addr, err)
+		return nil, fmt.Errorf("ADMIN_ADDR %s: %w; choose a free port", addr, err)
 	}
 	p.addr = l.Addr()
-	p.log.Info().Stringer("address", p.addr).Msg("admin port")
+	p.log.Info().Stringer("address", p.addr).Msg("admin port is open")
 	close(p.opened)
 	l = netutil.LimitListener(&fairListener{Listener: l}, mostConnections)
 	s := &http.Server{Handler: p.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: longestAnswer, IdleTimeout: idleTimeout}
@@ -96,16 +96,16 @@ func (p *Port) Open(listen func(network, address string) (net.Listener, error), 
 	go func() {
 		defer close(ended)
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			p.log.Error().Err(err).Msg("admin port")
+			p.log.Error().Err(err).Msg("admin port failed")
 		}
 	}()
 	return func() {
 		_ = s.Close()
-		<-ended // where Serve had not begun, it is what closes the listener
+		<-ended // if Serve had not begun, it closes the listener
 	}, nil
 }
 
-// Handler has /metrics, /healthz, /readyz, /status, / for people, and POST /dead-letters/replay.
+// Handler serves /metrics, /healthz, /readyz, /status, / as a page for people, and POST /dead-letters/replay.
 func (p *Port) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", p.guard.reading(promhttp.HandlerFor(p.metrics, promhttp.HandlerOpts{}).ServeHTTP))

@@ -11,8 +11,8 @@ import (
 	"github.com/convstream/convstream/cmd/internal/replay"
 )
 
-// replays answers POST /dead-letters/replay?account=ID: a replay.Answer a line, as they come. One that worked through all letters ends
-// with one that is done; an answer without it was cut off.
+// replays handles POST /dead-letters/replay?account=ID. The response has one replay.Answer a line. The last line has Done or Error; a
+// response without it was cut off.
 type replays struct {
 	log      zerolog.Logger
 	letters  func(account string) (Letters, error)
@@ -20,8 +20,8 @@ type replays struct {
 }
 
 const (
-	longestLine    = 30 * time.Second // for which a line of the answer waits for its reader
-	largestRequest = 1 << 20          // bytes; some 50,000 ids
+	longestLine    = 30 * time.Second // limits the writing of one line to a client that does not read
+	largestRequest = 1 << 20          // bytes; about 50,000 ids
 )
 
 // ServeHTTP implements http.Handler.
@@ -36,14 +36,14 @@ func (h *replays) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, err.Error(), http.StatusNotFound)
 		return
 	}
-	if code, why := letters.MayReplay(); code != http.StatusOK {
-		http.Error(rw, why, code)
+	if code, reason := letters.MayReplay(); code != http.StatusOK {
+		http.Error(rw, reason, code)
 		return
 	}
 	lock, _ := h.underWay.LoadOrStore(letters.AccountID(), &sync.Mutex{})
 	underWay := lock.(*sync.Mutex)
 	if !underWay.TryLock() {
-		http.Error(rw, "another replay is under way: ask again when it is done", http.StatusTooManyRequests)
+		http.Error(rw, "another replay is under way: ask again when it has ended", http.StatusTooManyRequests)
 		return
 	}
 	defer underWay.Unlock()
@@ -51,20 +51,20 @@ func (h *replays) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	last := replay.Answer{Done: true}
 	if err := asked.Run(r.Context(), letters, h.log, send); err != nil {
 		last = replay.Answer{Error: err.Error()}
-		h.log.Warn().Err(err).Msg("a replay of dead letters was broken off; asking again is safe")
+		h.log.Warn().Err(err).Msg("replay of dead letters ended early; asking again is safe")
 	}
 	_ = send(last)
 }
 
-// lineByLine begins an answer and returns what writes a line of it.
+// lineByLine begins the response and returns a function that writes one line of it.
 func lineByLine(rw http.ResponseWriter) func(replay.Answer) error {
 	control := http.NewResponseController(rw)
-	// The server's are for the request and for a short answer; the first would end the context of a longer one.
+	// The server's deadlines are for short requests and responses; a read deadline would cancel the context of a long one.
 	_, _ = control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})
 	rw.Header().Set("content-type", "application/x-ndjson")
 	lines := json.NewEncoder(rw)
 	return func(a replay.Answer) error {
-		// No other replay can be asked for while somebody does not read this answer.
+		// A client that does not read must not block the replays of others.
 		_ = control.SetWriteDeadline(time.Now().Add(longestLine))
 		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
 		if err := lines.Encode(a); err != nil {

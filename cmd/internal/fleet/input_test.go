@@ -251,12 +251,12 @@ func TestRowsLargerThanTheTopic(t *testing.T) {
 		parts      int
 		why        string
 	}{
-		"whole": {nil, extraRow("c-large", `,"metaInfo":"`+noise(2<<20)+`"`), 1, "the broker does not take the record"},
+		"whole": {nil, extraRow("c-large", `,"metaInfo":"`+noise(2<<20)+`"`), 1, "the broker refuses the record"},
 		"in parts": {map[string]string{"max.message.bytes": "300000"}, extraRow("c-large", `,"metaInfo":"`+noise(2<<20)+`"`), 8,
-			"the broker does not take the record"},
+			"the broker refuses the record"},
 		"no JSON, in parts": {map[string]string{"max.message.bytes": "1000000"}, extraRow("c-large", `,"metaInfo":"`+noise(2<<20)+`","attempt":01`), 3,
 			"row is not valid JSON"},
-		"beyond 10 MiB": {nil, extraRow("c-large", `,"metaInfo":"`+noise(11<<20)+`"`), 2, "the broker does not take the record"},
+		"beyond 10 MiB": {nil, extraRow("c-large", `,"metaInfo":"`+noise(11<<20)+`"`), 2, "the broker refuses the record"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := simulator.Config{History: time.Hour, PerMinute: 2, Extra: []json.RawMessage{c.row}}

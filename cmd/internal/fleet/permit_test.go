@@ -139,7 +139,7 @@ func TestReplaysThatAreNone(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Second) // the server lingers over a body that it has not read
-		if got := w.outcome(adminAddr, "0123456789abcdef"); got != "unknown the topic holds no dead letter of this id 0" {
+		if got := w.outcome(adminAddr, "0123456789abcdef"); got != "unknown the topic has no dead letter with this id 0" {
 			t.Error(got)
 		}
 		w.must(stop())

@@ -164,7 +164,7 @@ func TestReplayOfARedactedLetter(t *testing.T) {
 		}
 		w.publishedAs(l)
 		withheld := w.letterOf("")
-		if got := w.outcome(adminAddr, withheld.ID); !strings.HasPrefix(got, "dead its row is not in the topic") || !smartassist.IsWithheld(withheld.Row) {
+		if got := w.outcome(adminAddr, withheld.ID); !strings.HasPrefix(got, "dead the topic does not have its row") || !smartassist.IsWithheld(withheld.Row) {
 			t.Errorf("%s: %s", got, withheld.Row)
 		}
 		w.must(stop())
@@ -174,7 +174,7 @@ func TestReplayOfARedactedLetter(t *testing.T) {
 		w.env["START_FROM"] = "1m"
 		again := w.start()
 		time.Sleep(time.Second)
-		if got := w.outcome(adminAddr, other.ID); !strings.HasPrefix(got, "dead it was put aside under another REDACT") {
+		if got := w.outcome(adminAddr, other.ID); !strings.HasPrefix(got, "dead it was redacted with another REDACT") {
 			t.Errorf("%s\n%s", got, w.log.tail())
 		}
 		w.must(again())

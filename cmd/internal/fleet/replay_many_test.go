@@ -52,8 +52,8 @@ func TestReplayOfMany(t *testing.T) {
 			time.Sleep(15 * time.Minute)
 			counts := map[string]int{}
 			for id, a := range w.replayed(adminAddr, `{"all":true}`) {
-				if counts[a.Outcome]++; a.Outcome == "dead" && !strings.Contains(a.Why, "neither") && !strings.Contains(a.Why, "object") {
-					t.Errorf("%s: %s", id, a.Why)
+				if counts[a.Outcome]++; a.Outcome == "dead" && !strings.Contains(a.Reason, "neither") && !strings.Contains(a.Reason, "object") {
+					t.Errorf("%s: %s", id, a.Reason)
 				}
 			}
 			time.Sleep(3 * time.Minute)

@@ -71,7 +71,7 @@ func (w *world) outcome(addr, id string) string {
 	if !ok {
 		w.t.Fatalf("%s is not answered", id)
 	}
-	return strings.TrimSpace(fmt.Sprint(a.Outcome, " ", a.As, a.Why, " ", a.Revision))
+	return strings.TrimSpace(fmt.Sprint(a.Outcome, " ", a.As, a.Reason, " ", a.Revision))
 }
 
 // letters are the dead letters in the topic, joined.
@@ -145,7 +145,7 @@ func TestReplay(t *testing.T) {
 			t.Errorf("the letter is in %d parts", l.Parts)
 		}
 		for range 2 { // and nothing of the first attempt is held against the second
-			if got := w.outcome(adminAddr, l.ID); !strings.HasPrefix(got, "dead the broker does not take the record (raise max.message.bytes of topic conversations.voice)") {
+			if got := w.outcome(adminAddr, l.ID); !strings.HasPrefix(got, "dead the broker refuses the record (raise max.message.bytes of topic conversations.voice)") {
 				t.Errorf("before the limit is raised: %s", got)
 			}
 			time.Sleep(time.Minute)

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// mostUnblamed is how many refusals that point to no letter end a request: those after them would not fare better.
+	// mostUnblamed is the number of refusals of other records that ends a request: later attempts would fail, too.
 	mostUnblamed = 2
-	// mostRefused is how many refusals by the brokers one request may cause: each costs a recovery.
+	// mostRefused is the number of refused letters after which the others are not tried: each refusal costs a recovery.
 	mostRefused = 3
-	// longestReplay is how long a transaction of letters is tried for, through as many recoveries as it needs.
+	// longestReplay limits the attempts of one transaction, recoveries included.
 	longestReplay = 3 * time.Minute
 )
 
-// flush replays the batch; one letter by one where the brokers refuse something of it.
+// flush replays the batch, letter by letter if the brokers refuse one of them.
 func (r *Replay) flush(ctx context.Context) error {
 	batch := r.batch
 	r.batch, r.bytes, r.prepared = nil, 0, Prepared{}
@@ -43,8 +43,8 @@ func (r *Replay) flush(ctx context.Context) error {
 	return nil
 }
 
-// together replays letters in one transaction, again after a recovery where its outcome is not known. done is false where
-// the brokers refuse one of several.
+// together replays letters in one transaction, and repeats it after a recovery if its outcome is unknown. done is false if the
+// brokers refuse one of several letters.
 func (r *Replay) together(ctx context.Context, letters []poller.Letter) (done bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, longestReplay, errTime)
 	defer cancel()
@@ -72,8 +72,8 @@ func (r *Replay) together(ctx context.Context, letters []poller.Letter) (done bo
 	}
 }
 
-// hopeless reports whether trying again would change nothing: this worker ends, or the brokers have refused something else than
-// a letter, and more than once.
+// hopeless reports whether another attempt would be useless: the worker is ending, or the brokers have repeatedly refused a record
+// that is not of a letter.
 func (r *Replay) hopeless(err error) bool {
 	if errors.Is(err, ErrUnblamed) {
 		r.unblamed++

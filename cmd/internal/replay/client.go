@@ -11,19 +11,19 @@ import (
 	"github.com/convstream/convstream/cmd/internal/admin/client"
 )
 
-// Client asks the active worker for replays.
+// Client requests replays from the active worker.
 type Client client.Client
 
-// Ask returns the worker's answer as it comes, for Follow. The context ends it, and with it the replay.
+// Ask sends a request and returns the worker's answer, a stream to be read with [Follow]. Cancelling the context cancels the replay.
 func (c Client) Ask(ctx context.Context, asked Request) (answer io.ReadCloser, err error) {
 	return client.Client(c).Post(ctx, Path, asked)
 }
 
-// errCutOff is the end of an answer that has none of its own.
-var errCutOff = errors.New("the answer broke off: what it says holds; ask again for the rest, what is resolved is not repeated")
+// errCutOff is the error for an answer without a final line.
+var errCutOff = errors.New("the answer was cut off: what it says is true; ask again for the rest, resolved letters are not published twice")
 
-// Follow calls visit with the answer to each letter, and its line, as they come. nil means that every letter asked for was
-// answered; an error of visit comes back as it is.
+// Follow calls visit with the answer to each letter, and its line, as they arrive. It returns nil if every letter asked for was
+// answered, and an error of visit unchanged.
 func Follow(answer io.Reader, visit func(line []byte, a Answer) error) error {
 	lines := bufio.NewReader(answer)
 	for {
@@ -37,7 +37,7 @@ func Follow(answer io.Reader, visit func(line []byte, a Answer) error) error {
 		}
 		switch {
 		case a.Error != "":
-			return fmt.Errorf("the worker broke off: %s. Ask again for the rest: what is resolved is not repeated", a.Error)
+			return fmt.Errorf("the replay ended early: %s; ask again for the rest, resolved letters are not published twice", a.Error)
 		case a.Done:
 			return nil
 		}

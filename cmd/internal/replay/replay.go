@@ -1,8 +1,8 @@
-// Package replay tries dead letters again: whatever kept a row from being published may have been mended since.
+// Package replay tries to publish dead letters again: the cause may have been corrected since.
 //
-// A replay reads the dead letters beside the poller, and gives them to the worker a batch at a time; what becomes of a letter
-// the worker's memory decides (see [poller.Poller.Replay]), so asking again is always safe. It is asked for through the admin
-// port; Client is the other side of that.
+// A replay reads the topic of dead letters while the poller works, and passes them to the worker, some in each transaction. The
+// worker's memory decides the outcome of a letter (see [poller.Poller.Replay]), so it is always safe to replay a letter again.
+// A replay is requested from the admin port, by [Client].
 package replay
 
 import (
@@ -21,48 +21,48 @@ import (
 )
 
 const (
-	// BatchRows and batchBytes bound what is replayed in one transaction.
+	// BatchRows and batchBytes limit the letters of one transaction.
 	BatchRows  = 100
 	batchBytes = 2 << 20
 )
 
-// Account is the active worker of an account, as a replay needs it.
+// Account is what a replay needs of the active worker of an account.
 type Account interface {
-	// Letters calls visit with each dead letter of the account, from the first to the present end of the topic; with an error
-	// where parts of it are gone. An error of visit ends it and is returned.
+	// Letters calls visit with each dead letter of the account, from the beginning of the topic to its present end; with an error
+	// if parts of the letter are gone. It stops at the first error of visit and returns it.
 	Letters(ctx context.Context, visit func(encoder.Letter, error) error) error
 
-	// Redaction returns how rows of the account are redacted now; nil: not at all.
+	// Redaction returns how rows of the account are redacted now, nil if they are not.
 	Redaction() *smartassist.Redaction
 
-	// Replay tries letters in one transaction, once the worker has a session that can, and returns what became of each. A
-	// letter that the brokers do not take has the Err [ErrRefused].
+	// Replay tries letters in one transaction as soon as the worker has a session, and returns the outcome of each. The Err of a
+	// letter that the brokers refuse is [ErrRefused].
 	//
-	// After an error it is not known what became of the letters, and trying again finds out. It is a *producer.RefusedError
-	// where the brokers refused something, and then also [ErrUnblamed] where that was none of the letters; [ErrNotActive] and
-	// [ErrEnds] are not worth another try.
+	// After an error the outcome of the letters is unknown; another call finds it out. The error is a *producer.RefusedError if
+	// the brokers refused a record, and also [ErrUnblamed] if that record was not of one of the letters. After [ErrNotActive]
+	// and [ErrEnds] another call is useless.
 	Replay(ctx context.Context, letters []poller.Letter, p *Prepared) ([]poller.Replayed, error)
 }
 
-// Prepared is what was done before letters are tried, and is not to be done again while they are. Account.Replay does what is
-// missing, and sets it.
+// Prepared records which preparations of a transaction were made, so that they are not repeated with each attempt. Account.Replay
+// makes those that are missing.
 type Prepared struct {
-	Inspected bool // the topics' settings were read anew: a limit may have been raised
-	Forgotten bool // what the brokers said of the letters before was forgotten
+	Inspected bool // the topics' settings were read again: a limit may have been raised
+	Forgotten bool // earlier refusals of the letters were forgotten
 }
 
-// What an Account answers.
+// Reasons why a letter is not published, and errors of an Account.
 var (
-	ErrRefused   = errors.New("the broker does not take the record")
-	ErrUnblamed  = errors.New("a refusal that points to no row")
-	ErrEnds      = errors.New("the worker ends")
-	errWithheld  = errors.New("its row is not in the topic: it was not a JSON object, and REDACT was set")
-	errRedaction = errors.New("it was put aside under another REDACT or REDACT_KEY, or before there was one, and may hold what is to be redacted now: " +
-		"it can be published only under the settings of then")
-	ErrNotActive = errors.New("this worker is not the active one any more: ask the one that /status names")
+	ErrRefused   = errors.New("the broker refuses the record")
+	ErrUnblamed  = errors.New("the broker refuses a record that is not of a dead letter")
+	ErrEnds      = errors.New("the worker is ending")
+	errWithheld  = errors.New("the topic does not have its row: it was not a JSON object, and REDACT was set")
+	errRedaction = errors.New("it was redacted with another REDACT or REDACT_KEY, or not at all, and may hold values that are redacted now: " +
+		"set them as they were then to publish it")
+	ErrNotActive = errors.New("this worker is no longer the active one: ask the one that /status names")
 )
 
-// Replay is one request to try dead letters again.
+// Replay is the execution of one Request.
 type Replay struct {
 	account  Account
 	log      zerolog.Logger
@@ -70,23 +70,24 @@ type Replay struct {
 	begun    time.Time
 	wanted   map[string]bool // ids; nil for all
 	answered map[string]bool
-	newest   map[string]time.Time // when each was put aside last
-	damaged  map[string]Answer    // what is said of letters that were met with parts missing
-	behind   map[string]Answer    // and of those that wait for a newer one
-	last     bool                 // those that wait are tried for the last time
+	newest   map[string]time.Time // when each letter was last written, by id
+	damaged  map[string]Answer    // to letters with parts missing, by id
+	behind   map[string]Answer    // to letters that wait for a newer one, by id
+	last     bool                 // the letters in behind are tried for the last time
 	batch    []poller.Letter
-	bytes    int
+	bytes    int // of the rows in batch
 	prepared Prepared
-	refused  int    // letters, by the brokers
-	unblamed int    // refusals that pointed to no letter
-	remedy   string // of the last refusal
+	refused  int    // letters that the brokers refused
+	unblamed int    // refusals of records that are not of a letter
+	remedy   string // for the last refusal
 
-	published bool // something, by this request
+	published bool // at least one letter, by this request
 }
 
-// Run reads the dead letters to the present end and sends an answer for each that is wanted, and none to say that it is done.
-// It reads them again rather than hold them: at first only to learn when each was put aside last, which may have been after it
-// was replayed; and in the end, where something was published, those that waited for a newer content in a later batch.
+// Run replays the dead letters that were asked for and sends an Answer for each of them; the final one, with Done, is the caller's.
+// It reads the topic several times instead of holding all letters in memory: first to learn when each letter was last written,
+// which may be later than its last replay; then to try them; and last, if any was published, to try those again that waited for a
+// newer content in a later transaction.
 func (r *Replay) Run(ctx context.Context, account Account, log zerolog.Logger, send func(Answer) error) error {
 	r.account, r.log, r.send = account, log, send
 	err := r.sweep(ctx, func(l encoder.Letter, err error) error {
@@ -123,7 +124,7 @@ func (r *Replay) round(ctx context.Context) error {
 	return r.flush(ctx)
 }
 
-// sweep reads the letters that are wanted and not answered yet.
+// sweep calls use with each letter that is wanted and not answered yet.
 func (r *Replay) sweep(ctx context.Context, use func(encoder.Letter, error) error) error {
 	return r.account.Letters(ctx, func(l encoder.Letter, err error) error {
 		_, behind := r.behind[l.ID]
@@ -134,7 +135,7 @@ func (r *Replay) sweep(ctx context.Context, use func(encoder.Letter, error) erro
 	})
 }
 
-// answerRest answers for letters that are not there, or not whole, or still behind others.
+// answerRest sends the answers to letters that are missing, damaged, or still behind others.
 func (r *Replay) answerRest() error {
 	for _, a := range r.behind {
 		if err := r.answer(a); err != nil {
@@ -144,7 +145,7 @@ func (r *Replay) answerRest() error {
 	rest := r.damaged
 	for id := range r.wanted {
 		if _, damaged := rest[id]; !damaged {
-			rest[id] = Answer{ID: id, Outcome: Unknown, Why: "the topic holds no dead letter of this id"}
+			rest[id] = Answer{ID: id, Outcome: Unknown, Reason: "the topic has no dead letter with this id"}
 		}
 	}
 	for id, a := range rest {
@@ -162,13 +163,13 @@ func (r *Replay) answerRest() error {
 func (r *Replay) take(ctx context.Context, l encoder.Letter, err error) error {
 	id, ok := poller.ParseLetterID(l.ID)
 	switch {
-	case err != nil || !ok: // the topic may hold the same row once more, and whole
-		r.damaged[l.ID] = Answer{ID: l.ID, Outcome: string(poller.LetterDead), Why: fmt.Sprintf("it cannot be read back: %v", err)}
+	case err != nil || !ok: // the topic may have the row once more, undamaged
+		r.damaged[l.ID] = Answer{ID: l.ID, Outcome: string(poller.LetterDead), Reason: fmt.Sprintf("it cannot be read back: %v", err)}
 		return nil
 	case r.refused >= mostRefused:
 		return r.answer(untried(l.ID))
 	}
-	r.answered[l.ID] = true // or it would be taken twice where the topic has it twice
+	r.answered[l.ID] = true // the topic may have it twice
 	r.batch = append(r.batch, poller.Letter{ID: id, Row: r.row(l), At: l.At})
 	if r.bytes += len(l.Row); len(r.batch) < BatchRows && r.bytes < batchBytes {
 		return nil
@@ -176,7 +177,7 @@ func (r *Replay) take(ctx context.Context, l encoder.Letter, err error) error {
 	return r.flush(ctx)
 }
 
-// row returns the row of a letter. It was redacted before it was put aside: to do it again would hash hashes.
+// row returns the row of a letter. It is redacted already: doing it again would hash the hashes.
 func (r *Replay) row(l encoder.Letter) smartassist.Row {
 	row := smartassist.ParseRow(l.Row)
 	now := r.account.Redaction()
@@ -190,7 +191,7 @@ func (r *Replay) row(l encoder.Letter) smartassist.Row {
 }
 
 func untried(id string) Answer {
-	return Answer{ID: id, Outcome: Untried, Why: fmt.Sprintf("the brokers refused %d others: mend that first, each refusal interrupts the worker", mostRefused)}
+	return Answer{ID: id, Outcome: Untried, Reason: fmt.Sprintf("the brokers refused %d others: correct that first, as each refusal interrupts the worker", mostRefused)}
 }
 
 func (r *Replay) answerAll(letters []poller.Letter, out []poller.Replayed) error {
@@ -198,12 +199,12 @@ func (r *Replay) answerAll(letters []poller.Letter, out []poller.Replayed) error
 		a := Answer{ID: letters[i].ID.String(), Outcome: string(o.Fate), Revision: o.Revision}
 		switch {
 		case o.Err != nil:
-			a.Why = o.Err.Error()
+			a.Reason = o.Err.Error()
 			if errors.Is(o.Err, ErrRefused) {
 				r.refused++
-				a.Why = fmt.Sprintf("%v (%s)", o.Err, cmp.Or(r.remedy, "its dead letters say when, the log why"))
+				a.Reason = fmt.Sprintf("%v (%s)", o.Err, cmp.Or(r.remedy, "see the worker's log for the reason"))
 			}
-		case o.Before && o.At.Before(r.begun.Truncate(time.Millisecond)): // else by this very request, before a recovery
+		case o.Before && o.At.Before(r.begun.Truncate(time.Millisecond)): // otherwise this request has resolved it, before a recovery
 			a.Outcome, a.As, a.Resolved = Resolved, string(o.Fate), &o.At
 		}
 		if errors.Is(o.Err, poller.ErrNewerIsDead) && !r.last {
@@ -222,7 +223,7 @@ func (r *Replay) answer(a Answer) error {
 	delete(r.behind, a.ID)
 	if a.Outcome == string(poller.LetterPublished) {
 		r.published = true
-		r.log.Info().Str("letter", a.ID).Int32("revision", a.Revision).Msg("a dead letter was replayed and is published")
+		r.log.Info().Str("letter", a.ID).Int32("revision", a.Revision).Msg("dead letter published")
 	}
 	return r.send(a)
 }

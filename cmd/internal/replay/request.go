@@ -10,36 +10,36 @@ import (
 	"github.com/convstream/convstream/poller"
 )
 
-// Path is that of the admin port to which a Request is posted. The answer is an Answer a line, as they come.
+// Path is the path of the admin port to which a Request is posted. The response has one Answer a line.
 const Path = "/dead-letters/replay"
 
-// Request is which letters to try: by their ids, or all.
+// Request selects letters: by their ids, or all.
 type Request struct {
 	IDs []string `json:"ids,omitempty"`
 	All bool     `json:"all,omitempty"`
 }
 
-// Answer is what became of one dead letter, or of the whole request: one line of the answer to a replay.
+// Answer is one line of the response: the outcome of a dead letter, or of the whole request.
 type Answer struct {
 	ID       string     `json:"id,omitempty"`
 	Outcome  string     `json:"outcome,omitempty"`  // a poller.Fate, or one of those below
-	As       string     `json:"as,omitempty"`       // of one that was resolved before: published or superseded
-	Revision int32      `json:"revision,omitempty"` // of a published one
-	Resolved *time.Time `json:"resolved,omitempty"` // when one that was resolved before was
-	Why      string     `json:"why,omitempty"`      // of one that is dead, unknown or untried
+	As       string     `json:"as,omitempty"`       // published or superseded, if Outcome is resolved
+	Revision int32      `json:"revision,omitempty"` // if it is published
+	Resolved *time.Time `json:"resolved,omitempty"` // when, if Outcome is resolved
+	Reason   string     `json:"reason,omitempty"`   // if Outcome is dead, unknown or untried
 
-	Done  bool   `json:"done,omitempty"`  // the last line: every letter asked for was answered
-	Error string `json:"error,omitempty"` // the last line: why those that are not answered were not; asking again is safe
+	Done  bool   `json:"done,omitempty"`  // in the last line: every letter asked for was answered
+	Error string `json:"error,omitempty"` // in the last line: why the others were not answered; asking again is safe
 }
 
-// Outcomes of a letter beside those of the poller.
+// Outcomes of a letter besides those of the poller.
 const (
-	Resolved = "resolved" // before
+	Resolved = "resolved" // before this request
 	Unknown  = "unknown"  // no such letter
-	Untried  = "untried"  // others fared too badly
+	Untried  = "untried"  // the brokers refused too many others
 )
 
-// Read returns what a body asks for. The error says what was expected, and is for who sent it.
+// Read reads a Request. Its error is meant for the sender.
 func Read(body io.Reader) (*Replay, error) {
 	var asked Request
 	if err := json.NewDecoder(body).Decode(&asked); err != nil || asked.All == (len(asked.IDs) > 0) {
@@ -55,7 +55,7 @@ func Read(body io.Reader) (*Replay, error) {
 	for _, id := range asked.IDs {
 		parsed, ok := poller.ParseLetterID(id)
 		if !ok {
-			return nil, fmt.Errorf("%.40q is no id of a dead letter; expected 16 hex digits", id)
+			return nil, fmt.Errorf("%.40q is not the id of a dead letter; expected 16 hex digits", id)
 		}
 		r.wanted[parsed.String()] = true // the topic has them in lower case
 	}

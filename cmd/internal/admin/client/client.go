@@ -1,4 +1,4 @@
-// Package client asks a worker by its admin port.
+// Package client sends requests to the admin port of a worker.
 package client
 
 import (
@@ -16,19 +16,19 @@ import (
 	"github.com/convstream/convstream/poller/smartassist/secret"
 )
 
-// Client is a way to a worker.
+// Client is a client of one worker.
 type Client struct {
 	URL     string        // of its admin port
-	Token   secret.Secret // of the admin port; not set for a worker that is asked by loopback
-	Account string        // that is asked about; "" where the process has one account
+	Token   secret.Secret // of the admin port; not set for a worker on loopback
+	Account string        // that requests are about; "" if the process has one account
 }
 
-// Get returns the answer to a question that changes nothing.
+// Get returns the body of the response to a GET request.
 func (c Client) Get(ctx context.Context, path string) (answer io.ReadCloser, err error) {
 	return c.do(ctx, http.MethodGet, path, nil)
 }
 
-// Post returns the answer to a command, as it comes. The context ends it.
+// Post sends a command as JSON, and returns the body of the response, which may be a stream. Cancelling the context cancels the command.
 func (c Client) Post(ctx context.Context, path string, command any) (answer io.ReadCloser, err error) {
 	body, err := json.Marshal(command)
 	if err != nil {
@@ -58,7 +58,7 @@ func (c Client) do(ctx context.Context, method, path string, body []byte) (io.Re
 	}
 	res, err := direct().Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask the worker: %w. Is it the active one, and is this its ADMIN_ADDR? --admin URL names another", err)
+		return nil, fmt.Errorf("ask the worker: %w; set --admin to the URL of the active worker, at the port of its ADMIN_ADDR", err)
 	}
 	if res.StatusCode != http.StatusOK {
 		defer func() { _ = res.Body.Close() }()
@@ -80,8 +80,8 @@ func reason(body io.Reader, token string) string {
 	return strings.TrimSpace(text[:min(len(text), longestReason)])
 }
 
-// direct returns a client that waits for as long as a command takes, and carries the token nowhere else: not to where a redirect leads,
-// nor through a proxy, which would read it.
+// direct returns a client without a time limit for the response, since commands take long. It sends the token nowhere else: it follows no
+// redirect and uses no proxy, which could read it.
 func direct() *http.Client {
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
