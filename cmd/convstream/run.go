@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/rs/zerolog"
+
 	"github.com/convstream/convstream/cmd/internal/config"
 	"github.com/convstream/convstream/cmd/internal/fleet"
 	"github.com/convstream/convstream/cmd/internal/logging"
@@ -45,7 +47,7 @@ func run(ctx context.Context, _ []string, t terminal) error {
 		err = f.Run(ctx)
 	}
 	if err != nil {
-		log.Error().Msg("convstream ends: " + worker.Explain(err))
+		log.Error().Str(zerolog.ErrorFieldName, worker.Explain(err)).Msg("convstream ends")
 		return errLogged
 	}
 	return nil

@@ -22,7 +22,7 @@ func TestTheAdminPortIsTaken(t *testing.T) {
 		env[name] = value
 	}
 	code, stdout, stderr := convstream(t, env, "run")
-	last := lineOf(stderr, "convstream ends: ")
+	last := lineOf(stderr, "convstream ends")
 	if code != exitFailed || stdout != "" || !strings.Contains(last, "ADMIN_ADDR "+env["ADMIN_ADDR"]) || !strings.Contains(last, "in use") || !strings.Contains(last, "free port") {
 		t.Errorf("exit %d, said %q %q", code, stdout, stderr)
 	}
@@ -41,7 +41,7 @@ func TestASecondWorkerTakesOver(t *testing.T) {
 	if code := first.exit(); code != exitFailed {
 		t.Errorf("the first worker: exit %d, want %d", code, exitFailed)
 	}
-	said := lineOf(first.stderr.String(), "convstream ends: ")
+	said := lineOf(first.stderr.String(), "convstream ends")
 	if !strings.Contains(said, "another worker took over") || !strings.Contains(said, "stop one of them") {
 		t.Errorf("said %q", said)
 	}

@@ -27,7 +27,7 @@ func (l *fairListener) Accept() (net.Conn, error) {
 		}
 		from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 		host := from.Addr().Unmap()
-		if err != nil || ours[host] {
+		if err != nil || loopback[host] {
 			return conn, nil
 		}
 		if l.take(host) {

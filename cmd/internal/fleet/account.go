@@ -7,49 +7,51 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/convstream/convstream/cmd/internal/admin"
 	"github.com/convstream/convstream/cmd/internal/config"
 	"github.com/convstream/convstream/cmd/internal/worker"
 	"github.com/convstream/convstream/producer"
 )
 
-// account is one account of the process: its settings, and one worker after the other.
+// account is one account of the process: its settings and its current worker.
 type account struct {
 	id     string
-	file   config.AccountFile // as it is used
+	file   config.AccountFile // whose settings are in use
 	worker atomic.Pointer[worker.Worker]
 	lease  *producer.Lease // nil with LEASE=off
 
-	cancel context.CancelFunc // ends what start began; nil before
-	done   chan struct{}      // closed when it has ended
-	failed error              // why it could not finish; to be read when done is closed
+	cancel context.CancelFunc // stops work; nil before start
+	done   chan struct{}      // closed when work has returned
+	failed error              // of work; valid when done is closed
 
 	mu       sync.Mutex
-	end      error // why no worker works on it, though it is to; nil while one does
-	settings error // why the file is not used as it is now
+	end      error // that ended the last worker for good; nil while a worker runs
+	settings error // why the current file is not used; nil if it is
 }
 
-// newAccount has its first worker, which has not begun.
+// newAccount returns an account with a worker that is not running yet.
 func (f *Fleet) newAccount(file config.AccountFile) (*account, error) {
 	a := &account{id: file.Config.AccountID, file: file}
 	return a, f.renew(a)
 }
 
-// renew makes the account's next worker, and has it take part in the group.
+// renew makes the account's next worker, and requests the account from the group.
 func (f *Fleet) renew(a *account) error {
 	if f.member != nil {
 		a.lease = f.member.Lease(a.id)
 	}
 	w, err := worker.New(a.file.Config, f.Log.With().Str("account", a.id).Logger(), f.host, a.lease)
 	if err != nil {
-		f.withdraw(a) // or it might be given to this replica, where nobody works on it
+		f.withdraw(a) // otherwise the group might assign it to this replica, which has no worker
 		return err
 	}
 	a.worker.Store(w)
 	return nil
 }
 
-// start has the account worked on until stop.
+// start runs the account until stop is called.
 func (f *Fleet) start(ctx context.Context, a *account) {
 	ctx, a.cancel = context.WithCancel(ctx)
 	a.done = make(chan struct{})
@@ -59,10 +61,10 @@ func (f *Fleet) start(ctx context.Context, a *account) {
 	}()
 }
 
-// tryAgainAfter is how long an account that has ended for good is left alone: somebody has to mend its topics, or its file.
-const tryAgainAfter = 5 * time.Minute
+// endedRetry is the pause before an account that has ended is tried again: first an operator has to correct its topics or its file.
+const endedRetry = 5 * time.Minute
 
-// work is one worker after the other. The error is that of a drain that was cut off.
+// work runs one worker after the other until ctx ends. Its error is that of a drain that was cut off.
 func (f *Fleet) work(ctx context.Context, a *account) error {
 	for {
 		err := a.worker.Load().Run(ctx)
@@ -74,37 +76,37 @@ func (f *Fleet) work(ctx context.Context, a *account) error {
 			return nil
 		}
 		if a.setEnded(err) {
-			f.Log.Error().Str("account", a.id).Dur("again_after", tryAgainAfter).Msg("the account is not worked on here any more: " + worker.Explain(err))
+			f.Log.Error().Str("account", a.id).Dur("again_after", endedRetry).Str(zerolog.ErrorFieldName, worker.Explain(err)).Msg("the account has ended on this replica")
 		}
 		f.withdraw(a)
 		for {
-			if wait(ctx, tryAgainAfter); ctx.Err() != nil {
+			if wait(ctx, endedRetry); ctx.Err() != nil {
 				return nil
 			}
 			err := f.renew(a)
 			if err == nil {
 				break
 			}
-			f.Log.Error().Str("account", a.id).Err(err).Msg("the account cannot be worked on")
+			f.Log.Error().Str("account", a.id).Err(err).Msg("the account cannot be started")
 		}
 	}
 }
 
-// withdraw gives the account up to the other replicas.
+// withdraw leaves the account to the other replicas.
 func (f *Fleet) withdraw(a *account) {
 	if a.lease != nil {
 		a.lease.Withdraw()
 	}
 }
 
-// stop begins to end what start began.
+// stop cancels work, and does not wait for it.
 func (a *account) stop() {
 	if a.cancel != nil {
 		a.cancel()
 	}
 }
 
-// wait returns when that has ended, and why it could not finish.
+// wait waits until work has returned, and returns its error.
 func (a *account) wait() error {
 	if a.done == nil {
 		return nil
@@ -113,7 +115,7 @@ func (a *account) wait() error {
 	return a.failed
 }
 
-// ended returns why no worker works on the account though one is to; nil where one does, or stands by.
+// ended returns the error that ended the account on this replica, nil if its worker runs.
 func (a *account) ended() error {
 	if a.worker.Load().Role() != admin.Starting {
 		a.setEnded(nil)
@@ -123,47 +125,48 @@ func (a *account) ended() error {
 	return a.end
 }
 
-// setEnded reports whether that is news.
+// setEnded sets the error that ended the account, and reports whether its text has changed.
 func (a *account) setEnded(err error) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	old := a.end
 	a.end = err
-	return !same(old, err)
+	return !sameText(old, err)
 }
 
-// named is the name of the account's file.
-func (a *account) named() string {
+// fileName returns the name of the account's file.
+func (a *account) fileName() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.file.Name
 }
 
-// rename notes that the same settings are in another file now.
+// rename sets the name of the file, which has the same settings.
 func (a *account) rename(name string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.file.Name = name
 }
 
-// setSettings notes why the account's file is not used as it is now, and reports whether that is news.
+// setSettings sets why the current file is not used, and reports whether that text has changed.
 func (a *account) setSettings(err error) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	old := a.settings
 	a.settings = err
-	return !same(old, err)
+	return !sameText(old, err)
 }
 
-// same reports whether two errors say the same.
-func same(a, b error) bool {
+// sameText reports whether two errors have the same text.
+func sameText(a, b error) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
 	return a.Error() == b.Error()
 }
 
-func (a *account) settingsTrouble() error {
+// settingsError returns why the current file is not used, nil if it is.
+func (a *account) settingsError() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.settings
@@ -171,11 +174,11 @@ func (a *account) settingsTrouble() error {
 
 func (a *account) status() admin.Account {
 	s := a.worker.Load().Status()
-	s.File = a.named()
+	s.File = a.fileName()
 	if err := a.ended(); err != nil {
 		s.Ended = worker.Explain(err)
 	}
-	if err := a.settingsTrouble(); err != nil {
+	if err := a.settingsError(); err != nil {
 		s.Settings = err.Error()
 	}
 	return s

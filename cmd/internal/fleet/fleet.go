@@ -1,12 +1,12 @@
-// Package fleet is the process: its accounts, each with a worker, one membership in the consumer group that spreads the accounts
-// over the replicas, and one admin port.
+// Package fleet runs the process: its accounts, each with a worker, one member of the consumer group that assigns the accounts
+// to the replicas, and one admin port.
 //
-//	Fleet -- producer.Member          which accounts are this replica's, as the group has it
-//	      -- account -- worker.Worker one for each account that there are settings for; it works, stands by, or waits
-//	      -- admin.Port               asks all of them
+//	Fleet -- producer.Member          the accounts that the group assigns to this replica
+//	      -- account -- worker.Worker one for each account that has settings; it is active, standby or idle
+//	      -- admin.Port               shows all of them
 //
-// What ends one account for good (its state is lost, its login names no account) ends it alone, unless it is the only one that
-// there can be: without ACCOUNTS_DIR the process ends with it.
+// An error that ends a worker for good, such as a lost state, ends that account only. Without ACCOUNTS_DIR there can be no other account,
+// and the process ends with it.
 package fleet
 
 import (
@@ -28,18 +28,18 @@ import (
 	"github.com/convstream/convstream/producer"
 )
 
-// Config is what a Fleet is made of.
+// Config has the parts of a Fleet.
 type Config struct {
 	Process  *config.Process
 	Accounts []config.AccountFile
-	// Reload reads the accounts again; nil where they stay as they are, and the process ends with its one account.
+	// Reload reads the accounts again; nil without ACCOUNTS_DIR: there is one account, and the process ends with it.
 	Reload  func() ([]config.AccountFile, error)
 	Log     zerolog.Logger
 	Network worker.Network
-	Name    string // of this process among the replicas
+	Name    string // distinguishes this process from the other replicas
 }
 
-// Fleet is the accounts of a process.
+// Fleet runs the accounts of a process.
 type Fleet struct {
 	Config
 	started time.Time
@@ -50,19 +50,20 @@ type Fleet struct {
 	fail    context.CancelCauseFunc // ends the process; set by Run
 	pings   pingCache
 
-	mu       sync.Mutex
-	accounts map[string]*account // by id
-	folder   string              // why the accounts could not be read again; "" where they could
-	refused  map[string]string   // name of a file that is wrong, and whose account is not known -> why
+	mu          sync.Mutex
+	accounts    map[string]*account // by id
+	reloadError string              // of the last Reload; "" if it had none
+	refused     map[string]string   // errors of files whose account is not known, by file name
 
-	outOfGroup time.Time // since when this process could not take part in the group; used by watch alone
-	groupTold  bool      // the log has said so
+	// Used by watch alone.
+	outOfGroup  time.Time // since when this process has not been in the group; zero if it is
+	groupLogged bool      // outOfGroup is in the log
 }
 
-// clientID is the process's name in the brokers' logs, where it has no other.
+// clientID is the Kafka client id of a process without a name.
 const clientID = "convstream"
 
-// New builds a Fleet. It checks what can be checked without reaching for anything.
+// New returns a Fleet. It connects to nothing.
 func New(c Config) (*Fleet, error) {
 	compressor, err := producer.NewCompressor()
 	if err != nil {
@@ -73,7 +74,7 @@ func New(c Config) (*Fleet, error) {
 		accounts: map[string]*account{}, refused: map[string]string{},
 	}
 	if c.Process.Lease {
-		to := c.Process.Kafka.Cluster(cmp.Or(c.Name, clientID), c.Network.Dial, zerolog.Nop()) // so the brokers' tools tell which replica it is
+		to := c.Process.Kafka.Cluster(cmp.Or(c.Name, clientID), c.Network.Dial, zerolog.Nop()) // the brokers' tools show the name of the replica
 		f.member, err = producer.OpenMember(to, producer.MemberConfig{
 			Group: c.Process.LeaseGroup(), Topic: c.Process.Topics().State(), Name: c.Name, Timeout: c.Process.LeaseTimeout,
 		})
@@ -94,7 +95,7 @@ func New(c Config) (*Fleet, error) {
 	return f, nil
 }
 
-// closeUnused closes what a Fleet that will not run has opened.
+// closeUnused closes a Fleet that is not going to run.
 func (f *Fleet) closeUnused() {
 	if f.member != nil {
 		f.member.Close()
@@ -104,7 +105,7 @@ func (f *Fleet) closeUnused() {
 // Port returns the admin port.
 func (f *Fleet) Port() *admin.Port { return f.port }
 
-// Worker returns the present worker of an account; nil where there is no such account.
+// Worker returns the current worker of an account, nil if there is no such account.
 func (f *Fleet) Worker(account string) *worker.Worker {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -114,9 +115,9 @@ func (f *Fleet) Worker(account string) *worker.Worker {
 	return nil
 }
 
-// Run works until the context ends, and then drains: each account finishes what it has begun, within SHUTDOWN_TIMEOUT, and is given up
-// to the other replicas at once. It returns nil when drained; an error only when this process cannot go on, or could not finish
-// what it had begun.
+// Run works until the context ends, and then drains: each account finishes its commit, within SHUTDOWN_TIMEOUT, and is handed over to
+// the other replicas at once. It returns nil after a complete drain, and an error if the process cannot continue or the drain was cut
+// off.
 func (f *Fleet) Run(ctx context.Context) error {
 	stopAdmin, err := f.port.Open(f.Network.Listen, f.Process.AdminAddr)
 	if err != nil {
@@ -142,15 +143,15 @@ func (f *Fleet) Run(ctx context.Context) error {
 	return err
 }
 
-// retryAfter is how long to wait until what failed is tried again.
-const retryAfter = 15 * time.Second
+// groupRetry is the pause before the group is joined again after an error.
+const groupRetry = 15 * time.Second
 
-// join takes part in the group until leave is called.
+// join keeps this process a member of the group until leave is called.
 func (f *Fleet) join(ctx context.Context) (leave func()) {
 	if f.member == nil {
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // a drain ends it when it has finished what was begun
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // a drain leaves the group last
 	left := make(chan struct{})
 	go func() {
 		defer close(left)
@@ -160,7 +161,7 @@ func (f *Fleet) join(ctx context.Context) (leave func()) {
 				f.fail(err)
 				return
 			}
-			wait(ctx, retryAfter) // workers log the outage
+			wait(ctx, groupRetry) // the error is logged by logGroup, or by the one worker
 		}
 	}()
 	return func() {
@@ -179,7 +180,7 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// drain ends all accounts, and returns why some could not finish.
+// drain stops all accounts, and returns the errors of those that could not finish.
 func (f *Fleet) drain() error {
 	f.mu.Lock()
 	accounts := f.sorted()
@@ -195,14 +196,14 @@ func (f *Fleet) drain() error {
 	for i, a := range accounts {
 		ending.Go(func() {
 			errs[i] = a.wait()
-			f.withdraw(a) // others need not wait for the last
+			f.withdraw(a) // at once: its standby need not wait for the other accounts
 		})
 	}
 	ending.Wait()
 	return errors.Join(errs...)
 }
 
-// sorted returns the accounts in order of their ids.
+// sorted returns the accounts ordered by id. f.mu is held.
 func (f *Fleet) sorted() []*account {
 	out := make([]*account, 0, len(f.accounts))
 	for _, a := range f.accounts {
@@ -218,7 +219,7 @@ func (f *Fleet) list() []*account {
 	return f.sorted()
 }
 
-// alone reports whether there is one account and can be no other.
+// alone reports whether the process has one account only, without ACCOUNTS_DIR.
 func (f *Fleet) alone() bool { return f.Reload == nil }
 
 // Healthy implements admin.Process.
@@ -231,8 +232,8 @@ func (f *Fleet) Healthy() error {
 	return nil
 }
 
-// Readiness implements admin.Process. With one account it is that account's. With many, it is about the process: the brokers can be
-// reached, the group has been joined, and each account is worked on, stood by for, or in a trouble of its own that is told of.
+// Readiness implements admin.Process. Without ACCOUNTS_DIR it is that of the account. Otherwise it is that of the process: the brokers can
+// be reached, the group has been joined, and each account has a role, or an error that concerns it alone and is shown elsewhere.
 func (f *Fleet) Readiness(ctx context.Context) error {
 	accounts := f.list()
 	var errs []error
@@ -255,7 +256,7 @@ func (f *Fleet) Readiness(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// ping returns nil if a broker answers one of the accounts. An account that has ended, or is being restarted, asks none.
+// ping returns nil if a broker answers one of the accounts. The producer of an account that has ended or restarts cannot ask.
 func ping(ctx context.Context, accounts []*account) (err error) {
 	for _, a := range accounts {
 		if err = a.worker.Load().Ping(ctx); err == nil || ctx.Err() != nil {

@@ -440,7 +440,7 @@ func TestAGroupThatCannotBeJoined(t *testing.T) {
 		denied.Remove()
 		c.spread(2*time.Minute, m)
 		time.Sleep(time.Minute)
-		for text, want := range map[string]int{"no part in the": 1, "takes part in the group again": 1} {
+		for text, want := range map[string]int{"is not in the consumer group": 1, "is in the consumer group again": 1} {
 			if n := c.log.count(text); n != want {
 				t.Errorf("%d lines say %q, want %d\n%s", n, text, want, c.log.tail())
 			}

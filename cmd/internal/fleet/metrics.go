@@ -6,19 +6,19 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// newMetrics returns the metrics of the process; each account's worker has its own.
+// newMetrics returns the metrics of the process. The workers have their own.
 func newMetrics(f *Fleet) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	gauge := func(name, help string, value func() float64) {
 		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "convstream", Name: name, Help: help}, value))
 	}
 	gauge("accounts", "Accounts that this process has settings for.", func() float64 { return float64(len(f.list())) })
-	gauge("accounts_ended", "Accounts that this process does not work on any more, though it is to: somebody has to mend something.", func() float64 {
+	gauge("accounts_ended", "Accounts that have ended on this process because of an error that an operator has to correct.", func() float64 {
 		return float64(count(f.list(), func(a *account) bool { return a.ended() != nil }))
 	})
-	gauge("account_files_wrong", "Files of accounts that are not used as they are, since something in them is wrong, or the folder cannot be read.",
+	gauge("account_files_wrong", "Files of accounts that are not used as they are because of an error in them; 1 more if the folder cannot be read.",
 		func() float64 { return float64(len(f.wrong())) })
-	gauge("group_joined", "1 while this process is a member of the consumer group that spreads the accounts; 1 with LEASE=off.", func() float64 {
+	gauge("group_joined", "1 while this process is a member of the consumer group that assigns the accounts; 1 with LEASE=off.", func() float64 {
 		if f.member == nil || f.member.Status().Joined {
 			return 1
 		}
@@ -37,7 +37,7 @@ func count(accounts []*account, is func(*account) bool) (n int) {
 	return n
 }
 
-// gather returns the metrics of the process and of all accounts.
+// gather returns the metrics of the process and of all its accounts.
 func (f *Fleet) gather() ([]*dto.MetricFamily, error) {
 	all := prometheus.Gatherers{f.metrics}
 	for _, a := range f.list() {

@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	// pingLasts is for how long the outcome of a ping is good. Each costs a connection.
+	// pingLasts is how long the result of a ping is valid. Each ping costs a connection.
 	pingLasts   = time.Second
 	pingTimeout = 3 * time.Second
 )
 
-// pingCache is the outcome of the last ping of the brokers. However many ask for it, a single ping is under way, and none for a
-// second after it.
+// pingCache is the result of the last ping of the brokers. However many goroutines ask for it, there is one ping at a time, and none
+// within pingLasts of the last.
 type pingCache struct {
 	flight singleflight.Group
 
@@ -24,13 +24,13 @@ type pingCache struct {
 	last error
 }
 
-// get returns nil if a broker answers, or answered within the last second.
+// get returns the result of a ping that is not older than pingLasts. It does not wait longer than ctx.
 func (p *pingCache) get(ctx context.Context, ping func(context.Context) error) error {
 	if err, known := p.known(); known {
 		return err
 	}
 	asked := p.flight.DoChan("", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), pingTimeout) // not the first one's: others wait for it, too
+		ctx, cancel := context.WithTimeout(context.Background(), pingTimeout) // not that of the first caller: others wait for the ping, too
 		defer cancel()
 		err := ping(ctx)
 		p.mu.Lock()

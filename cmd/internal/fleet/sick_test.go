@@ -149,7 +149,7 @@ func TestAnAccountThatEnds(t *testing.T) {
 		if err := m.Readiness(context.Background()); err != nil {
 			t.Errorf("not ready: %v", err)
 		}
-		if n := c.log.count("the account is not worked on here any more"); n < 1 || n > 3 {
+		if n := c.log.count("the account has ended on this replica"); n < 1 || n > 3 {
 			t.Errorf("%d lines tell of it", n)
 		}
 		c.change(func() { c.tenants[0].digest++; c.tenants[0].env["STATE_LOST"] = "resume" })
@@ -254,7 +254,7 @@ func TestFilesThatAreRenamedAndCopied(t *testing.T) {
 		if wrong := m.Status(context.Background()).Wrong; len(wrong) != 2 {
 			t.Errorf("/status says %v", wrong)
 		}
-		if n := c.log.count("has new settings"); n > 0 {
+		if n := c.log.count("restarted with new settings"); n > 0 {
 			t.Error("a copy of its file took the account over")
 		}
 		time.Sleep(time.Minute)

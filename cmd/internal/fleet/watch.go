@@ -11,30 +11,30 @@ import (
 	"github.com/convstream/convstream/cmd/internal/config"
 )
 
-// readsAfter is how often the accounts' files are read again.
-const readsAfter = 5 * time.Second
+// reloadEvery is how often the accounts' files are read again.
+const reloadEvery = 5 * time.Second
 
-// watch reads the accounts' files again and again, until the context ends: those that are new are worked on, those that have
-// changed are restarted with their new settings, those that are gone are given up. The others do not notice.
+// watch reads the accounts' files again and again until the context ends: accounts that are new are started, those whose settings have
+// changed are restarted, those without a file are removed. The others are not affected.
 func (f *Fleet) watch(ctx context.Context) {
 	if f.Reload == nil {
 		<-ctx.Done()
 		return
 	}
 	for {
-		if wait(ctx, readsAfter); ctx.Err() != nil {
+		if wait(ctx, reloadEvery); ctx.Err() != nil {
 			return
 		}
-		f.noteGroup()
+		f.logGroup()
 		files, err := f.Reload()
-		if f.noteFolder(err); err == nil {
+		if f.logReload(err); err == nil {
 			f.apply(ctx, files)
 		}
 	}
 }
 
-// noteGroup logs when it changes whether this process can take part in the group.
-func (f *Fleet) noteGroup() {
+// logGroup logs when this process has been out of the group for LEASE_TIMEOUT, and when it is back.
+func (f *Fleet) logGroup() {
 	if f.member == nil {
 		return
 	}
@@ -43,42 +43,42 @@ func (f *Fleet) noteGroup() {
 	case trouble == nil && f.outOfGroup.IsZero():
 	case trouble == nil:
 		if time.Since(f.outOfGroup) > f.Process.LeaseTimeout {
-			f.Log.Info().Dur("after", time.Since(f.outOfGroup)).Msg("this process takes part in the group again")
+			f.Log.Info().Dur("after", time.Since(f.outOfGroup)).Msg("the replica is in the consumer group again")
 		}
-		f.outOfGroup, f.groupTold = time.Time{}, false
+		f.outOfGroup, f.groupLogged = time.Time{}, false
 	case f.outOfGroup.IsZero():
 		f.outOfGroup = time.Now()
-	case !f.groupTold && time.Since(f.outOfGroup) > f.Process.LeaseTimeout:
-		f.groupTold = true
-		f.Log.Warn().Str("group", f.member.Group).Err(trouble).Msg("no part in the group that spreads the accounts; trying again until it can")
+	case !f.groupLogged && time.Since(f.outOfGroup) > f.Process.LeaseTimeout:
+		f.groupLogged = true
+		f.Log.Warn().Str("group", f.member.Group).Err(trouble).Msg("the replica is not in the consumer group; retrying")
 	}
 }
 
-// noteFolder logs when it changes whether the files can be read.
-func (f *Fleet) noteFolder(err error) {
+// logReload stores the error of a Reload, and logs it if it has changed.
+func (f *Fleet) logReload(err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
 	f.mu.Lock()
-	news := f.folder != text
-	f.folder = text
+	news := f.reloadError != text
+	f.reloadError = text
 	f.mu.Unlock()
 	switch {
 	case !news:
 	case err != nil:
-		f.Log.Error().Err(err).Msg("the accounts' files cannot be read again; going on with those that are known")
+		f.Log.Error().Err(err).Msg("the accounts' files cannot be read again; the known ones stay in use")
 	default:
 		f.Log.Info().Msg("the accounts' files can be read again")
 	}
 }
 
-// apply makes the accounts what the files say.
+// apply starts, restarts and removes accounts, so that they are those of the files.
 func (f *Fleet) apply(ctx context.Context, files []config.AccountFile) {
-	said := map[string]bool{}  // ids that a file speaks of
-	wrong := map[string]bool{} // names of files that are refused, and whose account is not theirs
+	said := map[string]bool{}  // ids of accounts that have a file
+	wrong := map[string]bool{} // names of files that are refused
 	for _, file := range files {
-		a := f.of(file)
+		a := f.accountOf(file)
 		if a != nil {
 			said[a.id] = true
 		}
@@ -93,9 +93,9 @@ func (f *Fleet) apply(ctx context.Context, files []config.AccountFile) {
 				wrong[file.Name] = true
 				f.refuse(file.Name, err)
 			}
-		case a.named() != file.Name && slices.ContainsFunc(files, func(other config.AccountFile) bool { return other.Name == a.named() }):
+		case a.fileName() != file.Name && slices.ContainsFunc(files, func(other config.AccountFile) bool { return other.Name == a.fileName() }):
 			wrong[file.Name] = true
-			f.refuse(file.Name, fmt.Errorf("SMARTASSIST_ACCOUNT_ID: %s is in %s.env, too, which is in use; expected one file for an account", a.id, a.named()))
+			f.refuse(file.Name, fmt.Errorf("SMARTASSIST_ACCOUNT_ID: %s is also in %s.env, which is in use; expected one file for an account", a.id, a.fileName()))
 		case a.file.Digest != file.Digest:
 			f.restart(ctx, a, file)
 		default:
@@ -115,7 +115,7 @@ func (f *Fleet) apply(ctx context.Context, files []config.AccountFile) {
 	maps.DeleteFunc(f.refused, func(name, _ string) bool { return !wrong[name] })
 }
 
-// noteRefused notes why a file's account is not worked on, and reports whether that is news.
+// noteRefused sets why a file's account is not worked on, and reports whether that text has changed.
 func (f *Fleet) noteRefused(file string, err error) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -124,49 +124,49 @@ func (f *Fleet) noteRefused(file string, err error) bool {
 	return news
 }
 
-// wrong returns the files that are not used as they are.
+// wrong returns the files that are not used as they are now.
 func (f *Fleet) wrong() (list []admin.WrongFile) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.folder != "" {
-		list = append(list, admin.WrongFile{Error: f.folder})
+	if f.reloadError != "" {
+		list = append(list, admin.WrongFile{Error: f.reloadError})
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.refused)) {
 		list = append(list, admin.WrongFile{File: name, Error: f.refused[name]})
 	}
 	for _, a := range f.sorted() {
-		if err := a.settingsTrouble(); err != nil {
-			list = append(list, admin.WrongFile{File: a.named(), Error: err.Error()})
+		if err := a.settingsError(); err != nil {
+			list = append(list, admin.WrongFile{File: a.fileName(), Error: err.Error()})
 		}
 	}
 	return list
 }
 
-// of returns the account that a file is about; nil for one that is not known yet. Of a file that is wrong only the name tells.
-func (f *Fleet) of(file config.AccountFile) *account {
+// accountOf returns the account of a file, nil for a new one. A file that is wrong is known by its name only.
+func (f *Fleet) accountOf(file config.AccountFile) *account {
 	for _, a := range f.list() {
-		if file.Config != nil && a.id == file.Config.AccountID || file.Config == nil && a.named() == file.Name {
+		if file.Config != nil && a.id == file.Config.AccountID || file.Config == nil && a.fileName() == file.Name {
 			return a
 		}
 	}
 	return nil
 }
 
-// refuse leaves a file aside.
+// refuse does not use a file.
 func (f *Fleet) refuse(name string, err error) {
 	if f.noteRefused(name, err) {
 		f.Log.Error().Str("file", name).Err(err).Msg("the file is wrong; its account is not worked on")
 	}
 }
 
-// keep leaves an account with its last good settings.
+// keep keeps the last good settings of an account.
 func (f *Fleet) keep(a *account, file config.AccountFile) {
 	if a.setSettings(file.Err) {
 		f.Log.Error().Str("account", a.id).Str("file", file.Name).Err(file.Err).Msg("the file has become wrong; the account keeps its last good settings")
 	}
 }
 
-// accept notes that the account's file is as it is used.
+// accept clears the error of a file whose settings are in use, and notes its name.
 func (f *Fleet) accept(a *account, file config.AccountFile) {
 	a.rename(file.Name)
 	if a.setSettings(nil) {
@@ -183,24 +183,24 @@ func (f *Fleet) add(ctx context.Context, file config.AccountFile) error {
 	f.accounts[a.id] = a
 	f.mu.Unlock()
 	f.start(ctx, a)
-	f.Log.Info().Str("account", a.id).Str("file", file.Name).Msg("a new account")
+	f.Log.Info().Str("account", a.id).Str("file", file.Name).Msg("account added")
 	return nil
 }
 
-// finish waits until the account has finished what it has begun.
+// finish stops the account and waits for its drain.
 func (f *Fleet) finish(a *account) {
 	a.stop()
 	if err := a.wait(); err != nil {
-		f.Log.Warn().Str("account", a.id).Err(err).Msg("the account could not finish what it had begun")
+		f.Log.Warn().Str("account", a.id).Err(err).Msg("the drain of the account was cut off")
 	}
 }
 
-// restart has the account worked on with new settings. It keeps its lease: this replica goes on with it.
+// restart restarts the account with new settings. It keeps the lease, so that the account stays on this replica.
 func (f *Fleet) restart(ctx context.Context, a *account, file config.AccountFile) {
 	f.finish(a)
 	next, err := f.newAccount(file)
-	if err != nil { // what can be wrong was looked for when the file was read
-		f.Log.Error().Str("account", a.id).Err(err).Msg("the account cannot be worked on with its new settings")
+	if err != nil { // not expected: the settings were checked when the file was read
+		f.Log.Error().Str("account", a.id).Err(err).Msg("the account cannot be started with its new settings")
 		a.setEnded(err)
 		return
 	}
@@ -208,7 +208,7 @@ func (f *Fleet) restart(ctx context.Context, a *account, file config.AccountFile
 	f.accounts[a.id] = next
 	f.mu.Unlock()
 	f.start(ctx, next)
-	f.Log.Info().Str("account", a.id).Str("file", file.Name).Msg("the account has new settings")
+	f.Log.Info().Str("account", a.id).Str("file", file.Name).Msg("account restarted with new settings")
 }
 
 func (f *Fleet) remove(a *account) {
@@ -217,5 +217,5 @@ func (f *Fleet) remove(a *account) {
 	f.mu.Lock()
 	delete(f.accounts, a.id)
 	f.mu.Unlock()
-	f.Log.Info().Str("account", a.id).Msg("the account's file is gone; the account is not worked on any more")
+	f.Log.Info().Str("account", a.id).Msg("account removed, its file is gone")
 }
