@@ -47,7 +47,7 @@ func TestTakesNothing(t *testing.T) {
 				}
 				works := w.worker()
 				group := w.cluster.GroupInfo(prefix + "convstream-lease")
-				if text := w.text(); !strings.Contains(text, " 0 FAIL") || strings.Contains(text, "replicas in it: 1") != member {
+				if text := w.text(); !strings.Contains(text, " 0 FAIL") || strings.Contains(text, "members: 1") != member {
 					t.Error(text)
 				}
 				w.must(works())

@@ -1,12 +1,12 @@
-// Package check tries what a worker will need before one runs: the service's login and pages, the brokers, every topic and every
-// permission, and the schema registry, for all accounts; and says of what does not work what to do about it.
+// Package check tries everything that a worker needs before one runs: the service's login and pages, the brokers, all topics and
+// permissions, and the schema registry, for all accounts. What does not work is reported with its remedy.
 //
-// It publishes nothing and takes nothing from a worker that runs: topics are created only for the asking, the group is not joined,
-// and transactional ids are asked about in the name of a producer that does not exist. It asks the service for at most three pages
-// of each account; they come on top of what a running worker asks for. It ends within a minute, whatever does not answer.
+// It publishes nothing and does not disturb running workers: requests to create topics only validate, the group is not joined,
+// and requests about transactional ids are those of a producer that does not exist. It requests at most three pages of each account
+// from the service, in addition to those of a running worker. It ends within a minute, even if nothing answers.
 //
-// What is wrong once is said once: probes that depend on one that failed are skipped, and say why. Arithmetic, texts and
-// connections are those of the worker, so that what is said here is what would happen there.
+// A problem is reported once: probes that depend on one that failed are skipped, with the reason. Calculations, texts and
+// connections are those of the worker, so that the report is what a worker would meet.
 package check
 
 import (
@@ -20,19 +20,19 @@ import (
 	"github.com/convstream/convstream/cmd/internal/worker"
 )
 
-// Config says what to check.
+// Config is what to check.
 type Config struct {
 	Process  *config.Process
 	Accounts []config.AccountFile // at least one, and none with an Err
 	Network  worker.Network
 }
 
-// atMost is how long a check takes; what is not tried by then is skipped.
+// atMost limits a check; probes that have not begun by then are skipped.
 const atMost = 50 * time.Second
 
 var errTooLong = fmt.Errorf("the check ended after %v", atMost)
 
-// Run checks, and reports when all is tried, or when the context ends.
+// Run runs all probes, and returns when they have ended or the context ends.
 func Run(ctx context.Context, c Config) Report {
 	ctx, cancel := context.WithTimeoutCause(ctx, atMost, errTooLong)
 	defer cancel()
@@ -66,7 +66,7 @@ func (c Config) configuration() []Line {
 	return lines
 }
 
-// Wrong is the report on settings that are wrong: nothing else is tried then. It is empty for any other error.
+// Wrong returns the report for a configuration error, after which nothing else is tried. It is empty for other errors.
 func Wrong(err error) (r Report) {
 	wrong, ok := errors.AsType[*config.Error](err)
 	if !ok {

@@ -11,7 +11,7 @@ import (
 	"github.com/convstream/convstream/producer"
 )
 
-// group looks at the group and, knowing whether anybody works, at the transactional ids.
+// group checks the group, and then the transactional ids, as far as the members of the group allow.
 func (k *cluster) group(ctx context.Context) {
 	idle := false
 	if !k.Process.Lease {
@@ -24,7 +24,7 @@ func (k *cluster) group(ctx context.Context) {
 	k.transactions(k.coordinated(ctx, idle), idle)
 }
 
-// coordinated looks at the transactional ids of all accounts.
+// coordinated requests the coordinators of the transactional ids of all accounts.
 func (k *cluster) coordinated(ctx context.Context, idle bool) []producer.Coordinated {
 	all := make([]producer.Coordinated, len(k.Accounts))
 	var probes errgroup.Group
@@ -35,7 +35,7 @@ func (k *cluster) coordinated(ctx context.Context, idle bool) []producer.Coordin
 			return nil
 		})
 	}
-	_ = probes.Wait() // they return none
+	_ = probes.Wait() // no probe returns an error
 	return all
 }
 
@@ -80,13 +80,13 @@ func (k *cluster) groupLines(g producer.GroupState) {
 	case g.Err != nil:
 		l = k.failedAfter(l, g.Err)
 	case len(g.Denied) > 0:
-		l.State, l.Says = Skip, "needs the permission"
+		l.State, l.Says = Skip, "needs the permission above"
 	case g.Foreign:
-		l.State, l.Says, l.Do = Fail, "something else uses this consumer group", "set another TOPIC_PREFIX, or LEASE=off"
+		l.State, l.Says, l.Do = Fail, "another application uses this consumer group", "set another TOPIC_PREFIX, or LEASE=off"
 	case g.Members == 0:
-		l.Says = "has a coordinator, no worker is in it"
+		l.Says = "has a coordinator, and no members"
 	default:
-		l.Says = fmt.Sprintf("has a coordinator; replicas in it: %d", g.Members)
+		l.Says = fmt.Sprintf("has a coordinator; members: %d", g.Members)
 	}
 	k.say(l)
 }
@@ -97,14 +97,14 @@ func (k *cluster) transactionLine(cfg *config.Config, c producer.Coordinated, id
 	case c.Err != nil:
 		l = k.failedAfter(l, c.Err)
 	case len(c.Denied) > 0:
-		l.State, l.Says = Skip, "needs the permission"
+		l.State, l.Says = Skip, "needs the permission above"
 	case idle && c.Timeout < producer.TransactionTimeout:
-		l.State, l.Says = Warn, fmt.Sprintf("has a coordinator, which takes a timeout of %v: a commit that takes longer than three quarters of it is made again", c.Timeout)
-		l.Do = fmt.Sprintf("set transaction.max.timeout.ms of the brokers to %d or more", producer.TransactionTimeout.Milliseconds())
+		l.State, l.Says = Warn, fmt.Sprintf("has a coordinator, which allows a timeout of %v: a commit that takes longer than three quarters of it is repeated", c.Timeout)
+		l.Do = fmt.Sprintf("set the brokers' transaction.max.timeout.ms to %d or more", producer.TransactionTimeout.Milliseconds())
 	case idle:
-		l.Says = fmt.Sprintf("has a coordinator, which takes a timeout of %v", c.Timeout)
+		l.Says = fmt.Sprintf("has a coordinator, which allows a timeout of %v", c.Timeout)
 	default:
-		l.Says = "has a coordinator; an epoch was not asked for, as a worker may hold it"
+		l.Says = "has a coordinator; the timeout was not checked, as a worker may be using the id"
 	}
 	return l
 }

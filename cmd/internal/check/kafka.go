@@ -24,18 +24,18 @@ import (
 const (
 	// clientID is the name in the brokers' logs.
 	clientID = "convstream-check"
-	// brokersAtOnce bounds the connections to the brokers.
+	// brokersAtOnce limits the connections to the brokers.
 	brokersAtOnce = 16
 )
 
-// cluster is what is known of the cluster while it is looked at.
+// cluster checks the brokers and collects the lines about them.
 type cluster struct {
 	Config
 	at    producer.Cluster
 	to    *producer.Inspector
 	lines []Line
-	cut   bool // clients are told to connect to an address that was not reached
-	// denials are asked for where something is denied.
+	cut   bool // an advertised address was not reached
+	// denials returns the ACLs of type DENY; it is called if something is denied.
 	denials func() ([]producer.Denial, error)
 }
 
@@ -49,8 +49,8 @@ func (c Config) kafka(ctx context.Context) []Line {
 	k := &cluster{Config: c, at: at, to: to, denials: sync.OnceValues(func() ([]producer.Denial, error) { return to.Denials(ctx) })}
 	k.ownCertificate()
 	if !k.brokers(ctx) {
-		for _, area := range []Area{Topics, Rights, Group, Transactions} {
-			k.say(Line{Area: area, Subject: "all", State: Skip, Says: "no broker could be asked"})
+		for _, area := range []Area{Topics, Permissions, Group, Transactions} {
+			k.say(Line{Area: area, Subject: "all", State: Skip, Says: "needs a broker"})
 		}
 		return k.lines
 	}
@@ -62,29 +62,29 @@ func (c Config) kafka(ctx context.Context) []Line {
 
 func (k *cluster) say(l Line) { k.lines = append(k.lines, l) }
 
-// ownCertificate is how long the one is good that brokers are shown.
+// ownCertificate reports how long the client certificate is valid.
 func (k *cluster) ownCertificate() {
 	own, err := k.Process.Kafka.Certificate()
 	switch {
 	case err != nil:
-		k.say(Line{Area: Brokers, Subject: "own certificate", State: Fail, Says: err.Error(), Do: "put KAFKA_TLS_CERT_FILE right"})
+		k.say(Line{Area: Brokers, Subject: "own certificate", State: Fail, Says: err.Error(), Do: "correct KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE"})
 	case own != nil:
 		state, left := k.left(own)
-		k.say(Line{Area: Brokers, Subject: "own certificate", State: state, Says: fmt.Sprintf("of %s, %s", own.Subject, left)})
+		k.say(Line{Area: Brokers, Subject: "own certificate", State: state, Says: fmt.Sprintf("%s, %s", own.Subject, left)})
 	}
 }
 
-// left says how long a certificate is good, which is worth a warning when it is not long.
+// left reports how long a certificate is valid.
 func (k *cluster) left(c *x509.Certificate) (State, string) {
 	left := time.Until(c.NotAfter)
-	says := fmt.Sprintf("good for %d days, until %s", int(left.Hours()/24), c.NotAfter.UTC().Format(time.DateOnly))
+	says := fmt.Sprintf("valid for %d days, until %s", int(left.Hours()/24), c.NotAfter.UTC().Format(time.DateOnly))
 	if left < config.ExpiresSoon {
 		return Warn, says
 	}
 	return OK, says
 }
 
-// brokers reaches each address of KAFKA_BROKERS, and each that the cluster tells of; false where nothing answers.
+// brokers connects to each address of KAFKA_BROKERS and to each advertised one. It returns false if no broker answers.
 func (k *cluster) brokers(ctx context.Context) bool {
 	asked := slices.Compact(slices.Sorted(slices.Values(k.Process.Kafka.Brokers)))
 	reached := k.reach(ctx, asked)
@@ -92,7 +92,7 @@ func (k *cluster) brokers(ctx context.Context) bool {
 	for _, r := range reached {
 		l := k.brokerLine(r)
 		if l.State == Fail && answers && away(r.err) {
-			l.State, l.Says = Warn, l.Says+"; others answer"
+			l.State, l.Says = Warn, l.Says+"; other brokers answer"
 		}
 		k.say(l)
 	}
@@ -112,7 +112,7 @@ func (k *cluster) brokers(ctx context.Context) bool {
 	return true
 }
 
-// attempt is what came of reaching an address.
+// attempt is the outcome of connecting to an address.
 type attempt struct {
 	producer.Broker
 	err error
@@ -128,35 +128,35 @@ func (k *cluster) reach(ctx context.Context, addresses []string) []attempt {
 			return nil
 		})
 	}
-	_ = probes.Wait() // they return none
+	_ = probes.Wait() // no probe returns an error
 	return all
 }
 
-// away reports whether a broker may just be down.
+// away reports whether an error may mean that a broker is down.
 func away(err error) bool {
 	e, ok := errors.AsType[*producer.Error](err)
 	return ok && (e.Category == producer.Connection || e.Category == producer.Timeout)
 }
 
-// failed says what went wrong, and what to do.
+// failed returns the line with the error and its remedy.
 func failed(l Line, err error) Line {
 	l.State, l.Says = Fail, err.Error()
 	if e, ok := errors.AsType[*producer.Error](err); ok {
 		l.Says, l.Do = e.Err.Error(), e.Hint
 	}
-	if code, ok := errors.AsType[kafka.Error](err); ok { // without its explanation, which is of Kafka's makers for programmers
+	if code, ok := errors.AsType[kafka.Error](err); ok { // the title only: kafka-go's explanation is for programmers
 		l.Says = strings.ReplaceAll(l.Says, code.Error(), fmt.Sprintf("[%d] %s", int(code), code.Title()))
 		if code == kafka.GroupCoordinatorNotAvailable {
-			l.Do = "look at the brokers' logs; a cluster of fewer brokers than offsets.topic.replication.factor and transaction.state.log.replication.factor (3 unless set) cannot make its internal topics"
+			l.Do = "check the brokers' logs; a cluster with fewer brokers than offsets.topic.replication.factor or transaction.state.log.replication.factor (default 3) cannot create its internal topics"
 		}
 	}
 	return l
 }
 
-// failedAfter is failed for what depends on all brokers.
+// failedAfter is like failed for a probe that needs all brokers.
 func (k *cluster) failedAfter(l Line, err error) Line {
 	if k.cut && away(err) {
-		l.State, l.Says = Skip, "needs the broker that was not reached"
+		l.State, l.Says = Skip, "needs the brokers that were not reached"
 		return l
 	}
 	return failed(l, err)
@@ -182,16 +182,16 @@ func (k *cluster) brokerLine(r attempt) Line {
 	l.Says = strings.Join(says, "; ")
 	switch {
 	case len(r.Lacks) > 0:
-		l.State, l.Says = Fail, l.Says+"; does not take "+strings.Join(r.Lacks, ", ")
-		l.Do = "use brokers that speak Kafka's transactions: Apache Kafka 2.8 or later"
+		l.State, l.Says = Fail, l.Says+"; does not support "+strings.Join(r.Lacks, ", ")
+		l.Do = "use brokers that support transactions: Apache Kafka 2.8 or later"
 	case older(r.Offers):
-		l.State, l.Says = Warn, l.Says+"; older than what was tried, 2.8"
-		l.Do = "besides the permissions on topics such brokers want IDEMPOTENT_WRITE on the cluster: " + k.at.Allow("cluster", nil, "IdempotentWrite")
+		l.State, l.Says = Warn, l.Says+"; older than 2.8, the oldest that was tested"
+		l.Do = "such brokers also require IdempotentWrite on the cluster: " + k.at.Allow("cluster", nil, "IdempotentWrite")
 	}
 	return l
 }
 
-// names are those that a certificate is for.
+// names returns the names that a certificate is for.
 func names(c *x509.Certificate) []string {
 	all := slices.Clone(c.DNSNames)
 	for _, ip := range c.IPAddresses {
@@ -207,13 +207,13 @@ func names(c *x509.Certificate) []string {
 	return all
 }
 
-// version is as far as the requests tell that a broker takes.
+// version guesses the release of a broker from the requests that it supports.
 func version(offers map[int16]int16) string {
 	guess := offered(offers).VersionGuess()
 	if release, exact := strings.CutPrefix(strings.TrimPrefix(guess, "at least "), "v"); exact {
 		return strings.TrimSuffix(guess, "v"+release) + "Kafka " + release
 	}
-	return "offers what no release of Apache Kafka does"
+	return "not a known release of Apache Kafka"
 }
 
 func offered(offers map[int16]int16) *kversion.Versions {
@@ -226,7 +226,7 @@ func offered(offers map[int16]int16) *kversion.Versions {
 	return kversion.FromApiVersionsResponse(res)
 }
 
-// older reports whether a broker does not take what Kafka 2.8 does, of what a worker asks.
+// older reports whether a broker supports less than Kafka 2.8 of the requests that a worker sends.
 func older(offers map[int16]int16) bool {
 	was := kversion.V2_8_0()
 	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.Fetch, kmsg.InitProducerID, kmsg.AddPartitionsToTxn, kmsg.EndTxn} {

@@ -14,13 +14,13 @@ import (
 )
 
 func (c Config) registry(ctx context.Context) []Line {
-	cfg := c.Accounts[0].Config // it is the process's, and so are the topics
+	cfg := c.Accounts[0].Config // registry and topics are the same for all
 	r, _, err := worker.OpenRegistry(cfg, c.Network, zerolog.Nop())
 	if err != nil {
 		return []Line{{Area: Registry, Subject: "settings", State: Fail, Says: err.Error()}}
 	}
 	if r == nil {
-		return []Line{{Area: Registry, Subject: "settings", State: OK, Says: "no SCHEMA_REGISTRY_URL: values in Avro's single-object encoding"}}
+		return []Line{{Area: Registry, Subject: "settings", State: OK, Says: "no SCHEMA_REGISTRY_URL: values have Avro's single-object encoding"}}
 	}
 	defer r.Close()
 	e, err := encoder.New(encoder.Config{AccountID: cfg.AccountID, Topics: cfg.Topics()})
@@ -32,7 +32,7 @@ func (c Config) registry(ctx context.Context) []Line {
 		lines = append(lines, subjectLine(f, cfg.Registry.Register))
 	}
 	if missing := len(e.Schemas()) - len(lines); missing > 0 {
-		lines = append(lines, Line{Area: Registry, Subject: fmt.Sprintf("%d other subjects", missing), State: Skip, Says: "the registry says nothing of the first"})
+		lines = append(lines, Line{Area: Registry, Subject: fmt.Sprintf("%d other subjects", missing), State: Skip, Says: "the registry did not answer for the first"})
 	}
 	return lines
 }
@@ -46,7 +46,7 @@ func subjectLine(f registry.Finding, registers bool) Line {
 	case f.ID != 0:
 		l.Says = fmt.Sprintf("schema id %d", f.ID)
 	default:
-		l.Says = "not there yet, and would be taken"
+		l.Says = "not registered yet, would be accepted"
 	}
 	if failed || f.Full {
 		return l
@@ -55,10 +55,10 @@ func subjectLine(f registry.Finding, registers bool) Line {
 	if level == "" {
 		level = "not known"
 	}
-	if l.Says += ", compatibility " + level; registers {
+	if l.Says += "; compatibility " + level; registers {
 		l.Says += ", which the worker sets to FULL_TRANSITIVE"
 		return l
 	}
-	l.State, l.Do = Warn, "set it to FULL_TRANSITIVE, or nothing keeps others from registering a schema that breaks consumers"
+	l.State, l.Do = Warn, "set it to FULL_TRANSITIVE: otherwise others can register a schema that breaks consumers"
 	return l
 }

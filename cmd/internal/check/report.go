@@ -9,18 +9,18 @@ import (
 	"github.com/convstream/convstream/cmd/internal/show"
 )
 
-// State is how a probe ended.
+// State is the outcome of a probe.
 type State string
 
-// Warn is for what works and may not be meant; Skip for what was not tried, because of another probe that failed.
+// The outcomes.
 const (
 	OK   State = "ok"
-	Warn State = "warn"
+	Warn State = "warn" // it works, but may not be intended
 	Fail State = "fail"
-	Skip State = "skip"
+	Skip State = "skip" // not tried, because another probe failed
 )
 
-// Area is what a probe is about.
+// Area is the subject area of a probe.
 type Area string
 
 // The areas, in the order in which they are reported.
@@ -29,23 +29,23 @@ const (
 	Service       Area = "service"
 	Brokers       Area = "brokers"
 	Topics        Area = "topics"
-	Rights        Area = "rights"
+	Permissions   Area = "permissions"
 	Transactions  Area = "transactions"
 	Group         Area = "group"
 	Registry      Area = "registry"
 )
 
-// Line is what is said of one thing.
+// Line is the result of one probe.
 type Line struct {
 	Area    Area   `json:"area"`
 	Subject string `json:"subject"`           // "login", a broker's address, a topic
-	Account string `json:"account,omitempty"` // what concerns one account alone
+	Account string `json:"account,omitempty"` // if it concerns one account only
 	State   State  `json:"state"`
 	Says    string `json:"says"`
-	Do      string `json:"do,omitempty"` // what to do about it: words, or a command
+	Do      string `json:"do,omitempty"` // the remedy: a sentence or a command
 }
 
-// Report is all that was tried.
+// Report has the results of all probes.
 type Report struct{ Lines []Line }
 
 func (r Report) count(s State) (n int) {
@@ -57,7 +57,7 @@ func (r Report) count(s State) (n int) {
 	return n
 }
 
-// Failed is how many probes failed.
+// Failed returns the number of probes that failed.
 func (r Report) Failed() int { return r.count(Fail) }
 
 // JSON writes the report as one object.
@@ -74,10 +74,10 @@ func (r Report) JSON(out io.Writer) error {
 	}{r.Failed() == 0, r.Failed(), r.count(Warn), r.count(Skip), append([]Line{}, r.Lines...)})
 }
 
-// widest is as far as a column is aligned: names that are longer push the rest of their line.
+// widest limits the width of a column; longer names shift the rest of their line.
 const widest = 48
 
-// Text writes the report for people: a line for each probe, aligned, under what failed what to do.
+// Text writes the report for people: an aligned line for each probe, and its remedy below.
 func (r Report) Text(out io.Writer) error {
 	var areas, subjects int
 	lines := r.shortened()
@@ -99,10 +99,10 @@ func (r Report) Text(out io.Writer) error {
 	return err
 }
 
-// joined are the lines for people: what is to be done about several things at once, in the same way, is said once.
+// joined returns the lines for people: lines that differ in their subject only are joined, except those that are OK.
 func (r Report) joined() (lines []Line) {
-	also := map[Line]int{} // what is said, less of what, to its place in lines
-	count := map[int]int{}
+	also := map[Line]int{} // index in lines, by line without its subject
+	count := map[int]int{} // of the lines that were left out, by index
 	for _, l := range r.Lines {
 		what := l
 		what.Subject = ""
@@ -120,13 +120,13 @@ func (r Report) joined() (lines []Line) {
 	return lines
 }
 
-// about is the area, with the account that it is about where there are several.
+// about returns the area and the account.
 func (l Line) about() string { return strings.TrimSpace(string(l.Area) + " " + l.Account) }
 
-// oneLine is text for a terminal: names of brokers and certificates are what others have written.
+// oneLine returns text that is safe on a terminal: names of brokers and certificates come from outside.
 func oneLine(text string) string { return show.Text(strings.Join(strings.Fields(text), " ")) }
 
-// Summary is one line.
+// Summary returns the numbers of lines by state.
 func (r Report) Summary() string {
 	return fmt.Sprintf("%d ok, %d warn, %d FAIL, %d skip", r.count(OK), r.count(Warn), r.Failed(), r.count(Skip))
 }

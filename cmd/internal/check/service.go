@@ -18,13 +18,13 @@ import (
 )
 
 const (
-	// mostPages is how many pages are asked for of each account.
+	// mostPages is the number of pages that are requested for each account.
 	mostPages = 3
-	// pagesPerMinute is the pace of these: a second apart, as somebody waits.
+	// pagesPerMinute is the budget of these requests: one a second, since a user waits.
 	pagesPerMinute = 60
-	// pagePatience is how long the service may take for one.
+	// pagePatience limits the time of one request.
 	pagePatience = 15 * time.Second
-	// accountsAtOnce bounds the connections to the service.
+	// accountsAtOnce limits the connections to the service.
 	accountsAtOnce = 64
 )
 
@@ -38,7 +38,7 @@ func (c Config) services(ctx context.Context) (all []Line) {
 			return nil
 		})
 	}
-	_ = probes.Wait() // they return none
+	_ = probes.Wait() // no probe returns an error
 	for i, some := range lines {
 		for _, l := range some {
 			if l.Area = Service; len(c.Accounts) > 1 {
@@ -50,13 +50,13 @@ func (c Config) services(ctx context.Context) (all []Line) {
 	return all
 }
 
-// account is the service for one account.
+// account checks the service for one account.
 type account struct {
 	*config.Config
 	network worker.Network
 }
 
-// client redacts as the worker does, though nothing of a row is shown.
+// client returns a client that redacts rows as the worker does, though rows are not shown.
 func (a account) client() (*smartassist.Client, error) {
 	redaction, err := a.Rules()
 	if err != nil {
@@ -97,12 +97,12 @@ func (a account) lines(ctx context.Context) []Line {
 
 var errSilent = fmt.Errorf("no answer within %v", pagePatience)
 
-// refusedPage is about the first page, without which nothing is known.
+// refusedPage reports an error of the first page, which all other probes need.
 func refusedPage(err error) []Line {
 	if errors.Is(err, errTooLong) {
 		return []Line{{Subject: "page", State: Skip, Says: err.Error()}}
 	}
-	l := Line{Subject: "page", State: Fail, Says: err.Error(), Do: "look at SMARTASSIST_URL, HTTPS_PROXY and the firewall"}
+	l := Line{Subject: "page", State: Fail, Says: err.Error(), Do: "check SMARTASSIST_URL, HTTPS_PROXY and the firewall"}
 	if e, ok := errors.AsType[*smartassist.Error](err); ok {
 		if l.Do = cmp.Or(e.Hint, "check again in a while; if it stays so, tell the service's people"); e.Kind == smartassist.Login {
 			l.Subject = "login"
@@ -111,27 +111,27 @@ func refusedPage(err error) []Line {
 	lines := []Line{l}
 	for _, subject := range []string{"clock", "page", "paging", "demand"} {
 		if subject != l.Subject {
-			lines = append(lines, Line{Subject: subject, State: Skip, Says: "needs a page"})
+			lines = append(lines, Line{Subject: subject, State: Skip, Says: "needs the first page"})
 		}
 	}
 	return lines
 }
 
-// sameClock is as far as a worker takes clocks for the same.
+// sameClock is the largest difference of clocks that a worker ignores.
 const sameClock = time.Minute
 
 func clockLine(s poller.Survey) Line {
 	l := Line{Subject: "clock", State: OK}
 	switch ahead := s.Clock.Ahead.Round(time.Second); {
 	case !s.Clock.Known:
-		l.State, l.Says = Warn, "the answer has no Date: a clock that is wrong will not be noticed"
+		l.State, l.Says = Warn, "the answer has no Date header: a wrong clock will not be noticed"
 	case ahead.Abs() > sameClock:
-		l.State, l.Says = Warn, fmt.Sprintf("the service's is %v %s this machine's: completeThrough stands back by as much", ahead.Abs(), aheadOrBehind(ahead))
-		l.Do = "look at the time synchronisation of this machine, and at a gateway before the service"
+		l.State, l.Says = Warn, fmt.Sprintf("the service's clock is %v %s this machine's: completeThrough lags by as much", ahead.Abs(), aheadOrBehind(ahead))
+		l.Do = "check the time synchronisation of this machine, and of a gateway before the service"
 	case ahead == 0:
-		l.Says = "the service's and this machine's agree"
+		l.Says = "the same as this machine's"
 	default:
-		l.Says = fmt.Sprintf("the service's is %v %s this machine's", ahead.Abs(), aheadOrBehind(ahead))
+		l.Says = fmt.Sprintf("the service's clock is %v %s this machine's", ahead.Abs(), aheadOrBehind(ahead))
 	}
 	return l
 }
@@ -144,13 +144,13 @@ func aheadOrBehind(d time.Duration) string {
 }
 
 func (a account) pageLine(s poller.Survey) Line {
-	l := Line{Subject: "page", State: OK, Says: fmt.Sprintf("%d rows of the last 24h", s.Page)}
+	l := Line{Subject: "page", State: OK, Says: fmt.Sprintf("rows of the last 24h: %d", s.Page)}
 	switch {
 	case s.Page == 0:
 		l.State, l.Says = Warn, "no rows in the last 24h"
-		l.Do = "if there should be some, look at SMARTASSIST_ACCOUNT_ID, SMARTASSIST_STREAM_ID, SMARTASSIST_CHANNELS and SMARTASSIST_QUEUES"
+		l.Do = "if there should be some, check SMARTASSIST_ACCOUNT_ID, SMARTASSIST_STREAM_ID, SMARTASSIST_CHANNELS and SMARTASSIST_QUEUES"
 	case s.Page >= a.PageLimit:
-		l.Says = fmt.Sprintf("%d rows of the last 24h, and more behind it", s.Page)
+		l.Says = fmt.Sprintf("rows of the last 24h: %d on the first page, and there are more pages", s.Page)
 	}
 	return l
 }
@@ -163,7 +163,7 @@ func pagingLine(s poller.Survey) Line {
 	case poller.UnitPages:
 		l.Says = "offset counts pages"
 	default:
-		l.Says = "too few rows, or requests, to tell whether offset counts rows or pages: the worker finds out, and is right either way"
+		l.Says = "not known whether offset counts rows or pages: too few rows or requests; the worker finds out, and works with both"
 	}
 	return l
 }
@@ -174,15 +174,15 @@ func (a account) demandLine(polling poller.Config, s poller.Survey) Line {
 	if s.AtLeast {
 		rows = "more than" + strings.TrimPrefix(rows, "about")
 	}
-	l := Line{Subject: "demand", State: OK, Says: fmt.Sprintf("%s ask for %.1f of %d requests a minute", rows, d.Total(), a.RequestsPerMinute)}
+	l := Line{Subject: "demand", State: OK, Says: fmt.Sprintf("%s need %.1f of %d requests a minute", rows, d.Total(), a.RequestsPerMinute)}
 	fit, all := d.Fitting(budget), len(polling.Tiers)
 	switch stretch := d.Stretch(budget); {
 	case stretch == 0:
-		l.State, l.Says = Fail, l.Says+": not even the newest rows can be kept up with"
+		l.State, l.Says = Fail, l.Says+": not enough to keep up with the newest rows"
 		l.Do = "raise SMARTASSIST_REQUESTS_PER_MINUTE (above 60 the vendor must allow it), or POLL_INTERVAL"
 	case fit < all:
-		l.State, l.Says = Warn, l.Says+fmt.Sprintf(": of REREAD %s, the others stretch (all together %.1f times)", tiersThatFit(polling.Tiers[:fit]), stretch)
-		l.Do = "raise SMARTASSIST_REQUESTS_PER_MINUTE (above 60 the vendor must allow it), or ask for less in REREAD"
+		l.State, l.Says = Warn, l.Says+fmt.Sprintf(": of REREAD %s, the others take longer (%.1f times, all together)", tiersThatFit(polling.Tiers[:fit]), stretch)
+		l.Do = "raise SMARTASSIST_REQUESTS_PER_MINUTE (above 60 the vendor must allow it), or set fewer or longer tiers in REREAD"
 	default:
 		l.Says += ": all of REREAD fits"
 	}
@@ -200,7 +200,7 @@ func tiersThatFit(tiers []poller.Tier) string {
 	return strings.Join(ages, ",") + " fits"
 }
 
-// short is a duration as REREAD has it.
+// short formats a duration as in REREAD.
 func short(d time.Duration) string {
 	text := d.String()
 	for _, zero := range []string{"m0s", "h0m"} {
@@ -212,5 +212,5 @@ func short(d time.Duration) string {
 }
 
 func (a account) requestsLine(s poller.Survey) Line {
-	return Line{Subject: "requests", State: OK, Says: fmt.Sprintf("%d made; a running worker makes up to %d a minute besides, of the account's quota (60 unless the vendor raised it)", s.Requests, a.RequestsPerMinute)}
+	return Line{Subject: "requests", State: OK, Says: fmt.Sprintf("made by this check: %d; a running worker makes up to %d a minute in addition, and the account's quota is 60 unless the vendor raised it", s.Requests, a.RequestsPerMinute)}
 }

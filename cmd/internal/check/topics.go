@@ -17,10 +17,10 @@ import (
 	"github.com/convstream/convstream/producer"
 )
 
-// topicWorld is what the cluster says of the topics.
+// topicWorld is the state of the topics.
 type topicWorld struct {
 	states    []producer.TopicState
-	creations map[string]producer.Creation // nil where none are created
+	creations map[string]producer.Creation // outcomes of trying to create them, by name; nil if that was not tried
 }
 
 func (k *cluster) topics(ctx context.Context) {
@@ -28,27 +28,27 @@ func (k *cluster) topics(ctx context.Context) {
 	states, err := k.to.Topics(ctx, wanted)
 	if err != nil {
 		k.say(failed(Line{Area: Topics, Subject: "all"}, err))
-		k.say(Line{Area: Rights, Subject: "topics", State: Skip, Says: "the brokers say nothing of the topics"})
+		k.say(Line{Area: Permissions, Subject: "topics", State: Skip, Says: "the topics are not known"})
 		return
 	}
 	w := topicWorld{states: states}
 	if k.Process.TopicCreate {
 		if w.creations, err = k.to.MayCreate(ctx, wanted); err != nil {
-			k.say(k.failedAfter(Line{Area: Topics, Subject: "creating"}, err))
+			k.say(k.failedAfter(Line{Area: Topics, Subject: "creation"}, err))
 		}
 	}
 	for _, s := range states {
 		k.topic(s, w.creations)
 	}
-	k.topicRights(w)
+	k.topicPermissions(w)
 }
 
-// topic says what is wrong with one, a line each, or that nothing is.
+// topic reports all that is wrong with a topic, or that it is OK.
 func (k *cluster) topic(s producer.TopicState, creations map[string]producer.Creation) {
 	l := Line{Area: Topics, Subject: s.Name}
 	switch denied := isDenied(s.Err); {
 	case denied:
-		l.State, l.Says = Skip, "may not be seen"
+		l.State, l.Says = Skip, "Describe is denied"
 		k.say(l)
 	case s.Err != nil:
 		k.say(failed(l, s.Err))
@@ -69,21 +69,21 @@ func (k *cluster) missing(l Line, s producer.TopicState, creations map[string]pr
 	case !k.Process.TopicCreate:
 		l.State, l.Says, l.Do = Fail, "does not exist", "set TOPIC_CREATE=true, or "+s.Command()
 	case !tried:
-		l.State, l.Says = Skip, "does not exist; whether it may be created was not found out"
+		l.State, l.Says = Skip, "does not exist; it is not known whether it can be created"
 	case isDenied(c.Err):
-		l.State, l.Says, l.Do = Fail, "does not exist and may not be created", "allow it (see rights below), or "+s.Command()
+		l.State, l.Says, l.Do = Fail, "does not exist, and Create is denied", "allow it (see permissions below), or "+s.Command()
 	case c.Err != nil:
 		l = failed(l, c.Err)
-		l.Says = "does not exist and would not be created: " + l.Says
+		l.Says = "does not exist and cannot be created: " + l.Says
 	default:
-		l.State, l.Says = OK, "does not exist yet, and would be created"
+		l.State, l.Says = OK, "does not exist yet; will be created"
 		k.wouldBe(l, s, c)
 		return
 	}
 	k.say(l)
 }
 
-// wouldBe is about a topic that is to be created.
+// wouldBe reports a topic that the worker will create.
 func (k *cluster) wouldBe(l Line, s producer.TopicState, c producer.Creation) {
 	s.Replicas, s.Partitions = c.Replication, c.Partitions
 	s.MinInSync, _ = strconv.Atoi(c.Config["min.insync.replicas"])
@@ -94,7 +94,7 @@ func (k *cluster) wouldBe(l Line, s producer.TopicState, c producer.Creation) {
 }
 
 func replicas(s producer.TopicState) string {
-	if s.Replicas == 0 { // older brokers do not say what would be
+	if s.Replicas == 0 { // older brokers do not return them
 		return ""
 	}
 	return fmt.Sprintf(", partitions %d, replicas %d, min.insync.replicas %d", s.Partitions, s.Replicas, s.MinInSync)
@@ -124,10 +124,10 @@ func (k *cluster) existing(l Line, s producer.TopicState) {
 	k.say(l)
 }
 
-// unread is about a topic whose settings are not known.
+// unread reports a topic whose settings could not be read.
 func (k *cluster) unread(l Line, s producer.TopicState) {
 	if isDenied(s.Unread) {
-		l.State, l.Says = Skip, "its settings may not be read"
+		l.State, l.Says = Skip, "DescribeConfigs is denied"
 	} else {
 		l = failed(l, s.Unread)
 	}
@@ -144,7 +144,7 @@ func kept(s producer.TopicState) string {
 	return "kept for " + short(s.Retention)
 }
 
-// remedy is what would end a loss.
+// remedy returns the setting that prevents a loss.
 func (k *cluster) remedy(setting string) string {
 	if setting != "retention.ms" {
 		return setting + "=delete"
@@ -152,24 +152,24 @@ func (k *cluster) remedy(setting string) string {
 	return fmt.Sprintf("%s=%d", setting, (horizon(k.farthest()) + 24*time.Hour).Milliseconds())
 }
 
-// farthest is the account that reads farthest back.
+// farthest returns the account with the longest horizon.
 func (k *cluster) farthest() *config.Config {
 	return slices.MaxFunc(k.Accounts, func(a, b config.AccountFile) int { return cmp.Compare(horizon(a.Config), horizon(b.Config)) }).Config
 }
 
 func horizon(c *config.Config) time.Duration { return c.Reread[len(c.Reread)-1].Age }
 
-// smallTopic is Kafka's own default of max.message.bytes: who took less meant to.
+// smallTopic is about Kafka's default of max.message.bytes.
 const smallTopic = 1 << 20
 
-// size is about topics that take less than others do.
+// size reports a topic whose max.message.bytes is small.
 func (k *cluster) size(l Line, s producer.TopicState) {
 	l.Do = k.at.Alter(s.Name, "max.message.bytes="+cmp.Or(s.Config["max.message.bytes"], strconv.Itoa(1048588)))
 	switch letters := k.Process.Topics().Kind(s.Name) == encoder.KindDeadLetter; {
 	case letters && s.MaxBytes < worker.SmallestDeadLetters:
-		l.State, l.Says = Fail, fmt.Sprintf("takes no more than %d bytes: not even parts of dead letters", s.MaxBytes)
+		l.State, l.Says = Fail, fmt.Sprintf("has max.message.bytes=%d: too small even for parts of dead letters", s.MaxBytes)
 	case s.MaxBytes < smallTopic:
-		l.State, l.Says = Warn, fmt.Sprintf("takes no more than %d bytes: what is larger %s", s.MaxBytes, whatIsLarger(k.Process.Topics().Kind(s.Name)))
+		l.State, l.Says = Warn, fmt.Sprintf("has max.message.bytes=%d: a larger record %s", s.MaxBytes, whatIsLarger(k.Process.Topics().Kind(s.Name)))
 	default:
 		return
 	}
@@ -183,10 +183,10 @@ func whatIsLarger(kind encoder.Kind) string {
 	case encoder.KindDeadLetter:
 		return "is cut into more parts"
 	}
-	return "holds up all commits"
+	return "blocks all commits"
 }
 
-// durability is about how many brokers may be lost.
+// durability reports a topic that loses records, or blocks commits, when few brokers fail.
 func (k *cluster) durability(l Line, s producer.TopicState) {
 	warn := func(do, format string, args ...any) {
 		l.State, l.Says, l.Do = Warn, fmt.Sprintf(format, args...), do
@@ -195,9 +195,9 @@ func (k *cluster) durability(l Line, s producer.TopicState) {
 	switch {
 	case s.Replicas == 0: // not known
 	case s.Replicas == 1:
-		warn("create it with three replicas (TOPIC_REPLICATION=3), or give it more with kafka-reassign-partitions.sh", "has one replica: what is committed is lost with that broker's disk")
+		warn("create it with three replicas (TOPIC_REPLICATION=3), or add replicas with kafka-reassign-partitions.sh", "has one replica: its records are lost with that broker's disk")
 	case s.MinInSync == 1:
-		warn(k.at.Alter(s.Name, "min.insync.replicas=2"), "has min.insync.replicas=1: what is committed may stand on one broker alone")
+		warn(k.at.Alter(s.Name, "min.insync.replicas=2"), "has min.insync.replicas=1: committed records may be on one broker only")
 	case s.MinInSync > s.Replicas:
 		l.State, l.Says, l.Do = Fail, fmt.Sprintf("has %d replicas and min.insync.replicas=%d: nothing can be written", s.Replicas, s.MinInSync), k.at.Alter(s.Name, fmt.Sprintf("min.insync.replicas=%d", s.Replicas-1))
 		k.say(l)
@@ -206,6 +206,6 @@ func (k *cluster) durability(l Line, s producer.TopicState) {
 		k.say(l)
 	}
 	if s.UncleanVote {
-		warn(k.at.Alter(s.Name, "unclean.leader.election.enable=false"), "has unclean.leader.election.enable=true: a broker that lacks what was committed may become the leader")
+		warn(k.at.Alter(s.Name, "unclean.leader.election.enable=false"), "has unclean.leader.election.enable=true: a broker without the latest committed records may become leader")
 	}
 }

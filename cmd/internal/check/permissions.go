@@ -9,33 +9,33 @@ import (
 	"github.com/convstream/convstream/producer"
 )
 
-// topicOperations are what a worker does with every topic. It describes them, too; to read and to write allow that.
+// topicOperations are the operations that a worker needs on every topic. Read and Write imply Describe.
 var topicOperations = []kafka.ACLOperationType{
 	kafka.ACLOperationTypeRead, kafka.ACLOperationTypeWrite, kafka.ACLOperationTypeDescribeConfigs,
 }
 
-// topicRights says of each operation with which topics it is denied, a line for each.
-func (k *cluster) topicRights(w topicWorld) {
+// topicPermissions reports for each operation on which topics it is denied.
+func (k *cluster) topicPermissions(w topicWorld) {
 	for _, op := range topicOperations {
 		var denied []string
 		known := false
 		for _, s := range w.states {
-			is, told := deniedOf(s, op)
-			if known = known || told; is {
+			is, isKnown := deniedOf(s, op)
+			if known = known || isKnown; is {
 				denied = append(denied, s.Name)
 			}
 		}
-		k.topicRight(op, denied, len(w.states), known)
+		k.topicPermission(op, denied, len(w.states), known)
 	}
 	if w.creations != nil {
 		k.mayCreate(w)
 	}
 }
 
-// deniedOf reports whether an operation with a topic is denied, and whether that is known.
-func deniedOf(s producer.TopicState, op kafka.ACLOperationType) (denied, told bool) {
+// deniedOf reports whether an operation on a topic is denied, and whether that is known.
+func deniedOf(s producer.TopicState, op kafka.ACLOperationType) (denied, known bool) {
 	switch {
-	case isDenied(s.Err): // it may not even be described
+	case isDenied(s.Err): // not even Describe is allowed
 		return op != kafka.ACLOperationTypeDescribeConfigs, op != kafka.ACLOperationTypeDescribeConfigs
 	case op == kafka.ACLOperationTypeDescribeConfigs && s.Unread != nil:
 		return isDenied(s.Unread), true
@@ -45,20 +45,20 @@ func deniedOf(s producer.TopicState, op kafka.ACLOperationType) (denied, told bo
 	return false, false
 }
 
-func (k *cluster) topicRight(op kafka.ACLOperationType, denied []string, of int, known bool) {
-	l := Line{Area: Rights, Subject: "topics " + op.String(), State: OK, Says: "allowed"}
+func (k *cluster) topicPermission(op kafka.ACLOperationType, denied []string, of int, known bool) {
+	l := Line{Area: Permissions, Subject: "topics " + op.String(), State: OK, Says: "allowed"}
 	switch {
 	case len(denied) > 0:
-		l.State, l.Says, l.Do = Fail, "denied with "+all(denied, of), k.allowTopics(denied, of, op)
+		l.State, l.Says, l.Do = Fail, "denied on "+all(denied, of), k.allowTopics(denied, of, op)
 	case !known:
-		l.State, l.Says = Skip, "the brokers do not tell"
+		l.State, l.Says = Skip, "not known: the brokers did not answer that"
 	}
 	k.say(l)
 }
 
-// mayCreate needs no more than a warning where all topics are there.
+// mayCreate reports whether topics may be created; if all exist, a denial is only a warning.
 func (k *cluster) mayCreate(w topicWorld) {
-	l := Line{Area: Rights, Subject: "topics Create", State: OK, Says: "allowed"}
+	l := Line{Area: Permissions, Subject: "topics Create", State: OK, Says: "allowed"}
 	var denied []string
 	missing := false
 	for _, s := range w.states {
@@ -74,9 +74,9 @@ func (k *cluster) mayCreate(w topicWorld) {
 		l.State = Warn
 	}
 	if len(denied) > 0 {
-		l.Says, l.Do = "denied with "+all(denied, len(w.states)), k.allowTopics(denied, len(w.states), kafka.ACLOperationTypeCreate)
+		l.Says, l.Do = "denied on "+all(denied, len(w.states)), k.allowTopics(denied, len(w.states), kafka.ACLOperationTypeCreate)
 		if !missing {
-			l.Says += "; they exist, and would not be made again if they were deleted"
+			l.Says += "; they exist, but could not be created again if they were deleted"
 		}
 	}
 	k.say(l)
@@ -89,7 +89,7 @@ func all(names []string, of int) string {
 	return strings.Join(names, ", ")
 }
 
-// allowTopics is how an operation with some topics is allowed.
+// allowTopics returns the command that allows an operation on some of the topics.
 func (k *cluster) allowTopics(names []string, of int, op kafka.ACLOperationType) string {
 	allowed := names
 	if len(names) == of {
@@ -98,10 +98,10 @@ func (k *cluster) allowTopics(names []string, of int, op kafka.ACLOperationType)
 	return k.permit("topic", names, allowed, op.String())
 }
 
-// permit is what to do about operations on resources that are denied: to remove the ACLs that deny them, where the brokers tell of such,
-// else to allow them.
+// permit returns the remedy for denied operations on resources: the commands that remove the ACLs that deny them, if the brokers list
+// any, otherwise the command that allows them.
 func (k *cluster) permit(kind string, names, allowed []string, ops ...string) string {
-	denials, _ := k.denials() // who may not see them is told so once, see hidden
+	denials, _ := k.denials() // an error is reported once, by hidden
 	var commands []string
 	for _, d := range denials {
 		denies := slices.ContainsFunc(names, func(name string) bool {
@@ -112,27 +112,27 @@ func (k *cluster) permit(kind string, names, allowed []string, ops ...string) st
 		}
 	}
 	if len(commands) > 0 {
-		return "an ACL of type DENY has the last word: " + strings.Join(commands, "; ")
+		return "an ACL of type DENY takes precedence: " + strings.Join(commands, "; ")
 	}
 	return k.at.Allow(kind, allowed, ops...)
 }
 
-// hidden says that something may be denied though it is allowed, where something is denied and ACLs may not be seen.
+// hidden reports that ACLs of type DENY could not be listed, if something is denied.
 func (k *cluster) hidden() {
 	list := k.at.ListACLs()
-	if !slices.ContainsFunc(k.lines, func(l Line) bool { return l.Area == Rights && l.State != OK && l.State != Skip }) || list == "" {
+	if !slices.ContainsFunc(k.lines, func(l Line) bool { return l.Area == Permissions && l.State != OK && l.State != Skip }) || list == "" {
 		return
 	}
 	if _, err := k.denials(); err != nil {
-		k.say(Line{Area: Rights, Subject: "ACLs of type DENY", State: Skip, Says: "may not be seen; what is denied above may be allowed already, and one of these has the last word", Do: list})
+		k.say(Line{Area: Permissions, Subject: "ACLs of type DENY", State: Skip, Says: "cannot be listed; one of them may deny what is denied above, even if it is allowed", Do: list})
 	}
 }
 
-// denied says what is denied with a resource, and how to allow it.
+// denied reports operations that are denied on a resource, with the command that allows them.
 func (k *cluster) denied(kind, name string, ops []kafka.ACLOperationType) Line {
 	operations := namesOf(ops)
 	return Line{
-		Area: Rights, Subject: strings.ReplaceAll(kind, "-", " ") + " " + name, State: Fail,
+		Area: Permissions, Subject: strings.ReplaceAll(kind, "-", " ") + " " + name, State: Fail,
 		Says: strings.Join(operations, " and ") + " denied", Do: k.permit(kind, []string{name}, []string{name}, operations...),
 	}
 }
