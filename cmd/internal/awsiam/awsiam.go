@@ -1,9 +1,9 @@
-// Package awsiam logs in to Amazon MSK with AWS_MSK_IAM: a request to connect, signed with AWS credentials for each broker, in the
-// place of a password (https://github.com/aws/aws-msk-iam-auth).
+// Package awsiam logs in to Amazon MSK with AWS_MSK_IAM: instead of a password, each broker gets a request to connect that is signed
+// with AWS credentials (https://github.com/aws/aws-msk-iam-auth).
 //
-// The credentials are found as AWS's own tools find them: variables of the environment, the token of a service account (EKS), the
-// endpoint of a container (EKS Pod Identity, ECS), the files of a profile, the role of the machine. Those that expire are replaced
-// ahead of that, and connections with them.
+// The credentials come from the default chain of the AWS SDK: environment variables, the token of a service account (EKS), the
+// container endpoint (EKS Pod Identity, ECS), the files of a profile, the role of the machine. They are replaced before
+// they expire, and the connections, too.
 package awsiam
 
 import (
@@ -25,28 +25,28 @@ import (
 	"github.com/segmentio/kafka-go/sasl/aws_msk_iam_v2"
 )
 
-// Mechanism is what KAFKA_SASL_MECHANISM calls it.
+// Mechanism is the value of KAFKA_SASL_MECHANISM.
 const Mechanism = "AWS_MSK_IAM"
 
 const (
-	// ahead is how long before their end credentials are replaced.
+	// ahead is how long before they expire credentials are replaced.
 	ahead = time.Minute
-	// patience bounds one look for credentials: it is a part of the time that opening a connection has. A role's may take longer to
-	// come; then the next look has them.
+	// patience limits one search for credentials: it is a part of the time for opening a connection. Those of a role may take longer;
+	// then the next search has them.
 	patience = 3 * time.Second
-	// longest bounds what is said of an error of the SDK.
+	// longest is the length after which an error of the SDK is cut.
 	longest = 300
 )
 
-// Login signs with the credentials of the chain. All connections of a process share one: credentials are asked for once. It is for any
-// goroutine.
+// Login signs with the credentials of the chain. All connections of a process share one Login, so that credentials are requested once. It
+// is safe for use by several goroutines.
 type Login struct {
 	mu     sync.Mutex
 	region string
-	chain  aws.CredentialsProvider // nil: not looked for yet, or to be looked for anew
+	chain  aws.CredentialsProvider // nil at first and after Refused
 }
 
-// In says in which region the cluster is, and returns l.
+// In sets the region of the cluster, and returns l.
 func (l *Login) In(region string) *Login {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,7 +54,7 @@ func (l *Login) In(region string) *Login {
 	return l
 }
 
-// Login returns what one connection logs in with. It implements producer.Mechanism, as do the others.
+// Login returns the mechanism for one connection. With the other methods it implements producer.Mechanism.
 func (l *Login) Login(ctx context.Context) (sasl.Mechanism, error) {
 	found, err := l.credentials(ctx)
 	if err != nil {
@@ -66,13 +66,13 @@ func (l *Login) Login(ctx context.Context) (sasl.Mechanism, error) {
 	return &aws_msk_iam_v2.Mechanism{Signer: signer.NewSigner(), Credentials: these, Region: l.region}, nil
 }
 
-// Credentials returns something that changes with the credentials.
+// Credentials returns a string that changes with the credentials.
 func (l *Login) Credentials(ctx context.Context) (string, error) {
 	found, err := l.credentials(ctx)
 	return found.AccessKeyID + found.SecretAccessKey + found.SessionToken, err
 }
 
-// Refused has the credentials looked for anew: a profile's file is read only once otherwise.
+// Refused makes the next login search for credentials again: otherwise the files of a profile are read only once.
 func (l *Login) Refused() (what, hint string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,14 +80,14 @@ func (l *Login) Refused() (what, hint string) {
 	return "the AWS credentials", "the IAM policy of their role or user must allow kafka-cluster:Connect on the cluster; check KAFKA_AWS_REGION, which credentials this process has, and its clock"
 }
 
-// actions of IAM by the resource and the operation of an ACL.
+// actions are the actions of IAM by resource and operation of an ACL.
 var actions = map[string]string{
 	"topic Create": "CreateTopic", "topic DescribeConfigs": "DescribeTopicDynamicConfiguration", "topic Describe": "DescribeTopic",
 	"topic Read": "ReadData", "topic Write": "WriteData", "group Read": "AlterGroup", "group Describe": "DescribeGroup",
 	"transactional-id Write": "AlterTransactionalId", "transactional-id Describe": "DescribeTransactionalId", "cluster IdempotentWrite": "WriteDataIdempotently",
 }
 
-// Grant says which actions of IAM stand for the operations of ACLs.
+// Grant returns how to allow the operations in an IAM policy.
 func (l *Login) Grant(resource string, operations []string) string {
 	var names []string
 	for _, o := range operations {
@@ -96,7 +96,7 @@ func (l *Login) Grant(resource string, operations []string) string {
 	return "allow " + strings.Join(names, " and ") + " on it in the IAM policy of the role or user"
 }
 
-// credentials are those of now. The error says nothing that they hold.
+// credentials returns the current credentials. Its error contains nothing of them.
 func (l *Login) credentials(ctx context.Context) (aws.Credentials, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -110,7 +110,7 @@ func (l *Login) credentials(ctx context.Context) (aws.Credentials, error) {
 	return aws.Credentials{}, fmt.Errorf("KAFKA_SASL_MECHANISM=%s: no AWS credentials: %s; expected a role of the pod or the machine, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", Mechanism, reason(err))
 }
 
-// provider looks for the chain. It reads variables and files, and asks nobody: that is for the chain.
+// provider returns the chain. It reads variables and files; requests are made by the chain.
 func (l *Login) provider(ctx context.Context) (aws.CredentialsProvider, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -126,13 +126,13 @@ func (l *Login) provider(ctx context.Context) (aws.CredentialsProvider, error) {
 	return l.chain, nil
 }
 
-// reason is the beginning of what the SDK says, in one line. Of a credential_process it would quote the output, which holds the credentials.
+// reason returns the beginning of an error of the SDK in one line. It hides that of a credential_process, which may quote credentials.
 func reason(err error) string {
 	if _, ok := errors.AsType[*processcreds.ProviderError](err); ok {
-		return "the credential_process of the AWS profile returned none that are valid"
+		return "the credential_process of the AWS profile returned no valid credentials"
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("nobody had them within %v", patience)
+		return fmt.Sprintf("no answer within %v", patience)
 	}
 	text := strings.Join(strings.Fields(err.Error()), " ")
 	return text[:min(len(text), longest)]
@@ -140,7 +140,7 @@ func reason(err error) string {
 
 var hosts = regexp.MustCompile(`\.kafka(?:-serverless)?\.([a-z]{2}(?:-[a-z]+)+-[0-9]+)\.amazonaws\.com(?:\.cn)?$`)
 
-// RegionOf is the region that the name of a broker holds; "" where it holds none.
+// RegionOf returns the AWS region in a broker's host name, "" if there is none.
 func RegionOf(address string) string {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

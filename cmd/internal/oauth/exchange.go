@@ -18,12 +18,12 @@ import (
 	"github.com/convstream/convstream/poller/smartassist/httpproxy"
 )
 
-// exchange carries a question to the endpoint, and remembers what kind of answer came. It has connections of its own:
-// questions are minutes apart, and the certificates may have changed.
+// exchange is the transport for one request to the endpoint, and records what kind of answer came. It does not reuse connections:
+// requests are minutes apart, and the certificates may have changed.
 type exchange struct {
 	*http.Transport
 	status int
-	kind   string // media type of the answer
+	kind   string // the answer's media type
 }
 
 func (c *Client) exchange() (*exchange, error) {
@@ -44,7 +44,7 @@ func (c *Client) exchange() (*exchange, error) {
 	return x, nil
 }
 
-// in returns a context that has golang.org/x/oauth2 use the exchange. Redirects are not followed: they would carry the
+// in returns a context that makes golang.org/x/oauth2 use the exchange. Redirects are not followed: they would send the
 // secret to another host.
 func (x *exchange) in(ctx context.Context) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{
@@ -64,14 +64,14 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 
 const whichURL = "expected the token_endpoint that the provider's /.well-known/openid-configuration names"
 
-// explain says why there is no token, and what to do. It wraps nothing: errors of the library hold the whole answer, those of
-// the network the URL.
+// explain returns why there is no token, with the setting to correct. It does not wrap err: errors of the library contain the whole
+// answer, those of the network the URL.
 func (c *Client) explain(err error, x *exchange) error {
 	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		return c.refused(refused.ErrorCode, x)
 	}
 	if x.status == 0 {
-		return c.unheard(err)
+		return c.noAnswer(err)
 	}
 	switch {
 	case strings.Contains(err.Error(), "missing access_token"):
@@ -79,13 +79,13 @@ func (c *Client) explain(err error, x *exchange) error {
 	case strings.Contains(err.Error(), "cannot parse"):
 		return c.about("TOKEN_URL", "answers status %d with %s that is not a token; %s", x.status, mediaType(x.kind), whichURL)
 	}
-	return c.about("TOKEN_URL", "the answer ended early; it is asked again by itself")
+	return c.about("TOKEN_URL", "the answer was cut off; retrying")
 }
 
-// errorCode is what RFC 6749 knows as one; no more of an answer is shown.
+// errorCode is the form of an error code in RFC 6749; nothing else of an answer is shown.
 var errorCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
-// refused explains an answer that is an error.
+// refused explains an error answer.
 func (c *Client) refused(code string, x *exchange) error {
 	answer := fmt.Sprintf("answers status %d", x.status)
 	if errorCode.MatchString(code) {
@@ -94,15 +94,15 @@ func (c *Client) refused(code string, x *exchange) error {
 	switch {
 	case code == "invalid_client", code == "" && x.status == http.StatusUnauthorized:
 		c.Secret.Reload()
-		return c.about("CLIENT_SECRET", "the endpoint %s; correct it and %sCLIENT_ID: a file is read again", answer, c.Prefix)
+		return c.about("CLIENT_SECRET", "the endpoint %s; correct it, or %sCLIENT_ID: files are read again", answer, c.Prefix)
 	case code == "invalid_scope":
 		return c.about("SCOPE", "the endpoint %s; expected scopes that the provider grants this client, separated by spaces", answer)
 	case code == "unauthorized_client", code == "unsupported_grant_type", code == "access_denied":
-		return c.about("CLIENT_ID", "the endpoint %s; allow this client the grant client_credentials at the provider", answer)
+		return c.about("CLIENT_ID", "the endpoint %s; allow this client the client_credentials grant at the provider", answer)
 	case x.status/100 == 3:
-		return c.about("TOKEN_URL", "%s; redirects are not followed: set it to where it leads", answer)
+		return c.about("TOKEN_URL", "%s; redirects are not followed: set it to the target", answer)
 	case x.status >= 500, x.status == http.StatusTooManyRequests, x.status == http.StatusRequestTimeout:
-		return c.about("TOKEN_URL", "%s; it is asked again by itself", answer)
+		return c.about("TOKEN_URL", "%s; retrying", answer)
 	case x.status == http.StatusProxyAuthRequired:
 		return c.about("TOKEN_URL", "%s; %s", answer, httpproxy.Hint(x.status, c.Prefix+"TOKEN_URL"))
 	case code != "":
@@ -111,8 +111,8 @@ func (c *Client) refused(code string, x *exchange) error {
 	return c.about("TOKEN_URL", "%s with %s, not as a token endpoint does; %s", answer, mediaType(x.kind), whichURL)
 }
 
-// unheard explains why there is no answer.
-func (c *Client) unheard(err error) error {
+// noAnswer explains why there is no answer.
+func (c *Client) noAnswer(err error) error {
 	var (
 		proxy   *httpproxy.Refusal
 		dns     *net.DNSError
@@ -130,25 +130,25 @@ func (c *Client) unheard(err error) error {
 	case errors.As(err, &dns):
 		return c.about("TOKEN_URL", "its host was not found; check it, the proxy and the name server")
 	case errors.As(err, &verify):
-		return c.about("CA_FILE", "the certificate of the endpoint is not trusted; set it to the certificate of the authority that signed it, and check the host in %sTOKEN_URL", c.Prefix)
+		return c.about("CA_FILE", "the certificate of the endpoint is not trusted; set it to the certificate of its authority, and check the host in %sTOKEN_URL", c.Prefix)
 	case errors.As(err, &noTLS), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
-		return c.about("TOKEN_URL", "the endpoint does not speak TLS with us; check scheme and port")
+		return c.about("TOKEN_URL", "the TLS handshake failed; check scheme and port")
 	case errors.As(err, &errno):
 		return c.about("TOKEN_URL", "no connection: %v; check it, the proxy and the firewall", errno)
 	}
-	return c.about("TOKEN_URL", "the connection ended before an answer that is HTTP; check it, its port and the proxy")
+	return c.about("TOKEN_URL", "the connection was closed without an HTTP answer; check it, its port and the proxy")
 }
 
-// about is an error that names a setting.
+// about returns an error about a setting.
 func (c *Client) about(setting, format string, args ...any) error {
 	return fmt.Errorf("%s%s: %s", c.Prefix, setting, fmt.Sprintf(format, args...))
 }
 
-// mediaType is a type as it may be shown.
+// mediaType returns a media type that is safe to show.
 func mediaType(kind string) string {
 	const enough = 40
 	if len(kind) > enough || strings.ContainsFunc(kind, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "an odd Content-Type"
+		return "an invalid Content-Type"
 	}
 	return cmp.Or(kind, "no Content-Type")
 }

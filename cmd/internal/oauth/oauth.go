@@ -1,9 +1,9 @@
-// Package oauth gets the access tokens with which the process logs in to brokers and to the schema registry: with the client
-// credentials of OAuth 2.0 (RFC 6749, section 4.4), or ready ones out of a file that somebody else renews.
+// Package oauth gets access tokens for the login to the brokers and to the schema registry: with the client
+// credentials grant of OAuth 2.0 (RFC 6749, section 4.4), or from a file that another program renews.
 //
-// A token is renewed when half its life is over, beside its use: who needs one waits for the endpoint only where none is left
-// that is valid. An endpoint that is away for less than half a token's life is therefore noticed by nobody. Errors name the
-// setting to correct; they hold nothing that was sent to the endpoint, and of its answer only the code of the error.
+// A token is renewed in the background when half its life is over. A caller waits for the token endpoint only if there is no
+// valid token, so an endpoint that is down for less than half a token's life has no effect. Errors name the
+// setting to correct. They contain nothing that was sent to the endpoint, and only the error code of its answer.
 package oauth
 
 import (
@@ -23,48 +23,49 @@ import (
 )
 
 const (
-	// timeLimit is how long the endpoint may take.
+	// timeLimit limits a request to the endpoint.
 	timeLimit = 10 * time.Second
-	// pause is the shortest time between two questions: a client whose secret is wrong must not be locked out for asking, and
-	// a fresh token that is refused is no reason to ask for the next at once.
+	// pause is the shortest time between two requests: a client with a wrong secret must not be locked out for too many of them, and
+	// a new token that is refused must not cause another request at once.
 	pause = 5 * time.Second
-	// assumedLife is for answers that do not say how long the token is valid.
+	// assumedLife is the life of a token without expires_in.
 	assumedLife = 5 * time.Minute
-	// largestToken is what fits into a header everywhere.
+	// largestToken is a size that fits into a header.
 	largestToken = 64 << 10
 )
 
-// Client gets tokens from an endpoint. Its exported fields are set before it is used, and not changed then. It may be used
-// from many goroutines, which share a token.
+// Client gets tokens from an endpoint. Its exported fields must not change after the first use. It is safe for use by several
+// goroutines, which share a token.
 type Client struct {
-	Prefix   string // of the names of its settings: "KAFKA_SASL_OAUTH_"
+	Prefix   string // of its settings, like "KAFKA_SASL_OAUTH_"
 	TokenURL string
 	ID       string
 	Secret   secret.Secret
-	Scope    string // separated by spaces; "" for what the endpoint gives without being asked
-	// Authorities to trust, of PREFIX_CA_FILE; asked for each question; nil is the system's. Its error does not name the setting.
+	Scope    string // separated by spaces; "" for the endpoint's default
+	// Authorities returns the authorities to trust, from PREFIX_CA_FILE; it is called for each request, and its error does not name
+	// the setting. nil means those of the system.
 	Authorities func() (*x509.CertPool, error)
-	Dial        func(ctx context.Context, network, address string) (net.Conn, error) // nil is the network, or the proxy of the environment
+	Dial        func(ctx context.Context, network, address string) (net.Conn, error) // if nil, the network, or the proxy of the environment
 
 	asking singleflight.Group
-	grant  clientcredentials.Config // touched only where asking; it remembers how the endpoint wants the client's login
+	grant  clientcredentials.Config // used inside asking only; it remembers how the endpoint wants the client to authenticate
 
 	mu    sync.Mutex
 	held  token
-	asked time.Time // when the last question had its answer
-	err   error     // that of the last question
+	asked time.Time // when the last request ended
+	err   error     // of the last request
 }
 
-// token is an access token as it was got.
+// token is an access token.
 type token struct {
 	text    string
 	half    time.Time // when half its life is over
 	end     time.Time
-	refused bool // by what it is for: it may have been withdrawn
+	refused bool // by the broker or the registry: it may have been revoked
 }
 
-// Token returns a token that is valid. It waits for the endpoint where there is none, until ctx ends; the question is not
-// given up then, and its answer is there for the next call.
+// Token returns a valid token. If there is none it waits for the endpoint until ctx ends; the request goes on then, and its
+// result is there for the next call.
 func (c *Client) Token(ctx context.Context) (string, error) {
 	now := time.Now()
 	c.mu.Lock()
@@ -77,14 +78,14 @@ func (c *Client) Token(ctx context.Context) (string, error) {
 			select {
 			case <-answered:
 			case <-ctx.Done():
-				return "", fmt.Errorf("%sTOKEN_URL: no answer yet; it has %v in all", c.Prefix, timeLimit)
+				return "", fmt.Errorf("%sTOKEN_URL: no answer yet; it has %v for one", c.Prefix, timeLimit)
 			}
 		}
 	}
 	return c.last()
 }
 
-// last is the token that came last, even where it was refused and no other could be had.
+// last returns the last token, even if it was refused, since there is no other.
 func (c *Client) last() (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,19 +93,19 @@ func (c *Client) last() (string, error) {
 		return c.held.text, nil
 	}
 	if c.err == nil {
-		return "", c.about("TOKEN_URL", "its tokens expire sooner than another is asked for, after %v; let the provider give ones that last for minutes", pause)
+		return "", c.about("TOKEN_URL", "its tokens expire within %v, before they can be renewed; configure a longer token lifetime at the provider, of minutes", pause)
 	}
 	return "", c.err
 }
 
-// Reload makes Token get another one, because the last was refused.
+// Reload makes Token get a new token, because the last was refused.
 func (c *Client) Reload() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.held.refused = true
 }
 
-// renew asks for a token. A question that failed leaves the last one as it is.
+// renew requests a token. After an error the last token stays in use.
 func (c *Client) renew() {
 	ctx, cancel := context.WithTimeout(context.Background(), timeLimit)
 	defer cancel()
@@ -117,7 +118,7 @@ func (c *Client) renew() {
 	}
 }
 
-// ask puts the question, with the secret as it is now.
+// ask requests a token with the current secret.
 func (c *Client) ask(ctx context.Context) (token, error) {
 	password, err := c.Secret.Read()
 	if err != nil {
@@ -134,7 +135,7 @@ func (c *Client) ask(ctx context.Context) (token, error) {
 		return token{}, c.explain(err, x)
 	}
 	if len(answer.AccessToken) > largestToken || strings.ContainsFunc(answer.AccessToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return token{}, errors.New(c.Prefix + "TOKEN_URL: the access_token is larger than 64 KiB or has characters that no token has")
+		return token{}, errors.New(c.Prefix + "TOKEN_URL: the access_token is larger than 64 KiB or has characters that a token cannot have; " + whichURL)
 	}
 	t := token{text: answer.AccessToken, end: began.Add(assumedLife)}
 	if !answer.Expiry.IsZero() {
@@ -144,8 +145,8 @@ func (c *Client) ask(ctx context.Context) (token, error) {
 	return t, nil
 }
 
-// Ready is a token that somebody else gets and renews, most often in a file.
+// Ready is a token that another program gets and renews, usually in a file.
 type Ready struct{ secret.Secret }
 
-// Token returns the token as it is now.
+// Token returns the current token.
 func (r Ready) Token(context.Context) (string, error) { return r.Read() }
