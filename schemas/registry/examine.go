@@ -12,17 +12,17 @@ import (
 	"github.com/convstream/convstream/schemas"
 )
 
-// Finding is what a registry says of a subject.
+// Finding is the state of a subject.
 type Finding struct {
 	Subject string
-	ID      int    // of our schema; 0 where it is not there
-	Level   string // compatibility that holds for the subject; "" where the registry does not say
-	Full    bool   // the level is the one that IDs sees to
-	Err     error  // an *Error: why our schema would not be found, or not be taken
+	ID      int    // of our schema; 0 if it is not registered
+	Level   string // the effective compatibility level; "" if it is unknown
+	Full    bool   // Level is the one that IDs sets
+	Err     error  // an *Error: why our schema would not be found or registered
 }
 
-// Examine looks at what IDs would meet, and registers and sets nothing. Whether the login may write is not known by that.
-// It ends with the first subject of which the registry says nothing.
+// Examine reports what IDs would find, and changes nothing. It cannot know whether the login may write.
+// It stops at the first subject that the registry does not answer for.
 func (r *Registry) Examine(ctx context.Context, topics map[string]schemas.Schema) (all []Finding) {
 	for _, topic := range slices.Sorted(maps.Keys(topics)) {
 		f := r.examine(ctx, Subject(topic), topics[topic])
@@ -53,30 +53,30 @@ func (r *Registry) examine(ctx context.Context, subject string, s schemas.Schema
 	case !r.cfg.Register:
 		f.Err = notThere(subject, s)
 	default:
-		f.Err = r.wouldTake(ctx, subject, s)
+		f.Err = r.wouldRegister(ctx, subject, s)
 	}
 	return f
 }
 
-// wouldTake says why a schema that is not there would not be registered; nil where nothing is against it.
-func (r *Registry) wouldTake(ctx context.Context, subject string, s schemas.Schema) error {
-	if err := r.anothers(ctx, subject, s); err != nil {
+// wouldRegister returns why a schema could not be registered, nil if there is no reason.
+func (r *Registry) wouldRegister(ctx context.Context, subject string, s schemas.Schema) error {
+	if err := r.foreign(ctx, subject, s); err != nil {
 		return err
 	}
 	const allVersions = -2
 	is, err := r.client.CheckCompatibility(sr.WithParams(ctx, sr.Verbose), subject, allVersions, sr.Schema{Schema: s.Text})
 	switch {
-	case missing(err), doesNotOffer(err): // no such subject, which hinders nobody; or it is seen when it is registered
+	case missing(err), doesNotOffer(err): // no such subject, or it is found out when the schema is registered
 		return nil
 	case err != nil:
-		return r.explain("try the schema of subject "+subject, err)
+		return r.explain("check the compatibility with subject "+subject, err)
 	case is.Is:
 		return nil
 	}
-	why := ""
+	reason := ""
 	if len(is.Messages) > 0 {
-		why = ": " + printable(r.redacted(strings.Join(is.Messages, " ")))
+		reason = ": " + printable(r.redacted(strings.Join(is.Messages, " ")))
 	}
-	return &Error{Category: Schema, Final: true, What: fmt.Sprintf("subject %s would not take %s: it is not compatible with what is there%s", subject, s.Name, why),
-		Hint: hintAnothers(subject)}
+	return &Error{Category: Schema, Final: true, What: fmt.Sprintf("subject %s would refuse %s: it is not compatible with the registered schemas%s", subject, s.Name, reason),
+		Hint: hintForeign(subject)}
 }

@@ -6,11 +6,11 @@ import (
 	"net/http"
 )
 
-// Credentials are a way to log in: [Basic] or [Bearer].
+// Credentials are a login: [Basic] or [Bearer].
 type Credentials interface {
-	// to adds the login to a request. It returns what of it must not be shown.
-	to(req *http.Request) (secrets []string, err error)
-	// refused has the secret read again, because it was refused, and returns which settings to correct.
+	// addTo adds the login to a request, and returns the strings in it that must not be shown.
+	addTo(req *http.Request) (secrets []string, err error)
+	// refused makes the next addTo read the secret again, and returns which settings to correct.
 	refused() (hint string)
 }
 
@@ -23,11 +23,11 @@ type Basic struct {
 // Password is a secret that may change. Its errors do not hold it.
 type Password interface {
 	Read() (string, error)
-	// Reload makes the next Read look again wherever the password is kept, because it was refused.
+	// Reload makes the next Read read the password again, because it was refused.
 	Reload()
 }
 
-func (b Basic) to(req *http.Request) (secrets []string, err error) {
+func (b Basic) addTo(req *http.Request) (secrets []string, err error) {
 	password, err := b.Password.Read()
 	if err != nil {
 		return nil, err
@@ -41,23 +41,23 @@ func (b Basic) refused() string {
 	return "Correct SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD (or SCHEMA_REGISTRY_PASSWORD_FILE)"
 }
 
-// Bearer is a token.
+// Bearer is a login with a token.
 type Bearer struct {
 	Token   Token
-	Cluster string // Confluent Cloud: which registry ("lsrc-..."); "" elsewhere
-	Pool    string // Confluent Cloud: which identity pool ("pool-..."); "" elsewhere
-	Hint    string // which settings to correct where the token is refused
+	Cluster string // of Confluent Cloud: the registry ("lsrc-..."); "" for others
+	Pool    string // of Confluent Cloud: the identity pool ("pool-..."); "" for others
+	Hint    string // which settings to correct if the token is refused
 }
 
 // Token is an access token that changes. Its errors do not hold it.
 type Token interface {
-	// Token returns one that is valid. It may wait for it until ctx ends.
+	// Token returns a valid token. It may wait until ctx ends.
 	Token(ctx context.Context) (string, error)
-	// Reload makes the next Token look for another one, because this one was refused.
+	// Reload makes the next Token get a new token, because the last was refused.
 	Reload()
 }
 
-func (b Bearer) to(req *http.Request) (secrets []string, err error) {
+func (b Bearer) addTo(req *http.Request) (secrets []string, err error) {
 	token, err := b.Token.Token(req.Context())
 	if err != nil {
 		return nil, err

@@ -17,11 +17,11 @@ func TestProxyRefuses(t *testing.T) {
 		status     int
 		text, hint string
 	}{
-		{"https", 407, "answers status 407", "Put the proxy's login into HTTPS_PROXY"},
+		{"https", 407, "answers status 407", "put the proxy's login into HTTPS_PROXY"},
 		{"https", 403, "answers status 403", "NO_PROXY"},
 		{"https", 502, "answers status 502", "does not reach the host of SCHEMA_REGISTRY_URL"},
 		{"https", 204, "answers status 204", "HTTPS_PROXY"},
-		{"http", 407, "status 407", "Put the proxy's login into"},
+		{"http", 407, "status 407", "put the proxy's login into"},
 		{"http", 403, "status 403", "it may be the proxy"},
 		{"http", 502, "status 502", "it may be the proxy"},
 	} {

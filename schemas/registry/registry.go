@@ -1,10 +1,7 @@
-// Package registry knows by which ids a schema registry has the schemas of the
-// topics. It speaks Confluent's API.
+// Package registry looks up the ids of the topics' schemas in a schema registry, and registers the schemas. It uses Confluent's API.
 //
-// What is registered is the text of the schema file, byte by byte: the docs in
-// it are the specification, and to some registries other white space is another
-// version. The registry is asked once in the life of a process. Whoever knows the
-// ids does not need it any more.
+// The text of a schema file is registered byte by byte: the docs in it are the specification, and some registries take other white space
+// for another version. Each id is requested once in the life of a process; after that the registry is not needed.
 package registry
 
 import (
@@ -20,62 +17,62 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 )
 
-// Config says how to reach a registry and what may be done there.
+// Config is how to reach a registry, and whether to register schemas there.
 type Config struct {
-	URL      string      // base of the API, with neither user nor query
-	Login    Credentials // nil: no login
-	TLS      TLS         // nil: the system's authorities, and no certificate of our own
-	Register bool        // register what is not there; else only look it up
-	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
-	Log      zerolog.Logger
+	URL      string      // base of the API, without user and query
+	Login    Credentials // nil for no login
+	TLS      TLS         // nil for the system's authorities and no client certificate
+	Register bool        // register missing schemas; otherwise they are only looked up
+	// Dial connects; if nil, the network, or the proxy of the environment.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Log  zerolog.Logger
 }
 
-// TLS returns what connections are made with: authorities to trust, a certificate to show. It is asked again after a few
+// TLS returns the authorities to trust and the client certificate of new connections. It is called again after a few
 // seconds, because files change. Its errors name the setting.
 type TLS func() (*tls.Config, error)
 
-// Registry is a registry as this process knows it. It may be used from many
-// goroutines.
+// Registry is a client of a schema registry, with a cache. It is safe for use by several goroutines.
 type Registry struct {
 	cfg       Config
 	client    *sr.Client
 	transport transport
-	sent      atomic.Pointer[[]string] // what of the last login must not be shown
+	sent      atomic.Pointer[[]string] // secrets of the last login
 
-	mu    sync.Mutex
-	ids   map[string]uint32 // by subject
-	texts map[uint32]string
-	told  map[string]bool // subjects of which the log has said how they are protected
+	mu     sync.Mutex
+	ids    map[string]uint32 // by subject
+	texts  map[uint32]string
+	warned map[string]bool // subjects whose compatibility level was logged
 }
 
 const (
 	requestTimeout = 10 * time.Second
 	dialTimeout    = 5 * time.Second
-	idleTimeout    = 4 * time.Second // it is asked at the start, and then for a long time not
-	// largestAnswer is far above any schema's.
+	idleTimeout    = 4 * time.Second // there are requests at the start, and then none for a long time
+	// largestAnswer is much larger than any schema.
 	largestAnswer = 4 << 20
 )
 
-// Open makes a Registry. It reaches for nothing.
+// Open returns a Registry. It does not connect.
 func Open(cfg Config) (r *Registry, err error) {
-	r = &Registry{cfg: cfg, transport: transport{cfg: cfg}, ids: map[string]uint32{}, texts: map[uint32]string{}, told: map[string]bool{}}
+	r = &Registry{cfg: cfg, transport: transport{cfg: cfg}, ids: map[string]uint32{}, texts: map[uint32]string{}, warned: map[string]bool{}}
 	r.client, err = sr.NewClient(sr.URLs(cfg.URL), sr.UserAgent("convstream"), sr.PreReq(r.login), sr.HTTPClient(&http.Client{
 		Transport: bounded{&r.transport}, Timeout: requestTimeout,
-		// A redirect would carry the login to another host.
+		// A redirect would send the login to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}))
 	return r, err
 }
 
-// Close lets go of idle connections.
+// Close closes idle connections.
 func (r *Registry) Close() { r.transport.renew() }
 
-// login runs before every request: a secret may have changed.
+// login adds the current login to a request.
 func (r *Registry) login(req *http.Request) error {
 	if r.cfg.Login == nil {
 		return nil
 	}
-	secrets, err := r.cfg.Login.to(req)
+	secrets, err := r.cfg.Login.addTo(req)
 	if err != nil {
 		return &secretError{err}
 	}
@@ -83,8 +80,7 @@ func (r *Registry) login(req *http.Request) error {
 	return nil
 }
 
-// bounded cuts off answers that are larger than any of a registry: the client
-// reads them whole.
+// bounded limits the size of answers, since the client reads them whole.
 type bounded struct{ http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.

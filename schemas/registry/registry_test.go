@@ -205,10 +205,10 @@ func TestErrors(t *testing.T) {
 		{404, `<html>` + "\x1b[31m\x00", Strange, false, []string{"SCHEMA_REGISTRY_URL"}},
 		{429, ``, Away, false, []string{"status 429"}},
 		{500, `{"error_code":50001,"message":"Error in the backend data store"}`, Away, false, []string{"backend data store"}},
-		{301, ``, Strange, false, []string{"Redirects"}},
-		{200, `[]`, Strange, false, []string{"none of a registry"}},
-		{200, `{}`, Strange, false, []string{"no id"}},
-		{200, `{"id":-5}`, Strange, false, []string{"no id"}},
+		{301, ``, Strange, false, []string{"redirects"}},
+		{200, `[]`, Strange, false, []string{"not one of a registry"}},
+		{200, `{}`, Strange, false, []string{"is not the id"}},
+		{200, `{"id":-5}`, Strange, false, []string{"is not the id"}},
 		{200, strings.Repeat(" ", largestAnswer+1), Strange, false, []string{"more than"}},
 	} {
 		f := &fake{answer: func(method, path string) (int, string) {

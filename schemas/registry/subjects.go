@@ -17,14 +17,11 @@ import (
 	"github.com/convstream/convstream/schemas"
 )
 
-// Subject is the name under which a registry keeps the schemas of a topic's
-// values.
+// Subject returns the name of the subject with the schemas of a topic's values.
 func Subject(topic string) string { return topic + "-value" }
 
-// IDs gives the id of the schema of each topic. What the registry does not have
-// it registers, if it may, and sees to it that the subject takes compatible
-// schemas only. Subjects that it has dealt with once it does not ask for again.
-// The error is an [*Error].
+// IDs returns the id of the schema of each topic. With Register it registers missing schemas, and sets the compatibility level of the
+// subjects. It makes no requests about subjects whose ids it knows. The error is an [*Error].
 func (r *Registry) IDs(ctx context.Context, topics map[string]schemas.Schema) (map[string]uint32, error) {
 	out := map[string]uint32{}
 	for _, topic := range slices.Sorted(maps.Keys(topics)) {
@@ -57,7 +54,7 @@ func (r *Registry) id(ctx context.Context, subject string, s schemas.Schema) (ui
 		return 0, notThere(subject, s)
 	}
 	if id < 1 || id > math.MaxInt32 {
-		return 0, &Error{Category: Strange, What: fmt.Sprintf("subject %s: %d is no id of a schema", subject, id), Hint: hintURL}
+		return 0, &Error{Category: Strange, What: fmt.Sprintf("subject %s: %d is not the id of a schema", subject, id), Hint: hintURL}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,10 +65,10 @@ func (r *Registry) id(ctx context.Context, subject string, s schemas.Schema) (ui
 
 func notThere(subject string, s schemas.Schema) *Error {
 	return &Error{Category: Schema, What: fmt.Sprintf("subject %s does not have the schema %s of this release", subject, s.Name),
-		Hint: fmt.Sprintf("Register the text of %s there, byte by byte, or set SCHEMA_REGISTRY_REGISTER=true; it is looked up again by itself", file(s))}
+		Hint: fmt.Sprintf("register the text of %s there, byte by byte, or set SCHEMA_REGISTRY_REGISTER=true; it is retried", file(s))}
 }
 
-// file is where the repository keeps a schema.
+// file returns the path of a schema in the repository.
 func file(s schemas.Schema) string {
 	if s.Name == schemas.Progress.Name {
 		return "schemas/progress.avsc"
@@ -79,8 +76,7 @@ func file(s schemas.Schema) string {
 	return "schemas/conversation.avsc"
 }
 
-// find looks a schema up: its id, 0 if it is not there, and the text under which
-// it is.
+// find looks a schema up. It returns its id, 0 if it is not registered, and its registered text.
 func (r *Registry) find(ctx context.Context, subject string, s schemas.Schema) (id int, text string, err error) {
 	found, err := r.client.LookupSchema(ctx, subject, sr.Schema{Schema: s.Text})
 	switch {
@@ -94,11 +90,11 @@ func (r *Registry) find(ctx context.Context, subject string, s schemas.Schema) (
 	return r.findRespaced(ctx, subject, s)
 }
 
-// mostVersions bounds the search for a schema in other white space.
+// mostVersions limits the search for a schema with other white space.
 const mostVersions = 20
 
-// findRespaced finds a schema that somebody registered with a tool that changes
-// white space. To some registries that is another schema, to us it is not.
+// findRespaced finds a schema that was registered by a tool that changes white space. For some registries that is another schema; for
+// us it is not.
 func (r *Registry) findRespaced(ctx context.Context, subject string, s schemas.Schema) (id int, text string, err error) {
 	versions, err := r.client.SubjectVersions(ctx, subject)
 	if missing(err) {
@@ -125,13 +121,12 @@ func respaced(a, b string) bool {
 	return json.Compact(&x, []byte(a)) == nil && json.Compact(&y, []byte(b)) == nil && bytes.Equal(x.Bytes(), y.Bytes())
 }
 
-// register makes the registry have the schema, under the rule that every version
-// of the subject can read every other. The rule comes first: a registry may hold
-// nothing against an incompatible schema by default. Some know no rule for a
-// subject that is not there yet.
+// register registers the schema and sets the compatibility level FULL_TRANSITIVE: every version of the subject can read every other. The
+// level is set first, since the default of a registry may accept an incompatible schema; some registries have no level for
+// a subject that does not exist yet.
 func (r *Registry) register(ctx context.Context, subject string, s schemas.Schema, id int) (int, error) {
 	if id == 0 {
-		if err := r.anothers(ctx, subject, s); err != nil {
+		if err := r.foreign(ctx, subject, s); err != nil {
 			return 0, err
 		}
 	}
@@ -153,14 +148,13 @@ func (r *Registry) register(ctx context.Context, subject string, s schemas.Schem
 	return id, err
 }
 
-// put registers a schema. Where it is not taken, a replica that started with us
-// may have registered it since it was looked up.
+// put registers a schema. If it is refused, a replica that started at the same time may have registered it since it was looked up.
 func (r *Registry) put(ctx context.Context, subject string, s schemas.Schema) (int, error) {
 	id, err := r.client.RegisterSchema(ctx, subject, sr.Schema{Schema: s.Text}, -1, -1)
 	if err == nil {
 		return id, nil
 	}
-	e := r.notTaken(subject, s, err)
+	e := r.notRegistered(subject, s, err)
 	if !e.Final {
 		return 0, e
 	}
@@ -170,8 +164,8 @@ func (r *Registry) put(ctx context.Context, subject string, s schemas.Schema) (i
 	return 0, e
 }
 
-// anothers is the error over a subject that holds somebody else's schemas: nothing is written there, not even the rule.
-func (r *Registry) anothers(ctx context.Context, subject string, s schemas.Schema) error {
+// foreign returns an error if the subject has schemas that are not ours: nothing is written there, not even the level.
+func (r *Registry) foreign(ctx context.Context, subject string, s schemas.Schema) error {
 	const latest = -1
 	found, err := r.client.SchemaByVersion(ctx, subject, latest)
 	if missing(err) {
@@ -184,13 +178,13 @@ func (r *Registry) anothers(ctx context.Context, subject string, s schemas.Schem
 		return &Error{Category: Strange, What: "read the latest version of subject " + subject + ": an answer that is none of a registry", Hint: hintURL}
 	}
 	if name := fullName(found.Schema.Schema); name != s.Name {
-		return &Error{Category: Schema, Final: true, What: fmt.Sprintf("subject %s holds schemas that are none of convstream's: its latest is %.100q, not %s", subject, name, s.Name),
-			Hint: hintAnothers(subject)}
+		return &Error{Category: Schema, Final: true, What: fmt.Sprintf("subject %s has schemas that are not convstream's: the latest is %.100q, not %s", subject, name, s.Name),
+			Hint: hintForeign(subject)}
 	}
 	return nil
 }
 
-// fullName is the name of an Avro schema with its namespace, "" where it has none.
+// fullName returns the name of an Avro schema with its namespace, "" if it has no name.
 func fullName(text string) string {
 	var s struct{ Name, Namespace string }
 	if json.Unmarshal([]byte(text), &s) != nil || s.Namespace == "" || strings.Contains(s.Name, ".") {
@@ -199,22 +193,22 @@ func fullName(text string) string {
 	return s.Namespace + "." + s.Name
 }
 
-func hintAnothers(subject string) string {
-	return fmt.Sprintf("See what is there (GET /subjects/%s/versions); delete the subject there if nothing needs it, or set another TOPIC_PREFIX, and start again", subject)
+func hintForeign(subject string) string {
+	return fmt.Sprintf("look at its schemas (GET /subjects/%s/versions); delete the subject if nothing needs it, or set another TOPIC_PREFIX, and start again", subject)
 }
 
-// notTaken explains why a schema was not registered. Only here are a conflict and
-// a refused content final: elsewhere they come of two replicas that start at once.
-func (r *Registry) notTaken(subject string, s schemas.Schema, err error) *Error {
+// notRegistered explains why a schema was not registered. Only here are the statuses 409 and 422 final: elsewhere they occur when two
+// replicas start at the same time.
+func (r *Registry) notRegistered(subject string, s schemas.Schema, err error) *Error {
 	e := r.explain(fmt.Sprintf("register %s as subject %s", s.Name, subject), err)
 	if e.Category == Schema && e.Hint == "" {
 		e.Final = true
-		e.Hint = "The subject holds other schemas, or the registry has rules of its own. " + hintAnothers(subject)
+		e.Hint = "the subject has other schemas, or the registry has rules of its own: " + hintForeign(subject)
 	}
 	return e
 }
 
-// protect sets the rule of a subject; false where the registry does not take it.
+// protect sets the compatibility level of a subject. It returns false if the registry does not allow that.
 func (r *Registry) protect(ctx context.Context, subject string) (bool, error) {
 	protected, err := r.protected(ctx, subject)
 	if err != nil || protected {
@@ -228,7 +222,7 @@ func (r *Registry) protect(ctx context.Context, subject string) (bool, error) {
 		return false, nil
 	}
 	e := r.explain("compatibility of subject "+subject, set.Err)
-	if e.Category == Schema { // Apicurio: a replica that starts with us has set it meanwhile
+	if e.Category == Schema { // Apicurio: a replica that started at the same time has set it
 		if protected, err := r.protected(ctx, subject); err != nil || protected {
 			return protected, err
 		}
@@ -236,8 +230,7 @@ func (r *Registry) protect(ctx context.Context, subject string) (bool, error) {
 	return false, e
 }
 
-// protected tells that a subject has the rule; false also where the registry does
-// not let us see it.
+// protected reports whether a subject has the compatibility level. It returns false if the registry does not show it.
 func (r *Registry) protected(ctx context.Context, subject string) (bool, error) {
 	is := r.client.Compatibility(ctx, subject)[0]
 	if is.Err != nil && !doesNotOffer(is.Err) {
@@ -246,9 +239,8 @@ func (r *Registry) protected(ctx context.Context, subject string) (bool, error) 
 	return is.Err == nil && is.Level == sr.CompatFullTransitive, nil
 }
 
-// doesNotOffer tells that a registry does not let us see or set the rule of a
-// subject: not there, not implemented, not for this user. The rule is for the
-// future; what is registered now is right without it.
+// doesNotOffer reports whether err means that the level of a subject cannot be read or set: it does not exist, is not implemented, or not
+// allowed to this user. The level protects future versions; the schema that is registered now is right without it.
 func doesNotOffer(err error) bool {
 	a, ok := errors.AsType[*sr.ResponseError](err)
 	if !ok {
@@ -261,7 +253,7 @@ func doesNotOffer(err error) bool {
 	return false
 }
 
-// warnUnprotected says once how a subject is, whose rule we cannot set.
+// warnUnprotected logs once the level of a subject that cannot be set.
 func (r *Registry) warnUnprotected(ctx context.Context, subject string) error {
 	level := "not known"
 	is := r.client.Compatibility(sr.WithParams(ctx, sr.DefaultToGlobal), subject)[0]
@@ -275,16 +267,16 @@ func (r *Registry) warnUnprotected(ctx context.Context, subject string) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.told[subject] {
-		r.told[subject] = true
-		r.cfg.Log.Warn().Str("subject", subject).Str("compatibility", level).Msg("the schema registry does not let us set the compatibility of the subject to FULL_TRANSITIVE: " +
-			"set it there, or nothing keeps others from registering a schema that breaks consumers")
+	if !r.warned[subject] {
+		r.warned[subject] = true
+		r.cfg.Log.Warn().Str("subject", subject).Str("compatibility", level).
+			Str("hint", "set it to FULL_TRANSITIVE in the registry: otherwise others can register a schema that breaks consumers").
+			Msg("the schema registry does not allow setting the compatibility of the subject")
 	}
 	return nil
 }
 
-// Text gives the text of the schema that the registry has under an id: an
-// encoder.Lookup. The error is an [*Error].
+// Text returns the text of the schema with an id. It is an encoder.Lookup. The error is an [*Error].
 func (r *Registry) Text(ctx context.Context, id uint32) (string, error) {
 	r.mu.Lock()
 	text, known := r.texts[id]
@@ -296,12 +288,12 @@ func (r *Registry) Text(ctx context.Context, id uint32) (string, error) {
 	switch {
 	case missing(err):
 		return "", &Error{Category: Schema, Final: true, What: fmt.Sprintf("it does not know schema id %d", id), Err: err,
-			Hint: "The record was written with the ids of another registry: set SCHEMA_REGISTRY_URL to that one"}
+			Hint: hintOtherRegistry}
 	case err != nil:
 		return "", r.explain(fmt.Sprintf("read schema id %d", id), err)
 	case s.Type != sr.TypeAvro || len(s.References) > 0:
-		return "", &Error{Category: Schema, Final: true, What: fmt.Sprintf("schema id %d is no Avro schema in one text", id),
-			Hint: "The record was written with the ids of another registry: set SCHEMA_REGISTRY_URL to that one"}
+		return "", &Error{Category: Schema, Final: true, What: fmt.Sprintf("schema id %d is not an Avro schema without references", id),
+			Hint: hintOtherRegistry}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

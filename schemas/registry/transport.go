@@ -10,22 +10,22 @@ import (
 	"github.com/convstream/convstream/poller/smartassist/httpproxy"
 )
 
-// transport makes connections with certificates that are replaced while the process runs: it reads them again after a while.
+// transport reads certificates again after a while, because they may be replaced while the process runs.
 type transport struct {
 	cfg Config
 
-	mu   sync.Mutex
-	made time.Time
-	now  *http.Transport // nil before the first request
+	mu    sync.Mutex
+	made  time.Time       // when inner was made
+	inner *http.Transport // nil before the first request
 }
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	now, err := t.current()
+	inner, err := t.current()
 	if err != nil {
 		return nil, &secretError{err}
 	}
-	res, err := now.RoundTrip(req)
+	res, err := inner.RoundTrip(req)
 	if err != nil {
 		t.renew()
 	}
@@ -35,8 +35,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 func (t *transport) current() (*http.Transport, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.now != nil && time.Since(t.made) < idleTimeout {
-		return t.now, nil
+	if t.inner != nil && time.Since(t.made) < idleTimeout {
+		return t.inner, nil
 	}
 	secured := &tls.Config{}
 	if t.cfg.TLS != nil {
@@ -47,21 +47,22 @@ func (t *transport) current() (*http.Transport, error) {
 	}
 	secured.MinVersion = tls.VersionTLS12
 	t.drop()
-	t.now, t.made = newTransport(t.cfg, secured), time.Now()
-	return t.now, nil
+	t.inner, t.made = newTransport(t.cfg, secured), time.Now()
+	return t.inner, nil
 }
 
-// renew has the next request connect anew.
+// renew makes the next request read the certificates and connect again.
 func (t *transport) renew() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.drop()
 }
 
+// drop closes the idle connections and makes the next request create a new transport. t.mu is held.
 func (t *transport) drop() {
-	if t.now != nil {
-		t.now.CloseIdleConnections()
-		t.now = nil
+	if t.inner != nil {
+		t.inner.CloseIdleConnections()
+		t.inner = nil
 	}
 }
 

@@ -67,14 +67,14 @@ func TestRegistryAwayAtTheStart(t *testing.T) {
 		end   func(*world, *fakeRegistry)
 		says  string
 	}{
-		"no connection": {func(w *world, _ *fakeRegistry) { w.wire.Cut(registryAddr) }, func(w *world, _ *fakeRegistry) { w.wire.Mend() }, "the connection ended"},
+		"no connection": {func(w *world, _ *fakeRegistry) { w.wire.Cut(registryAddr) }, func(w *world, _ *fakeRegistry) { w.wire.Mend() }, "the connection was closed"},
 		"hangs": {func(w *world, f *fakeRegistry) {
 			f.Intercept(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true })
 		}, clear, "no whole answer"},
 		"status 503":  {answers(503, `{"error_code":50003,"message":"forwarding failed"}`), clear, "status 503: forwarding failed"},
-		"no registry": {answers(200, "<html>welcome</html>"), clear, "none of a registry"},
+		"no registry": {answers(200, "<html>welcome</html>"), clear, "not one of a registry"},
 		"elsewhere":   {answers(404, `{"error_code":404,"message":"HTTP 404 Not Found"}`), clear, "SCHEMA_REGISTRY_URL"},
-		"moved":       {answers(302, ""), clear, "Redirects are not followed"},
+		"moved":       {answers(302, ""), clear, "redirects are not followed"},
 		"endless":     {answers(200, `"`+strings.Repeat("x", 5<<20)), clear, "more than 4194304 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -79,7 +79,7 @@ func (c *Client) explain(err error, x *exchange) error {
 	case strings.Contains(err.Error(), "cannot parse"):
 		return c.about("TOKEN_URL", "answers status %d with %s that is not a token; %s", x.status, mediaType(x.kind), whichURL)
 	}
-	return c.about("TOKEN_URL", "the answer was cut off; retrying")
+	return c.about("TOKEN_URL", "the answer was cut off; it is retried")
 }
 
 // errorCode is the form of an error code in RFC 6749; nothing else of an answer is shown.
@@ -102,7 +102,7 @@ func (c *Client) refused(code string, x *exchange) error {
 	case x.status/100 == 3:
 		return c.about("TOKEN_URL", "%s; redirects are not followed: set it to the target", answer)
 	case x.status >= 500, x.status == http.StatusTooManyRequests, x.status == http.StatusRequestTimeout:
-		return c.about("TOKEN_URL", "%s; retrying", answer)
+		return c.about("TOKEN_URL", "%s; it is retried", answer)
 	case x.status == http.StatusProxyAuthRequired:
 		return c.about("TOKEN_URL", "%s; %s", answer, httpproxy.Hint(x.status, c.Prefix+"TOKEN_URL"))
 	case code != "":

@@ -192,7 +192,7 @@ func TestErrors(t *testing.T) {
 		"grant":             {answer: answer(400, json, `{"error":"unauthorized_client"}`), want: []string{"X_CLIENT_ID: ", "client_credentials"}},
 		"error of no kind":  {answer: answer(400, json, `{"error":"hush-1 is wrong"}`), want: []string{"X_TOKEN_URL: ", "status 400; "}},
 		"error with 200":    {answer: answer(200, json, `{"error":"invalid_scope"}`), want: []string{"X_SCOPE: "}},
-		"out of order":      {answer: answer(503, "text/html", "<html>"), want: []string{"X_TOKEN_URL: ", "status 503", "retrying"}},
+		"out of order":      {answer: answer(503, "text/html", "<html>"), want: []string{"X_TOKEN_URL: ", "status 503", "it is retried"}},
 		"elsewhere":         {answer: answer(302, "text/html", ""), want: []string{"X_TOKEN_URL: ", "status 302", "redirects"}},
 		"endless":           {answer: answer(200, json, `{"access_token":"`+strings.Repeat("hush", 1<<19)+`"}`), want: []string{"X_TOKEN_URL: ", "not a token"}},
 		"large":             {answer: answer(200, json, `{"access_token":"`+strings.Repeat("hush", 1<<15)+`"}`), want: []string{"X_TOKEN_URL: ", "64 KiB"}},
