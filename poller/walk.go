@@ -163,10 +163,21 @@ func (p *pass) mayBeLast(page smartassist.Page) bool {
 	return len(page.Rows) < p.limit && !p.reader.Paging.ShortUnsafe && page.NumResults <= max(len(page.Rows), len(p.met))
 }
 
-// standsAlone reports whether a page of at most one row is the whole window, where short pages prove nothing and the service has no row
-// behind its first: there is none with which another page could overlap. To halve the window would only make more of such pages.
+// standsAlone reports whether page 0 is the whole window where short pages prove nothing and the service has nothing at offset 1. To
+// halve the window would only make more of such pages, down to single seconds, and nothing would ever be covered.
+//
+// Where offsets count rows it is that of a page of at most one row: there is none with which another page could overlap. Where they
+// count pages, and the service is known to fail behind the end, it is a page of at most half the rows of the largest one: what is
+// taken out after paging is not the greater part.
 func (p *pass) standsAlone(page smartassist.Page, offset int) bool {
-	return p.reader.Paging.Unit == UnitRows && offset == 1 && len(page.Rows) <= 1 && len(p.met) <= 1 && page.NumResults <= 1
+	n, paging := len(page.Rows), &p.reader.Paging
+	if offset != 1 || len(p.met) > n {
+		return false
+	}
+	if paging.Unit == UnitRows {
+		return n <= 1 && page.NumResults <= 1
+	}
+	return paging.ShortUnsafe && paging.FailsBehind && p.collector.usualLimit() && 2*n <= paging.Largest && page.NumResults <= paging.Largest
 }
 
 // upToTheCap asks for what the service still returns where it refuses an offset: where offsets count rows, the page at the
