@@ -42,6 +42,18 @@ type table[R any] struct {
 // maxFields is the number of bits in a fieldSet, maxTables that of the sequences in a reader.
 const maxFields, maxTables = 64, 16
 
+// members are the service's names of all tables, in lower case; sources have such a name for each field of the schema.
+var members, sources = map[string]bool{}, map[string]string{}
+
+// MemberOf returns the service's name of a member that the schema calls otherwise; "" for what is no such field, or is the name of some
+// member too.
+func MemberOf(field string) string {
+	if members[lower(field)] {
+		return ""
+	}
+	return sources[lower(field)]
+}
+
 // tables is how many tables there are: each has its number.
 var tables int
 
@@ -53,6 +65,8 @@ func newTable[R any](path string, fields []field[R]) *table[R] {
 		f.path = strings.TrimPrefix(path+"."+f.column, ".")
 		f.token = string(appendToken(nil, f.name))
 		t.names.add(f.name)
+		members[lower(f.name)] = true
+		sources[lower(f.column)] = f.name
 	}
 	if len(t.names.byFold) != len(fields) || len(fields) > maxFields || tables > maxTables {
 		panic("encoder: table " + path + ": too many members or two of one name, or too many tables")

@@ -19,3 +19,21 @@ func TestWarnings(t *testing.T) {
 		}
 	}
 }
+
+// TestMisnamedRedaction: the schema's names are not the service's.
+func TestMisnamedRedaction(t *testing.T) {
+	for rules, want := range map[string]string{
+		"/customerinfo/CustomerPhone=drop,/destinations/*/respondingAgent/email=drop": "",
+		"/voicemail=drop": "REDACT: /voicemail hides nothing: voicemail is the schema's name, the service's is isVoicemail",
+		"/customer/customerPhone=drop,/destinations/*/agent/email=drop": "REDACT: /customer/customerPhone hides nothing: customer is the schema's name, the service's is customerinfo\n" +
+			"REDACT: /destinations/*/agent/email hides nothing: agent is the schema's name, the service's is respondingAgent",
+		"/anything=drop,/metaInfo/agent~1x=drop": "",
+	} {
+		c, err := load(least("REDACT", rules))
+		if err != nil {
+			t.Errorf("%s: %v", rules, err)
+		} else if got := strings.Join(c.Warnings(), "\n"); got != want {
+			t.Errorf("%s: %q, want %q", rules, got, want)
+		}
+	}
+}
