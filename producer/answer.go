@@ -62,7 +62,7 @@ type kindOfAnswer struct {
 
 // check checks the body of an answer, which begins after the correlation id.
 func (k kindOfAnswer) check(body []byte) error {
-	s := scan{rest: body}
+	s := scan{cursor: cursor{rest: body}}
 	if shape := k.shape(); shape != nil {
 		shape(&s)
 	} else { // none of our requests
@@ -99,24 +99,12 @@ func (k kindOfAnswer) shape() shape {
 
 // scan is the check of one answer.
 type scan struct {
-	rest   []byte
+	cursor
 	memory uint64 // that kafka-go needs for what was checked so far
-	broken bool
 }
 
 // shape passes over one value.
 type shape func(*scan)
-
-// pass returns the next n bytes, or fewer if the answer is too short.
-func (s *scan) pass(n uint64) []byte {
-	if n > uint64(len(s.rest)) {
-		s.broken = true
-		n = uint64(len(s.rest))
-	}
-	b := s.rest[:n]
-	s.rest = s.rest[n:]
-	return b
-}
 
 // need notes memory that kafka-go needs for n times size bytes.
 func (s *scan) need(n, size uint64) {
@@ -130,26 +118,16 @@ func (s *scan) need(n, size uint64) {
 // number reads a signed number of 1 to 8 bytes.
 func (s *scan) number(bytes uint64) int64 {
 	var b [8]byte
-	read := s.pass(bytes)
+	read := s.take(bytes)
 	copy(b[8-bytes:], read)
 	n := int64(binary.BigEndian.Uint64(b[:]))
 	return n << (64 - 8*bytes) >> (64 - 8*bytes)
 }
 
-func (s *scan) varint() uint64 {
-	n, length := binary.Uvarint(s.rest)
-	if length <= 0 {
-		s.broken = true
-		return 0
-	}
-	s.rest = s.rest[length:]
-	return n
-}
-
 // length reads the number of bytes or elements that follow: a number of that many bytes, or a varint if compact. It is 0 for null.
 func (s *scan) length(bytes uint64, compact bool) uint64 {
 	if compact {
-		n := s.varint()
+		n := s.uvarint()
 		return n - min(n, 1)
 	}
 	return uint64(max(0, s.number(bytes)))
@@ -157,12 +135,12 @@ func (s *scan) length(bytes uint64, compact bool) uint64 {
 
 // tags passes over tagged fields; known are those that kafka-go decodes.
 func (s *scan) tags(known map[uint64]shape) {
-	for n := s.varint(); n > 0 && !s.broken; n-- {
-		tag, size := s.varint(), s.varint()
+	for n := s.uvarint(); n > 0 && !s.broken; n-- {
+		tag, size := s.uvarint(), s.uvarint()
 		if field := known[tag]; field != nil {
 			field(s)
 		} else {
-			s.pass(size)
+			s.take(size)
 		}
 	}
 }
@@ -171,7 +149,7 @@ func (s *scan) tags(known map[uint64]shape) {
 func shapeOf(t reflect.Type, version int16, flexible bool) shape {
 	switch {
 	case t == reflect.TypeFor[rawSet]():
-		return func(s *scan) { s.pass(s.length(4, false)) }
+		return func(s *scan) { s.take(s.length(4, false)) }
 	case t.Kind() == reflect.String:
 		return text(2, flexible)
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
@@ -182,14 +160,14 @@ func shapeOf(t reflect.Type, version int16, flexible bool) shape {
 		return fields(t, version, flexible)
 	}
 	size := uint64(t.Size())
-	return func(s *scan) { s.pass(size) }
+	return func(s *scan) { s.take(size) }
 }
 
 func text(bytes uint64, compact bool) shape {
 	return func(s *scan) {
 		n := s.length(bytes, compact)
 		s.need(n, 1)
-		s.pass(n)
+		s.take(n)
 	}
 }
 

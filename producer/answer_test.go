@@ -98,7 +98,7 @@ func TestAnswersOfAllKinds(t *testing.T) {
 			continue // has no time of throttling; no broker that has transactions is asked for it
 		}
 		body := k.encoded(t)
-		s := scan{rest: body}
+		s := scan{cursor: cursor{rest: body}}
 		if k.shape()(&s); s.broken || len(s.rest) > 0 {
 			t.Errorf("%v version %d: broken %v, %d of %d bytes left", k.key, k.version, s.broken, len(s.rest), len(body))
 		}

@@ -67,7 +67,7 @@ func (b *rawBatch) decode() (protocol.RecordReader, error) {
 	if int64(count)*smallestRecord > int64(len(body)) {
 		return nil, b.broken("it announces %d records in %d bytes", count, len(body))
 	}
-	r := &records{batch: b, rest: body, left: count, base: b.base(), first: first, appended: appended}
+	r := &records{cursor: cursor{rest: body}, batch: b, left: count, base: b.base(), first: first, appended: appended}
 	id, epoch := int64(binary.BigEndian.Uint64(raw[offsetProducerID:])), int16(binary.BigEndian.Uint16(raw[offsetEpoch:]))
 	if attributes.Control() {
 		return &protocol.ControlBatch{Attributes: attributes, BaseOffset: r.base, ProducerID: id, ProducerEpoch: epoch, Records: r}, nil
@@ -86,14 +86,13 @@ func (b *rawBatch) broken(format string, args ...any) error {
 
 // records reads the records of a batch from its decompressed bytes.
 type records struct {
+	cursor
 	batch *rawBatch
-	rest  []byte
 	left  uint32
 	base  int64 // offset of the batch
 	first int64 // timestamp in Unix milliseconds, to which the records' deltas are added
 	// appended: all have the time at which the broker appended the batch (message.timestamp.type=LogAppendTime).
 	appended bool
-	broken   bool
 }
 
 // ReadRecord implements protocol.RecordReader.
@@ -103,7 +102,7 @@ func (r *records) ReadRecord() (*protocol.Record, error) {
 	}
 	r.left--
 	r.varint() // the record's length, which follows from its fields
-	r.pass(1)  // attributes, which are not used
+	r.take(1)  // attributes, which are not used
 	at, offset := r.varint(), r.varint()
 	if r.appended {
 		at = 0
@@ -140,25 +139,5 @@ func (r *records) bytes() []byte {
 	if n < 0 {
 		return nil
 	}
-	return r.pass(n)
-}
-
-func (r *records) pass(n int64) []byte {
-	if n > int64(len(r.rest)) {
-		r.broken = true
-		return nil
-	}
-	b := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return b
-}
-
-func (r *records) varint() int64 {
-	n, length := binary.Varint(r.rest)
-	if length <= 0 {
-		r.broken = true
-		return 0
-	}
-	r.rest = r.rest[length:]
-	return n
+	return r.take(uint64(n))
 }

@@ -146,7 +146,7 @@ func TestBatchHeads(t *testing.T) {
 // TestBrokenRecordEndsTheBatch: after a record that is cut off comes the end, and none that is guessed.
 func TestBrokenRecordEndsTheBatch(t *testing.T) {
 	good := []byte{14, 0, 0, 0, 1, 1, 0} // no key, no value, no header
-	r := &records{batch: batchOf(0, 3, nil), rest: append(append(slices.Clone(good), 14, 0, 0, 2, 1, 1, 9), good...), left: 3}
+	r := &records{batch: batchOf(0, 3, nil), cursor: cursor{rest: append(append(slices.Clone(good), 14, 0, 0, 2, 1, 1, 9), good...)}, left: 3}
 	if _, err := r.ReadRecord(); err != nil {
 		t.Fatal(err)
 	}

@@ -71,11 +71,11 @@ func TestScanNumbers(t *testing.T) {
 		width := []uint64{1, 2, 4, 8}[dice.IntN(4)]
 		want := int64(dice.Uint64()) >> (64 - 8*width)
 		body := binary.BigEndian.AppendUint64(nil, uint64(want)<<(64-8*width))[:width]
-		s := scan{rest: append(slices.Clone(body), 9)}
+		s := scan{cursor: cursor{rest: append(slices.Clone(body), 9)}}
 		if got := s.number(width); got != want || s.broken || len(s.rest) != 1 {
 			t.Fatalf("seed %d: %d bytes %x: %d, want %d; broken %t", seed, width, body, got, want, s.broken)
 		}
-		short := scan{rest: body[:dice.IntN(int(width))]}
+		short := scan{cursor: cursor{rest: body[:dice.IntN(int(width))]}}
 		if short.number(width); !short.broken || len(short.rest) > 0 {
 			t.Fatalf("seed %d: %d bytes of %x: broken %t, %d left", seed, width, body, short.broken, len(short.rest))
 		}
@@ -94,7 +94,7 @@ func TestScanLengths(t *testing.T) {
 		{[]byte{0}, true, 0, false}, {[]byte{1}, true, 0, false}, {[]byte{6}, true, 5, false}, {[]byte{0x80, 1}, true, 127, false}, {nil, true, 0, true}, {[]byte{0x80}, true, 0, true},
 		{[]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, true, math.MaxUint64 - 1, false}, {slices.Repeat([]byte{0xff}, 11), true, 0, true},
 	} {
-		s := scan{rest: c.body}
+		s := scan{cursor: cursor{rest: c.body}}
 		if got := s.length(2, c.compact); got != c.want || s.broken != c.broken {
 			t.Errorf("%x, compact %t: %d, broken %t", c.body, c.compact, got, s.broken)
 		}
@@ -145,7 +145,7 @@ func TestScanTags(t *testing.T) {
 		"a size that cannot be":      {[]byte{1, 5, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 'a'}, true, 0},
 		"no number of tagged fields": {nil, true, 0},
 	} {
-		s := scan{rest: c.body}
+		s := scan{cursor: cursor{rest: c.body}}
 		if s.tags(known); s.broken != c.broken || len(s.rest) != c.left {
 			t.Errorf("%s: broken %t, %d left", name, s.broken, len(s.rest))
 		}
