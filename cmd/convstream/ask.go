@@ -32,7 +32,7 @@ func (o *askOptions) worker() (client.Client, error) {
 		return client.Client{}, err
 	}
 	if cfg.AdminToken.IsSet() && o.admin != "" && !mayCarry(base) {
-		return client.Client{}, fmt.Errorf("--admin %s would carry ADMIN_TOKEN over the network in the clear: run this in the pod, or through kubectl port-forward, without a token; or use https; %w", base, errUsage)
+		return client.Client{}, fmt.Errorf("--admin %s would send ADMIN_TOKEN over the network in the clear: run this in the pod, or through kubectl port-forward, without a token; or use https; %w", base, errUsage)
 	}
 	return client.Client{URL: base, Token: cfg.AdminToken, Account: o.account}, nil
 }
@@ -56,9 +56,9 @@ func adminURL(addr string) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	switch ip, notIP := netip.ParseAddr(host); {
 	case err != nil || strings.Contains(addr, "/"):
-		return "", fmt.Errorf("--admin %q is no URL like http://10.1.2.3:8080; %w", addr, errUsage)
+		return "", fmt.Errorf("--admin %q is not a URL like http://10.1.2.3:8080; %w", addr, errUsage)
 	case port == "0":
-		return "", fmt.Errorf("ADMIN_ADDR %s says no port: name the worker's with --admin; %w", addr, errUsage)
+		return "", fmt.Errorf("ADMIN_ADDR %s has no fixed port: set --admin to the URL of the worker; %w", addr, errUsage)
 	case host == "" || notIP == nil && ip.IsUnspecified():
 		host = "127.0.0.1"
 	}

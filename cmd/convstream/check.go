@@ -12,7 +12,7 @@ import (
 
 func checkCommand() *command {
 	c := newCommand("check", "", "tries the service, the brokers, every topic and permission, and the registry, before a worker runs")
-	c.details = "For all accounts, within a minute. A line for each: ok, warn, FAIL and what to do, or skip and why. It publishes nothing, takes nothing from running workers, and asks the service for at most three pages of each account."
+	c.details = "For all accounts, within a minute. A line for each: ok, warn, FAIL and what to do, or skip and why. It publishes nothing, does not disturb running workers, and requests at most three pages of each account from the service."
 	asJSON := c.flags.Bool("json", false, "one object, for jq")
 	c.run = func(ctx context.Context, _ []string, t terminal) error { return runCheck(ctx, *asJSON, t) }
 	return c

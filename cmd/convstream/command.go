@@ -10,26 +10,26 @@ import (
 	"text/tabwriter"
 )
 
-// command is one subcommand: its one declaration, from which its command line is parsed and its usage made. Its flags and
-// what it does share variables, so it is used once.
+// command declares a subcommand: its command line and its usage follow from it. Its flags and
+// its run function share variables, so it can be run once.
 type command struct {
 	name    string // as it is typed, "dead-letters list"
 	args    string // what it takes besides flags, as usage shows it; "" for nothing
 	summary string // one line
 	details string // more of it, for its own usage; may be ""
-	instead string // said to those who give arguments to one that takes none; may be ""
+	instead string // added to the error if there are arguments and it takes none; may be ""
 	flags   *flag.FlagSet
 	run     func(ctx context.Context, args []string, t terminal) error // args are those that are not flags
 }
 
-// newCommand is a command without flags that does nothing yet.
+// newCommand returns a command without flags and without a run function.
 func newCommand(name, args, summary string) *command {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	return &command{name: name, args: args, summary: summary, flags: flags}
 }
 
-// parse sets the flags and returns the other arguments, which may stand before, between and behind them.
+// parse sets the flags and returns the other arguments, which may come before, between and after them.
 func (c *command) parse(args []string) (others []string, err error) {
 	for len(args) > 0 {
 		if err := c.flags.Parse(args); err != nil {
@@ -48,7 +48,7 @@ func (c *command) parse(args []string) (others []string, err error) {
 	return others, nil
 }
 
-// takes says what a command takes that has no arguments but flags.
+// takes describes the flags of a command that takes no other arguments.
 func (c *command) takes() string {
 	var names []string
 	for _, f := range c.options() {
@@ -67,14 +67,14 @@ func (c *command) takes() string {
 	return c.name + " takes " + text
 }
 
-// options are the command's flags by name.
+// options returns the command's flags ordered by name.
 func (c *command) options() []*flag.Flag {
 	var all []*flag.Flag
 	c.flags.VisitAll(func(f *flag.Flag) { all = append(all, f) })
 	return all
 }
 
-// synopsis is the command with all that it takes.
+// synopsis returns the command with its arguments and flags.
 func (c *command) synopsis() string {
 	words := []string{c.name}
 	if c.args != "" {
@@ -86,13 +86,13 @@ func (c *command) synopsis() string {
 	return strings.Join(words, " ")
 }
 
-// spelt is a flag as it is typed, with the name of its value, which stands in back quotes in its usage.
+// spelt returns a flag as it is typed, with the name of its value, which is in back quotes in its usage.
 func spelt(f *flag.Flag) string {
 	value, _ := flag.UnquoteUsage(f)
 	return strings.TrimSpace("--" + f.Name + " " + value)
 }
 
-// usage is what is known of the command.
+// usage returns the help text of the command.
 func (c *command) usage() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "usage: convstream %s\n\n%s\n", c.synopsis(), c.summary)
@@ -111,7 +111,7 @@ func (c *command) usage() string {
 	return b.String()
 }
 
-// overview is the usage of all commands.
+// overview returns the help text of all commands.
 func overview(all []*command) string {
 	const column = 41 // of the summaries
 	var b strings.Builder
@@ -124,11 +124,11 @@ func overview(all []*command) string {
 		}
 		fmt.Fprintf(&b, "%-*s%s\n", column, left, c.summary)
 	}
-	b.WriteString("\n'convstream COMMAND --help' tells more of one.\nSettings are environment variables only; 'convstream config' lists them.\n")
+	b.WriteString("\n'convstream COMMAND --help' shows the usage of one.\nSettings are environment variables only; 'convstream config' lists them.\n")
 	return b.String()
 }
 
-// find returns the command that the arguments begin with, nil for none, and those behind it.
+// find returns the command that the arguments begin with, nil if there is none, and the arguments after it.
 func find(all []*command, args []string) (*command, []string) {
 	for _, c := range all {
 		if words := strings.Fields(c.name); len(args) >= len(words) && slices.Equal(words, args[:len(words)]) {
@@ -138,7 +138,7 @@ func find(all []*command, args []string) (*command, []string) {
 	return nil, args
 }
 
-// second returns the words with which a command goes on that begins with the first.
+// second returns the second words of the commands that begin with the first word.
 func second(all []*command, first string) []string {
 	var words []string
 	for _, c := range all {

@@ -118,15 +118,15 @@ func (o listOptions) summary(open, resolved int) string {
 		text += " (--all shows them)"
 	}
 	if open > 0 {
-		text += ".\nMend what the errors name; then 'convstream dead-letters replay ID...', or --all, has the active worker try them again. --rows shows the rows: they are personal data"
+		text += ".\nCorrect what the errors name; then 'convstream dead-letters replay ID...', or --all, makes the active worker try them again. --rows shows the rows: they are personal data"
 	}
 	return text + "."
 }
 
-// letterOf names a dead letter among those of all accounts.
+// letterOf identifies a dead letter among those of all accounts.
 type letterOf struct{ account, id string }
 
-// resolutions are what the state tells of letters that were replayed; empty where there is no state.
+// resolutions returns the outcomes of replayed letters from the state topic; none if there is no such topic.
 func resolutions(ctx context.Context, cluster producer.Cluster, state string) (map[letterOf]*poller.Resolution, error) {
 	known := map[letterOf]*poller.Resolution{}
 	there, err := producer.Topics(ctx, cluster, state)
@@ -145,7 +145,7 @@ func resolutions(ctx context.Context, cluster producer.Cluster, state string) (m
 		return nil
 	})
 	if e, denied := errors.AsType[*producer.Error](err); denied && e.Category == producer.Denied {
-		return nil, fmt.Errorf("what became of the letters stands in the topic state: %w", err)
+		return nil, fmt.Errorf("the topic state has the outcome of replays: %w", err)
 	}
 	return known, err
 }

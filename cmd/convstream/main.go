@@ -39,7 +39,7 @@ func main() {
 // terminal is where a command writes.
 type terminal struct{ out, err io.Writer }
 
-// commands are what convstream can do, in the order in which the overview shows them. The first is run where none is named.
+// commands returns all commands, in the order of the overview. The first is the default.
 func commands() []*command {
 	return []*command{runCommand(), checkCommand(), statusCommand(), tailCommand(), listCommand(), replayCommand(), driftCommand(), configCommand(), versionCommand()}
 }
@@ -79,7 +79,7 @@ func dispatch(ctx context.Context, args []string, t terminal) int {
 	return exitUsage
 }
 
-// conclude tells of an error and returns the exit code that it means.
+// conclude prints an error and returns its exit code.
 func conclude(err error, t terminal) int {
 	switch {
 	case err == nil:
@@ -97,7 +97,7 @@ func conclude(err error, t terminal) int {
 
 func asksForHelp(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
 
-// errLogged is a failure that the log has told of, in the log's own format.
+// errLogged is an error that is already in the log.
 var errLogged = errors.New("see the log")
 
 // errUsage marks errors of the command line.

@@ -20,7 +20,7 @@ type replayOptions struct {
 func replayCommand() *command {
 	var o replayOptions
 	c := newCommand("dead-letters replay", "[ID...]", "asks the active worker to try dead letters again: those with the ids, or --all")
-	c.details = "'convstream dead-letters list' tells the ids. What is resolved is not repeated."
+	c.details = "'convstream dead-letters list' shows the ids. Letters that are resolved are not published again."
 	c.flags.BoolVar(&o.All, "all", false, "all that are not resolved")
 	c.flags.BoolVar(&o.asJSON, "json", false, "an object a letter, for jq")
 	o.declare(c)
@@ -37,7 +37,7 @@ func replayCommand() *command {
 func (o replayOptions) check() error {
 	for _, id := range o.IDs {
 		if _, ok := poller.ParseLetterID(id); !ok {
-			return fmt.Errorf("dead-letters replay: %q is no id; 'convstream dead-letters list' tells them; %w", id, errUsage)
+			return fmt.Errorf("dead-letters replay: %q is not an id; 'convstream dead-letters list' shows them; %w", id, errUsage)
 		}
 	}
 	if o.All == (len(o.IDs) > 0) {
@@ -59,7 +59,7 @@ func (o replayOptions) run(ctx context.Context, t terminal) error {
 	return o.follow(answer, t.out)
 }
 
-// follow prints the answer as it comes.
+// follow prints the answer as it arrives.
 func (o replayOptions) follow(answer io.Reader, out io.Writer) error {
 	counts := map[string]int{}
 	out = show.Safe(out)
@@ -76,7 +76,7 @@ func (o replayOptions) follow(answer io.Reader, out io.Writer) error {
 	return o.conclude(counts, out)
 }
 
-// became says what became of a letter.
+// became describes the outcome of a letter.
 func became(a replay.Answer) string {
 	switch a.Outcome {
 	case string(poller.LetterPublished):
@@ -95,8 +95,8 @@ func became(a replay.Answer) string {
 	return a.Outcome + ": " + a.Reason
 }
 
-// conclude sums up. Letters that nobody has, or that were not tried, make it a failure; one that is still dead does where it was
-// asked for by its id.
+// conclude prints the numbers of outcomes. Unknown and untried letters are an error; those that are still dead are one if they were
+// requested by id.
 func (o replayOptions) conclude(counts map[string]int, out io.Writer) error {
 	text := fmt.Sprintf("%d published, %d superseded, %d resolved before, %d still dead",
 		counts[string(poller.LetterPublished)], counts[string(poller.LetterSuperseded)], counts[replay.Resolved], counts[string(poller.LetterDead)])

@@ -53,7 +53,7 @@ func run(ctx context.Context, _ []string, t terminal) error {
 	return nil
 }
 
-// processName tells this process from the other replicas: in Kubernetes it begins with the pod's name.
+// processName returns a name that distinguishes this process from the other replicas: in Kubernetes it begins with the pod's name.
 func processName() string {
 	host, err := os.Hostname()
 	if err != nil {

@@ -33,7 +33,7 @@ func tailCommand() *command {
 	c.flags.StringVar(&o.from, "from", "", "`beginning|end` of the topics; the end, with --no-follow the beginning")
 	c.flags.BoolVar(&o.asJSON, "json", false, "an object a record, for jq")
 	c.flags.BoolVar(&o.asRows, "rows", false, "each row as the service sent it, one a line; dead letters joined where they were cut")
-	c.flags.BoolVar(&o.noFollow, "no-follow", false, "only the records that are there; fails where brokers give nothing for 30 s")
+	c.flags.BoolVar(&o.noFollow, "no-follow", false, "only the records that are there; fails if the brokers send nothing for 30 s")
 	c.run = func(ctx context.Context, topics []string, t terminal) error {
 		o.topics = topics
 		if err := o.check(); err != nil {
@@ -44,7 +44,7 @@ func tailCommand() *command {
 	return c
 }
 
-// check puts in what from is where nothing is said.
+// check validates the flags, and sets the default of from.
 func (o *tailOptions) check() error {
 	if o.from == "" {
 		o.from = "end"
@@ -100,14 +100,13 @@ func (o tailOptions) read(ctx context.Context, cluster producer.Cluster, in show
 	}, print(ctx, out, in))
 }
 
-// patience is how long the brokers may leave the first request unanswered: somebody sits there and waits. Later outages
-// are waited out.
+// patience limits the first request to the brokers, since a user waits. Later outages are waited out.
 const patience = 10 * time.Second
 
-// readingPatience is how long brokers may give nothing to who reads to an end: then the end is not waited for any longer.
+// readingPatience is how long the brokers may send nothing before reading to the end is given up.
 const readingPatience = 30 * time.Second
 
-// patience of one that follows has no end.
+// patience returns how long the brokers may send nothing, 0 for no limit.
 func (o tailOptions) patience() time.Duration {
 	if o.noFollow {
 		return readingPatience
@@ -115,7 +114,7 @@ func (o tailOptions) patience() time.Duration {
 	return 0
 }
 
-// tailTopics are the topics asked for, with or without their prefix; without any, all but state.
+// tailTopics returns the full names of the topics asked for; if there are none, all but state.
 func tailTopics(ctx context.Context, cluster producer.Cluster, names encoder.Topics, asked []string) ([]string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %v", patience))
 	defer cancel()
@@ -124,7 +123,7 @@ func tailTopics(ctx context.Context, cluster producer.Cluster, names encoder.Top
 	case err != nil:
 		return nil, err
 	case len(there) == 0:
-		return nil, fmt.Errorf("no topic begins with %q: is TOPIC_PREFIX right, and has the worker run?", names.Prefix)
+		return nil, fmt.Errorf("no topic begins with %q: check TOPIC_PREFIX; the worker creates the topics at its first start", names.Prefix)
 	case len(asked) == 0:
 		return slices.DeleteFunc(there, func(name string) bool { return name == names.State() }), nil
 	}
