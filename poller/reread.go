@@ -252,11 +252,3 @@ func (a Agenda) tolerance(at time.Time) func(end, readAt time.Time) time.Duratio
 		return ForEver
 	}
 }
-
-// Horizon returns how far back anything is read again: the age of the last tier, zero where nothing is.
-func Horizon(tiers []Tier) time.Duration {
-	if len(tiers) == 0 {
-		return 0
-	}
-	return tiers[len(tiers)-1].Age
-}

@@ -49,26 +49,6 @@ type Ledger struct {
 	LastRow    time.Time // when a read last brought a new conversation; zero while none has
 }
 
-// Kept is the horizon that forgetting goes by.
-type Kept struct {
-	Kept  time.Duration
-	Lower time.Time // since when the configured one has been lower; zero if it is not
-}
-
-// after returns the horizon to keep at the instant, where so much is configured. It falls only after a day: a setting that was wrong
-// for a minute does not shorten the memory.
-func (k Kept) after(configured time.Duration, at time.Time) Kept {
-	switch {
-	case configured >= k.Kept:
-		return Kept{Kept: configured}
-	case k.Lower.IsZero() || k.Lower.After(at):
-		k.Lower = at
-	case at.Sub(k.Lower) >= 24*time.Hour:
-		return Kept{Kept: configured}
-	}
-	return k
-}
-
 // Selection names what the coverage holds for: the hash of what is asked for, and after a change also the number of the
 // change. What is asked for may change back; completeThrough of the selection must not go back with it.
 func (l *Ledger) Selection() string {
