@@ -102,12 +102,21 @@ func secureWorld(t *testing.T, opts func(*secrets) []kfake.Opt) (*world, *secret
 	return &world{t: t, network: nil, kafka: cluster}, s
 }
 
-// ask lists the topics, with retries for a moment where it is to be refused.
-func (w *world) ask(tls *TLS, sasl Mechanism, refused bool) error {
-	patience := time.Minute
-	if refused {
-		patience = 3 * time.Second
+// ask lists the topics, with retries for a moment where it is to be refused; for longer where the moment was too short for one answer.
+func (w *world) ask(tls *TLS, sasl Mechanism, refused bool) (err error) {
+	if !refused {
+		return w.askFor(time.Minute, tls, sasl)
 	}
+	for patience := 3 * time.Second; patience < time.Minute; patience *= 3 {
+		err = w.askFor(patience, tls, sasl)
+		if e, ok := errors.AsType[*Error](err); !ok || e.Category != Canceled && e.Category != Timeout && e.Category != Connection || strings.Contains(e.Hint, "KAFKA_TLS") || strings.Contains(e.Hint, "KAFKA_SASL") {
+			break
+		}
+	}
+	return err
+}
+
+func (w *world) askFor(patience time.Duration, tls *TLS, sasl Mechanism) error {
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	to := Cluster{Brokers: w.kafka.ListenAddrs(), ClientID: "test", TLS: tls, SASL: sasl}

@@ -89,7 +89,7 @@ var mutants = []mutant{
 		{"poller/bundle.go", "at := earlier(p.pending.batches[len(p.pending.batches)-1].Read.At, a.Clock.Earlier(now))", "at := now"},
 	}},
 	{"a horizon that was lowered counts at once", poller, "TestAHorizonFallsAfterADay", []edit{
-		{"poller/state.go", "	case at.Sub(k.Lower) >= 24*time.Hour:\n", "	default:\n"},
+		{"poller/horizon.go", "	case at.Sub(k.Lower) >= 24*time.Hour:\n", "	default:\n"},
 	}},
 	{"what memory does not reach back to is read again", fleet, "TestRereadRaised", []edit{
 		{"poller/agenda.go", "	w.Start = later(w.Start, a.Reach)\n", ""},
