@@ -225,3 +225,15 @@ func TestEveryFieldKeepsWhatDoesNotFit(t *testing.T) {
 		}
 	}
 }
+
+// TestMemberOf: the schema's names that are no member's lead to the service's, in any case; all others to none.
+func TestMemberOf(t *testing.T) {
+	for field, want := range map[string]string{
+		"voicemail": "isVoicemail", "VoiceMail": "isVoicemail", "agent": "respondingAgent", "customer": "customerinfo", "userTags": "userleveltags",
+		"direction": "", "customerPhone": "", "reason": "", "isVoicemail": "", "sentiment": "", "": "",
+	} {
+		if got := MemberOf(field); got != want {
+			t.Errorf("%s: %q, want %q", field, got, want)
+		}
+	}
+}
