@@ -177,7 +177,8 @@ func (p *pass) standsAlone(page smartassist.Page, offset int) bool {
 	if paging.Unit == UnitRows {
 		return n <= 1 && page.NumResults <= 1
 	}
-	return paging.ShortUnsafe && paging.FailsBehind && p.collector.usualLimit() && 2*n <= paging.Largest && page.NumResults <= paging.Largest
+	largest := min(paging.Largest, p.collector.limit) // a page of two sources may hold more
+	return paging.ShortUnsafe && paging.FailsBehind && p.collector.usualLimit() && 2*n <= largest && page.NumResults <= largest
 }
 
 // upToTheCap asks for what the service still returns where it refuses an offset: where offsets count rows, the page at the
