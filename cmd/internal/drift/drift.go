@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/convstream/convstream/encoder"
@@ -136,7 +137,10 @@ func (b *Batch) add(f Finding) {
 	b.found[f.key()] = f
 }
 
-func bounded(pointer string) string { return pointer[:min(len(pointer), longestPointer)] }
+// bounded cuts a pointer. What is cut within a character would be no JSON.
+func bounded(pointer string) string {
+	return strings.ToValidUTF8(pointer[:min(len(pointer), longestPointer)], "")
+}
 
 // With returns the record after the batch, and what was found for the first time.
 func (r Record) With(b *Batch) (_ Record, news []Finding) {

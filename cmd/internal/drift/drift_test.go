@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/convstream/convstream/encoder"
@@ -141,6 +142,20 @@ func TestBounds(t *testing.T) {
 	nameless, _ := after(Record{}, revision(0, encoder.Deviation{Kind: encoder.UnknownMember, Pointer: "/x"}))
 	if len(nameless.Findings) != 0 {
 		t.Errorf("of a member beyond those that are named: %+v", nameless.Findings)
+	}
+}
+
+// TestCutPointer: whatever is cut, the record can be written as JSON, which takes valid UTF-8 only.
+func TestCutPointer(t *testing.T) {
+	for shift := range 4 {
+		pointer := "/" + strings.Repeat("x", shift) + strings.Repeat("\U0001F4DE", longestPointer)
+		r, _ := after(Record{}, revision(0, encoder.Deviation{Kind: encoder.Misfit, Field: "skills", Pointer: pointer}))
+		if got := r.Findings[0].Pointer; len(got) > longestPointer || len(got) < longestPointer-3 {
+			t.Errorf("%d bytes of %q", len(got), got)
+		}
+		if _, err := jsonv2.Marshal(r); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/rs/zerolog"
 
 	"github.com/convstream/convstream/cmd/internal/drift"
@@ -145,7 +146,7 @@ func (m *memo) records(account string) []poller.Record {
 	if time.Since(m.written) < memoEvery {
 		return nil
 	}
-	text, err := json.Marshal(m)
+	text, err := json.Marshal(m, jsontext.AllowInvalidUTF8(true)) // names come from the service
 	if err != nil {
 		panic(err) // numbers and names
 	}
