@@ -195,7 +195,7 @@ func TestAnySequenceOfAnswersAndFailures(t *testing.T) {
 			}
 		}
 	})
-	if failed < 5 || partial == 0 {
+	if !testing.Short() && (failed < 5 || partial == 0) { // which plays a fifth
 		t.Errorf("at most %d windows failed, %d were partial: the test shows little", failed, partial)
 	}
 }

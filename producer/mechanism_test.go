@@ -47,12 +47,12 @@ func TestUserPasswordLogin(t *testing.T) {
 func TestUserPasswordRefused(t *testing.T) {
 	p := &password{text: "hunter2"}
 	u := UserPassword{Mechanism: "PLAIN", Username: "me", Password: p}
-	if secret, err := u.Credentials(t.Context()); secret != "hunter2" || err != nil || p.reloaded != 0 {
-		t.Errorf("credentials %q, %v; reloaded %d times", secret, err, p.reloaded)
+	if secret, err := u.Credentials(t.Context()); secret != "hunter2" || err != nil || p.reloaded.Load() != 0 {
+		t.Errorf("credentials %q, %v; reloaded %d times", secret, err, p.reloaded.Load())
 	}
 	what, hint := u.Refused()
-	if p.reloaded != 1 || what != `the login of user "me"` || !strings.Contains(hint, "KAFKA_SASL_USERNAME") || !strings.Contains(hint, "KAFKA_SASL_PASSWORD_FILE") {
-		t.Errorf("reloaded %d times; %q, %q", p.reloaded, what, hint)
+	if p.reloaded.Load() != 1 || what != `the login of user "me"` || !strings.Contains(hint, "KAFKA_SASL_USERNAME") || !strings.Contains(hint, "KAFKA_SASL_PASSWORD_FILE") {
+		t.Errorf("reloaded %d times; %q, %q", p.reloaded.Load(), what, hint)
 	}
 }
 

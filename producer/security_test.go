@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,11 +84,11 @@ func (s *secrets) mutual() *tls.Config {
 // password is a Password in memory.
 type password struct {
 	text     string
-	reloaded int
+	reloaded atomic.Int32
 }
 
 func (p *password) Read() (string, error) { return p.text, nil }
-func (p *password) Reload()               { p.reloaded++ }
+func (p *password) Reload()               { p.reloaded.Add(1) }
 
 // secureWorld is a world on real sockets, with a folder of secrets from which the options come. Where a handshake fails, both
 // sides write: they would wait for each other on a virtual network, which has no buffers.
@@ -240,7 +241,7 @@ func TestLogin(t *testing.T) {
 			if !ok || e.Category != Login && login != nil || !strings.Contains(e.Error(), c.text) || !strings.Contains(e.Hint, c.hint) || strings.Contains(e.Error(), "hunter2") {
 				t.Errorf("error %v, want one with %q and a hint with %q", err, c.text, c.hint)
 			}
-			if strings.HasPrefix(name, "wrong") && secret.reloaded == 0 {
+			if strings.HasPrefix(name, "wrong") && secret.reloaded.Load() == 0 {
 				t.Error("the password is not looked at again")
 			}
 		})
