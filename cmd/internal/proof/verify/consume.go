@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -25,7 +26,12 @@ func Consume(ctx context.Context, brokers []string, dial func(context.Context, s
 		return nil, err
 	}
 	defer client.Close()
-	left, err := ends(ctx, client, topics)
+	if dial == nil {
+		if err := awaitMarkers(ctx, client, topics); err != nil {
+			return nil, err
+		}
+	}
+	left, err := ends(ctx, client, topics, readCommitted)
 	if err != nil {
 		return nil, err
 	}
@@ -53,9 +59,45 @@ type partition struct {
 	id    int32
 }
 
-// ends are the last stable offsets of the partitions that hold anything. A transaction's marker is a record too, so the
+// The isolation levels of a list of offsets: to the end of what is written, or of what is committed.
+const readUncommitted, readCommitted = 0, 1
+
+// markersTake bounds the wait for markers: a transaction that nobody ends stays open for longer.
+const markersTake = 15 * time.Second
+
+// awaitMarkers waits until no transaction is open that was when it was called. A broker answers a commit before its markers stand in all
+// partitions: read at that moment, a transaction may be there in one topic and not yet in another.
+func awaitMarkers(ctx context.Context, client *kgo.Client, topics []string) error {
+	written, err := ends(ctx, client, topics, readUncommitted)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for began := time.Now(); time.Since(began) < markersTake; {
+		stable, err := ends(ctx, client, topics, readCommitted)
+		if err != nil {
+			return err
+		}
+		behind := false
+		for p, end := range written {
+			behind = behind || stable[p] < end
+		}
+		if !behind {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// ends are the ends of the partitions that hold anything, at that isolation level. A transaction's marker is a record too, so the
 // offset before it is always reached.
-func ends(ctx context.Context, client *kgo.Client, topics []string) (map[partition]int64, error) {
+func ends(ctx context.Context, client *kgo.Client, topics []string, isolation int8) (map[partition]int64, error) {
 	metadata := kmsg.NewPtrMetadataRequest()
 	for _, name := range topics {
 		t := kmsg.NewMetadataRequestTopic()
@@ -67,7 +109,7 @@ func ends(ctx context.Context, client *kgo.Client, topics []string) (map[partiti
 		return nil, err
 	}
 	list := kmsg.NewPtrListOffsetsRequest()
-	list.IsolationLevel = 1
+	list.IsolationLevel = isolation
 	for _, t := range found.Topics {
 		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
 			return nil, fmt.Errorf("topic %s: %w", *t.Topic, err)
