@@ -2,13 +2,17 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"net/url"
 	"os"
 	"strings"
 
+	"github.com/convstream/convstream/cmd/internal/admin"
 	"github.com/convstream/convstream/cmd/internal/admin/client"
 	"github.com/convstream/convstream/cmd/internal/config"
 )
@@ -63,4 +67,42 @@ func adminURL(addr string) (string, error) {
 		host = "127.0.0.1"
 	}
 	return "http://" + net.JoinHostPort(host, port), nil
+}
+
+// status asks the worker, of the account alone where one is named.
+func (o askOptions) status(ctx context.Context) (s admin.Status, err error) {
+	worker, err := o.worker()
+	if err != nil {
+		return s, err
+	}
+	answer, err := worker.Get(ctx, "/status")
+	if err != nil {
+		return s, err
+	}
+	defer func() { _ = answer.Close() }()
+	if err := json.NewDecoder(answer).Decode(&s); err != nil {
+		return s, fmt.Errorf("the worker's status cannot be read: %w. Is %s the admin port of a worker of this version?", err, worker.URL)
+	}
+	if o.account == "" {
+		return s, nil
+	}
+	var ids []string
+	for i, a := range s.Accounts {
+		if a.Account == o.account {
+			s.Accounts = s.Accounts[i : i+1]
+			return s, nil
+		}
+		ids = append(ids, a.Account)
+	}
+	return s, fmt.Errorf("the worker has no account %q: it has %s", o.account, cmp.Or(strings.Join(ids, ", "), "none"))
+}
+
+// printLines writes each line by itself, as show.Safe wants it.
+func printLines(out io.Writer, text string) error {
+	for line := range strings.Lines(text) {
+		if _, err := io.WriteString(out, line); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -41,34 +40,6 @@ func (o statusOptions) run(ctx context.Context, t terminal) error {
 		return e.Encode(s)
 	}
 	return printLines(show.Safe(t.out), statusText(s, time.Now()))
-}
-
-// status asks the worker, of the account alone where one is named.
-func (o askOptions) status(ctx context.Context) (s admin.Status, err error) {
-	worker, err := o.worker()
-	if err != nil {
-		return s, err
-	}
-	answer, err := worker.Get(ctx, "/status")
-	if err != nil {
-		return s, err
-	}
-	defer func() { _ = answer.Close() }()
-	if err := json.NewDecoder(answer).Decode(&s); err != nil {
-		return s, fmt.Errorf("the worker's status cannot be read: %w. Is %s the admin port of a worker of this version?", err, worker.URL)
-	}
-	if o.account == "" {
-		return s, nil
-	}
-	var ids []string
-	for i, a := range s.Accounts {
-		if a.Account == o.account {
-			s.Accounts = s.Accounts[i : i+1]
-			return s, nil
-		}
-		ids = append(ids, a.Account)
-	}
-	return s, fmt.Errorf("the worker has no account %q: it has %s", o.account, cmp.Or(strings.Join(ids, ", "), "none"))
 }
 
 // statusText has a line an account, and one for all that is wrong.
@@ -165,14 +136,4 @@ func instant(t, now time.Time) string {
 		return ""
 	}
 	return fmt.Sprintf("%s UTC, %s", t.UTC().Format("2006-01-02 15:04:05"), ago(t, now))
-}
-
-// printLines writes each line by itself, as show.Safe wants it.
-func printLines(out io.Writer, text string) error {
-	for line := range strings.Lines(text) {
-		if _, err := io.WriteString(out, line); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -150,16 +150,11 @@ func (r Record) With(b *Batch) (_ Record, news []Finding) {
 	if r.Since.IsZero() {
 		r.Since = b.at
 	}
-	found := b.found
-	if fresh := r.addCodes(b); len(fresh) > 0 {
-		found = maps.Clone(found)
-		if found == nil {
-			found = map[key]Finding{}
-		}
-		for _, f := range fresh {
-			f.Count += found[f.key()].Count
-			found[f.key()] = f
-		}
+	found := map[key]Finding{}
+	maps.Copy(found, b.found)
+	for _, f := range r.addCodes(b) {
+		f.Count += found[f.key()].Count
+		found[f.key()] = f
 	}
 	if len(found) == 0 {
 		return r, nil

@@ -48,8 +48,8 @@ type partitions interface {
 	Partitions(topic string) int
 }
 
-// keptEnds keeps the memo. It outlives sessions, so that they do not log the same again.
-type keptEnds struct {
+// keptMemo keeps the memo. It outlives sessions, so that they do not log the same again.
+type keptMemo struct {
 	memo   memo
 	topics []string // that rows are written to
 	kafka  partitions
@@ -58,7 +58,7 @@ type keptEnds struct {
 
 // compare compares the memo in the state with the topics, and logs what differs. That is no reason to stop: lost records would not come
 // back, and the new ones would be missing too.
-func (k *keptEnds) compare(ctx context.Context, note []byte) error {
+func (k *keptMemo) compare(ctx context.Context, note []byte) error {
 	known := parseMemo(note)
 	ctx, cancel := context.WithTimeout(ctx, longestSilence)
 	defer cancel()
@@ -102,7 +102,7 @@ const (
 
 // comparePartitions logs each topic whose number of partitions has changed, and continues with the new number, as every other producer of
 // the cluster does.
-func (k *keptEnds) comparePartitions() {
+func (k *keptMemo) comparePartitions() {
 	for topic, last := range k.memo.Ends {
 		now := k.kafka.Partitions(topic)
 		if now == len(last) {
@@ -123,7 +123,7 @@ func resized(ends []int64, n int) []int64 {
 }
 
 // with returns the memo after a commit that ends at these offsets and found that, and what it found for the first time.
-func (k *keptEnds) with(ends map[string]int64, found *drift.Batch) (next memo, news []drift.Finding) {
+func (k *keptMemo) with(ends map[string]int64, found *drift.Batch) (next memo, news []drift.Finding) {
 	k.comparePartitions()
 	next = memo{Ends: map[string][]int64{}, written: k.memo.written}
 	if next.Drift, news = k.memo.Drift.With(found); len(news) > 0 {

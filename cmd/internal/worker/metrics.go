@@ -198,7 +198,7 @@ func (m *metrics) committed(u poller.Bundle, d *draft, took time.Duration) {
 			m.published.WithLabelValues(topic).Add(float64(n))
 		}
 	}
-	for _, deviation := range d.deviates {
+	for _, deviation := range d.deviations {
 		values := m.unmapped
 		if deviation.Kind == encoder.Respelt {
 			values = m.respelt

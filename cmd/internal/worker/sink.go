@@ -22,7 +22,7 @@ type sink struct {
 	encoder  *encoder.Encoder
 	producer *producer.Producer
 	refused  *refusals
-	kept     *keptEnds
+	kept     *keptMemo
 	metrics  *metrics
 	attempts attempts
 	memory   *memory
@@ -39,14 +39,14 @@ type attempts interface {
 
 // draft is a bundle on its way: its records, and what the progress records will say of its reads.
 type draft struct {
-	records   []producer.Record
-	revisions []*poller.Revision // for each record; nil for a dead letter
-	progress  []encoder.Progress // for each batch
-	deviates  []encoder.Deviation
-	found     drift.Batch
-	memo      memo            // as it is when the draft is committed
-	news      []drift.Finding // that it found for the first time
-	notes     []poller.Record // of the memo
+	records    []producer.Record
+	revisions  []*poller.Revision // for each record; nil for a dead letter
+	progress   []encoder.Progress // for each batch
+	deviations []encoder.Deviation
+	found      drift.Batch
+	memo       memo            // as it is when the draft is committed
+	news       []drift.Finding // that it found for the first time
+	notes      []poller.Record // of the memo
 }
 
 // part is one batch of a draft on its way.
@@ -127,7 +127,7 @@ func (s sink) conversation(p part, r *poller.Revision) {
 	record.Alone = s.refused.contents[contentOf(*r)] == suspected
 	p.records = append(p.records, record)
 	p.revisions = append(p.revisions, r)
-	p.deviates = append(p.deviates, m.Deviations...)
+	p.deviations = append(p.deviations, m.Deviations...)
 	p.found.Revision(p.Read.At, m)
 	p.progress.Published++
 	p.progress.ByTopic[m.Topic]++

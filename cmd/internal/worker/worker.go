@@ -65,7 +65,7 @@ type Worker struct {
 	warned    map[string]bool // of what the log has warned about topics
 	election  election
 	refused   *refusals          // what the brokers refused, for the next session
-	kept      *keptEnds          // what was committed to the topics, for the next session to compare
+	kept      *keptMemo          // what was committed to the topics, for the next session to compare
 	memory    *memory            // the state, for the next session
 	errands   chan poller.Errand // to the poller's goroutine
 
@@ -111,7 +111,7 @@ func New(cfg *config.Config, log zerolog.Logger, host Host, lease *producer.Leas
 		return nil, err
 	}
 	rows := append(cfg.Topics().Conversations(), cfg.Topics().DeadLetters())
-	w.kept = &keptEnds{topics: rows, kafka: w.producer, log: log}
+	w.kept = &keptMemo{topics: rows, kafka: w.producer, log: log}
 	w.metrics = newMetrics(cfg.AccountID, rows, cfg.RequestsPerMinute, w)
 	w.metrics.redacted(w.redaction)
 	w.pointers = &pointerCheck{redaction: w.redaction, log: log}
