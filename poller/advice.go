@@ -30,13 +30,13 @@ func (l Learned) onSettle(r Rules) string {
 	}
 	within := l.Late.quantile(most)
 	switch covered := l.Late.share(settle); {
+	case covered >= most || within <= settle.Seconds(): // SETTLE may lie within the bucket
+		return fmt.Sprintf("%s of the rows show within %v of their start: SETTLE %v covers it", percent(most), ageText(min(within, settle.Seconds())), short(settle))
 	case math.IsInf(within, 1):
 		return fmt.Sprintf("%s of the rows show within SETTLE %v of their start; some show after more than a month", percent(covered), short(settle))
-	case within <= settle.Seconds():
-		return fmt.Sprintf("%s of the rows show within %v of their start: SETTLE %v covers it", percent(most), seconds64(within), short(settle))
 	default:
 		return fmt.Sprintf("%s of the rows show within SETTLE %v of their start, %s within %v: those between are found by re-reads, and count as late; a larger SETTLE would cover them, and keep completeThrough further back",
-			percent(covered), short(settle), percent(most), seconds64(within))
+			percent(covered), short(settle), percent(most), ageText(within))
 	}
 }
 
@@ -46,7 +46,7 @@ func (l Learned) onReread(horizon time.Duration) string {
 	}
 	far := 1 - l.Changed.share(horizon/2)
 	if far < farShare {
-		return fmt.Sprintf("%s of the changes come within %v of the start: REREAD %v covers it", percent(0.99), seconds64(l.Changed.quantile(0.99)), short(horizon))
+		return fmt.Sprintf("%s of the changes come within %v of the start: REREAD %v covers it", percent(0.99), ageText(l.Changed.quantile(0.99)), short(horizon))
 	}
 	return fmt.Sprintf("%s of the changes that were seen came after more than %v: there are likely to be some after more than %v, which are not seen with REREAD %[3]v; a larger age in REREAD would find them",
 		percent(far), short(horizon/2), short(horizon))
@@ -90,7 +90,8 @@ func percent(share float64) string {
 	return fmt.Sprintf("%g %%", math.Floor(share*1000)/10)
 }
 
-func seconds64(s float64) string { return short(time.Duration(math.Ceil(s)) * time.Second) }
+// ageText returns an age in seconds, rounded up.
+func ageText(s float64) string { return short(time.Duration(math.Ceil(s)) * time.Second) }
 
 // short is a duration without zero minutes and seconds.
 func short(d time.Duration) string {

@@ -26,6 +26,8 @@ func TestAdvice(t *testing.T) {
 			"99.9 % of the rows show within 47s of their start: SETTLE 2m covers it", "99 % of the changes come within 1h7m of the start: REREAD 168h covers it"},
 		"late": {counted(map[time.Duration]float64{20 * time.Second: 900, 30 * time.Minute: 100}), counted(map[time.Duration]float64{time.Hour: 97, 100 * time.Hour: 3}),
 			"90 % of the rows show within SETTLE 2m of their start, 99.9 % within 34m42s: those between", "3 % of the changes that were seen came after more than 84h: there are likely to be some after more than 168h, which are not seen with REREAD 168h"},
+		"all but a part of the bucket that SETTLE lies in": {counted(map[time.Duration]float64{20 * time.Second: 99_890, 115 * time.Second: 110}), Histogram{},
+			"99.9 % of the rows show within 2m of their start: SETTLE 2m covers it", "REREAD 168h: too few"},
 		"for ever": {counted(map[time.Duration]float64{20 * time.Second: 900, 90 * 24 * time.Hour: 100}), counted(map[time.Duration]float64{90 * 24 * time.Hour: 100}),
 			"90 % of the rows show within SETTLE 2m of their start; some show after more than a month", "100 % of the changes that were seen came after more than 84h"},
 	} {
