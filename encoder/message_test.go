@@ -165,6 +165,7 @@ func TestProgress(t *testing.T) {
 		ReadAt: observed, CompleteFrom: utc("2026-02-28T12:00:00Z"), CompleteThrough: utc("2026-03-01T12:05:00Z"),
 		Fetched: 6, Published: 3, Unchanged: 2, DeadLettered: 1, Late: 1, Requests: 4,
 		ByTopic: map[string]int64{"conversations.voice": 3, "conversations.dead-letter": 1}, EndOffsets: map[string]int64{"conversations.voice-5": 17},
+		Event: &Event{Kind: "gap.accepted", WindowStart: new(utc("2026-03-01T12:00:00Z")), WindowEnd: new(utc("2026-03-01T12:05:00Z")), By: new("operator")},
 	}
 	m, err := e.Progress(p)
 	if err != nil {

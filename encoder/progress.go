@@ -25,6 +25,16 @@ type Progress struct {
 	Requests        int64            `avro:"requests"`
 	ByTopic         map[string]int64 `avro:"byTopic"`
 	EndOffsets      map[string]int64 `avro:"endOffsets"`
+	Event           *Event           `avro:"event"` // nil: none
+}
+
+// Event is what happened with a commit beside the read, or by itself.
+type Event struct {
+	Kind        string     `avro:"kind"`
+	WindowStart *time.Time `avro:"windowStart"`
+	WindowEnd   *time.Time `avro:"windowEnd"`
+	By          *string    `avro:"by"`
+	Detail      *string    `avro:"detail"`
 }
 
 // Progress makes the message of a committed read. It refuses one that does not

@@ -18,6 +18,7 @@ const (
 	Reread  Reason = "reread"  // covered before, and due again
 	Gap     Reason = "gap"     // wanted and never read
 	Replay  Reason = "replay"  // nothing was read: dead letters were tried again
+	Note    Reason = "note"    // nothing was read: something else happened
 )
 
 // Task is a window to read now.

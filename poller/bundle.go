@@ -26,8 +26,9 @@ type Batch struct {
 	Fresh     []Revision
 	Dead      []smartassist.Row
 	Unchanged int
-	Late      int // of Fresh, rows first met in a window that was covered before
-	Twins     int // rows that differ from another of the same identity and session on one page
+	Late      int    // of Fresh, rows first met in a window that was covered before
+	Twins     int    // rows that differ from another of the same identity and session on one page
+	Event     *Event // what happened with it beside the read, or by itself; nil for most
 
 	Sequence                      int64 // 1, 2, ... per account
 	Selection                     string

@@ -141,7 +141,7 @@ func TestFingerprints(t *testing.T) {
 	}
 	want := map[string]string{
 		"convstream.v1.Conversation": "2a3facc5f570f417",
-		"convstream.v1.Progress":     "69b6ab87f5c057bf",
+		"convstream.v1.Progress":     "d7dd6ce0940e6d95",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -164,9 +164,9 @@ func (l lines) text(ctx context.Context, m producer.Message) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("#%d %s to %s: %d rows, %d published, %d unchanged, %d dead; complete through %s", p.Sequence,
+		return fmt.Sprintf("#%d %s to %s: %d rows, %d published, %d unchanged, %d dead; complete through %s%s", p.Sequence,
 			p.WindowStart.Format(time.DateTime), p.WindowEnd.Format(time.TimeOnly), p.Fetched, p.Published, p.Unchanged,
-			p.DeadLettered, p.CompleteThrough.Format(time.DateTime)), nil
+			p.DeadLettered, p.CompleteThrough.Format(time.DateTime), eventText(p.Event)), nil
 	}
 	c, err := l.Decoder.Conversation(ctx, m.Value)
 	if err != nil {
@@ -174,6 +174,24 @@ func (l lines) text(ctx context.Context, m producer.Message) (string, error) {
 	}
 	return fmt.Sprintf("%s %s %s, %s, started %s, channel %s", clean(c.ID), l.paint(33, fmt.Sprintf("revision %d", c.Revision)), clean(c.Change),
 		clean(or(c.FinalStatus, "no status")), instant(c.SessionStartTime), clean(or(c.Channel, "none"))), nil
+}
+
+// eventText returns what a progress record says beside the read; "" for nothing.
+func eventText(e *encoder.Event) string {
+	if e == nil {
+		return ""
+	}
+	text := "; " + clean(e.Kind)
+	if e.WindowStart != nil && e.WindowEnd != nil {
+		text += fmt.Sprintf(" %s to %s", e.WindowStart.Format(time.DateTime), e.WindowEnd.Format(time.DateTime))
+	}
+	if e.By != nil {
+		text += " by " + clean(*e.By)
+	}
+	if e.Detail != nil {
+		text += ": " + clean(*e.Detail)
+	}
+	return text
 }
 
 func (l lines) paint(colour int, s string) string {

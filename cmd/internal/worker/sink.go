@@ -93,7 +93,7 @@ func (s sink) draft(u poller.Bundle) *draft {
 			WindowStart: b.Read.Start, WindowEnd: b.Read.End, ReadAt: b.Read.At,
 			CompleteFrom: b.CompleteFrom, CompleteThrough: b.CompleteThrough,
 			Fetched: int64(len(b.Read.Rows)), Unchanged: int64(b.Unchanged), Late: int64(b.Late), Requests: int64(b.Read.Requests),
-			ByTopic: map[string]int64{},
+			ByTopic: map[string]int64{}, Event: eventOf(b.Event),
 		}
 		p := part{d, b, &d.progress[i]}
 		for j := range b.Fresh {
@@ -104,6 +104,24 @@ func (s sink) draft(u poller.Bundle) *draft {
 		}
 	}
 	return d
+}
+
+// eventOf returns the event as a progress record has it.
+func eventOf(e *poller.Event) *encoder.Event {
+	if e == nil {
+		return nil
+	}
+	out := &encoder.Event{Kind: string(e.Kind)}
+	if !e.Window.Empty() {
+		out.WindowStart, out.WindowEnd = &e.Window.Start, &e.Window.End
+	}
+	if e.By != "" {
+		out.By = &e.By
+	}
+	if e.Detail != "" {
+		out.Detail = &e.Detail
+	}
+	return out
 }
 
 func (s sink) conversation(p part, r *poller.Revision) {

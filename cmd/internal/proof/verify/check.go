@@ -26,7 +26,8 @@ type Report struct {
 	Conversations, Revisions, DeadLetters, Commits int
 	CompleteFrom, CompleteThrough                  time.Time
 	Late                                           int64
-	Replays                                        int // commits of dead letters that were tried again
+	Replays                                        int              // commits of dead letters that were tried again
+	Events                                         []*encoder.Event // of commits that read nothing
 	ByTopic                                        map[string]int64
 	Lost, Twice                                    int      // records that are missing, and that are there once too often
 	Problems                                       []string // the first hundred; these and whatever else is wrong

@@ -2,12 +2,16 @@ package verify
 
 import "github.com/convstream/convstream/encoder"
 
-// commitsOfReads are the commits of what was read. The others tried dead letters again: they asked the service for nothing, and what they
-// published is the content of a read before them.
+// commitsOfReads are the commits of what was read. The others tried dead letters again, or tell of an event: they asked the service for
+// nothing, and what they published is the content of a read before them.
 func (r *Report) commitsOfReads() (out []*encoder.Progress) {
 	for _, p := range r.progress {
 		if p.Requests > 0 {
 			out = append(out, p)
+			continue
+		}
+		if p.Event != nil && p.Fetched == 0 {
+			r.Events = append(r.Events, p.Event)
 			continue
 		}
 		r.Replays++
