@@ -5,12 +5,12 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/convstream/convstream/cmd/internal/audit"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller/simulator"
 )
@@ -34,19 +34,13 @@ type Report struct {
 	More                                           int      // problems beyond them
 
 	decoder  *encoder.Decoder
-	contents map[simulator.Key][]published
-	dead     map[string]int              // 16 hex digits of the row's hash -> dead letters
-	broken   map[simulator.Key]bool      // rows that came broken in a committed read, and are dead letters like that
-	met      map[simulator.Key]time.Time // when a row was first shown to a read that was committed, by our clock
-	first    time.Time                   // when a page was first shown to such a read
-	unread   map[int64]bool              // commits by their number: of windows that could not be read at all
+	held     audit.Holdings[string, string] // by identity and session
+	dead     map[string]int                 // 16 hex digits of the row's hash -> dead letters
+	broken   map[simulator.Key]bool         // rows that came broken in a committed read, and are dead letters like that
+	met      map[simulator.Key]time.Time    // when a row was first shown to a read that was committed, by our clock
+	first    time.Time                      // when a page was first shown to such a read
+	unread   map[int64]bool                 // commits by their number: of windows that could not be read at all
 	progress []*encoder.Progress
-}
-
-// published is one revision of a row.
-type published struct {
-	revision int32
-	hash     uint64
 }
 
 func (r *Report) problem(format string, args ...any) {
@@ -66,10 +60,9 @@ func (r *Report) problem(format string, args ...any) {
 func Check(records []*kgo.Record, topics Topics, j *Journal) *Report {
 	r := &Report{
 		decoder: cmp.Or(topics.Decoder, encoder.NewDecoder(nil)), ByTopic: map[string]int64{},
-		contents: map[simulator.Key][]published{}, dead: map[string]int{}, broken: map[simulator.Key]bool{}, unread: map[int64]bool{}, met: map[simulator.Key]time.Time{},
+		dead: map[string]int{}, broken: map[simulator.Key]bool{}, unread: map[int64]bool{}, met: map[simulator.Key]time.Time{},
 	}
 	served := j.served()
-	identities := map[string][]int32{}
 	for _, rec := range records {
 		switch topics.Kind(rec.Topic) {
 		case encoder.KindProgress:
@@ -77,16 +70,16 @@ func Check(records []*kgo.Record, topics Topics, j *Journal) *Report {
 		case encoder.KindDeadLetter:
 			r.addDeadLetter(rec)
 		default:
-			r.addConversation(rec, identities, served)
+			r.addConversation(rec, served)
 		}
 	}
-	r.checkRevisions(identities)
+	r.checkRevisions()
 	r.checkProgress(topics)
 	r.checkReads(j)
 	return r
 }
 
-func (r *Report) addConversation(rec *kgo.Record, identities map[string][]int32, served map[simulator.AnsweredRow]bool) {
+func (r *Report) addConversation(rec *kgo.Record, served map[simulator.AnsweredRow]bool) {
 	where := fmt.Sprintf("%s-%d offset %d", rec.Topic, rec.Partition, rec.Offset)
 	c, err := r.decoder.Conversation(context.Background(), rec.Value)
 	if err != nil {
@@ -105,11 +98,13 @@ func (r *Report) addConversation(rec *kgo.Record, identities map[string][]int32,
 	if !served[simulator.AnsweredRow{Key: key, Dead: dead, Hash: hash}] {
 		r.problem("%s: revision %d of %s was never served like that", where, c.Revision, c.ID)
 	}
-	if string(rec.Key) != c.ID || !strings.HasPrefix(header(rec, "ce_id"), fmt.Sprintf("%s:%d:", c.ID, c.Revision)) {
+	if string(rec.Key) != c.ID || c.ID != key.Identity || !strings.HasPrefix(header(rec, "ce_id"), fmt.Sprintf("%s:%d:", c.ID, c.Revision)) {
 		r.problem("%s: key or ce_id does not belong to revision %d of %s", where, c.Revision, c.ID)
 	}
-	identities[c.ID] = append(identities[c.ID], c.Revision)
-	r.contents[key] = append(r.contents[key], published{c.Revision, hash})
+	r.held.Add(audit.Revision[string, string]{
+		Identity: key.Identity, Session: key.Session, Number: c.Revision, Content: hash, At: c.ObservedAt,
+		Where: audit.Place{Topic: rec.Topic, Partition: int(rec.Partition), Offset: rec.Offset},
+	})
 }
 
 func header(rec *kgo.Record, name string) string {
@@ -148,30 +143,17 @@ func (r *Report) addProgress(rec *kgo.Record) {
 	r.progress = append(r.progress, p)
 }
 
-func (r *Report) checkRevisions(identities map[string][]int32) {
-	r.Conversations = len(identities)
-	for id, revisions := range identities {
-		slices.Sort(revisions) // an identity may have moved to another topic: only their set says something here
-		for i, n := range revisions {
-			if int(n) != i+1 {
-				r.problem("%s has revisions %v, want each of 1 to %d once", id, revisions, len(revisions))
-				break
-			}
+func (r *Report) checkRevisions() {
+	r.Conversations = r.held.Len()
+	for f := range r.held.Faults() {
+		if f.Numbers != nil {
+			r.problem("%s has revisions %v, want each of 1 to %d once", f.Identity, f.Numbers, len(f.Numbers))
 		}
-		different := len(slices.Compact(slices.Clone(revisions)))
-		r.Twice += len(revisions) - different
-		r.Lost += max(0, int(revisions[len(revisions)-1])-different)
-	}
-	for key, list := range r.contents {
-		if !slices.IsSortedFunc(list, func(a, b published) int { return cmp.Compare(a.revision, b.revision) }) {
-			slices.SortFunc(list, func(a, b published) int { return cmp.Compare(a.revision, b.revision) })
+		for _, same := range f.Same {
+			r.problem("%s: revision %d says the same as the one before", f.Identity, same.Number)
 		}
-		for i := 1; i < len(list); i++ {
-			if list[i].hash == list[i-1].hash {
-				r.Twice++
-				r.problem("%s: revision %d says the same as the one before", key.Identity, list[i].revision)
-			}
-		}
+		r.Twice += f.Twice + len(f.Same)
+		r.Lost += f.Gone
 	}
 }
 
@@ -205,12 +187,11 @@ func (r *Report) checkProgress(topics Topics) {
 
 func (r *Report) checkNewest(newest newest) {
 	for key, latest := range newest {
-		list := r.contents[key]
-		switch {
-		case len(list) == 0:
+		switch r.held.Judge(key.Identity, key.Session, latest.hashes...) {
+		case audit.Missing:
 			r.Lost++
 			r.problem("%s (session %s) was read and committed, and is not in the topics", key.Identity, key.Session)
-		case !slices.Contains(latest.hashes, list[len(list)-1].hash):
+		case audit.Stale:
 			r.Lost++
 			r.problem("%s (session %s): the newest revision in the topics is not the newest content committed", key.Identity, key.Session)
 		}

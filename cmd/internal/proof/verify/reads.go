@@ -156,11 +156,10 @@ func (r *Report) publishedAll(read read) (rows, contents bool) {
 		if row.Dead && r.dead[key.Session] > 0 {
 			continue
 		}
-		list := r.contents[key]
-		if len(list) == 0 {
+		if _, there := r.held.Newest(key.Identity, key.Session); !there {
 			return false, false
 		}
-		contents = contents && slices.ContainsFunc(list, func(p published) bool { return p.hash == row.Hash })
+		contents = contents && r.held.Has(key.Identity, key.Session, row.Hash)
 	}
 	return true, contents
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/convstream/convstream/cmd/internal/audit"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller/simulator"
 )
@@ -27,8 +28,8 @@ func (s *story) answer(at, start, end, offset int, rows map[int]uint64) {
 	for n, hash := range rows {
 		key := simulator.Key{Identity: strconv.Itoa(n)}
 		a.Rows = append(a.Rows, simulator.AnsweredRow{Key: key, Hash: hash})
-		if len(s.contents[key]) == 0 || s.contents[key][len(s.contents[key])-1].hash != hash {
-			s.contents[key] = append(s.contents[key], published{int32(len(s.contents[key]) + 1), hash})
+		if s.held.Judge(key.Identity, key.Session, hash) != audit.Equal {
+			s.publish(key, hash)
 		}
 	}
 	s.answers = append(s.answers, a)
@@ -108,14 +109,16 @@ func TestReads(t *testing.T) {
 		"the content of the longer read, which is older, is published last": {func(s *story) {
 			s.answer(0, -100, -50, 0, map[int]uint64{1: 7})
 			s.answer(2, -100, 2, 0, map[int]uint64{1: 8})
-			s.contents[simulator.Key{Identity: "1"}] = []published{{1, 8}, {2, 7}}
+			s.held = audit.Holdings[string, string]{}
+			s.publish(simulator.Key{Identity: "1"}, 8, 7)
 			s.commit(2, -100, 2, 1, 1)
 			s.commit(0, -100, -50, 1, 1)
 		}, "is not the newest content committed"},
 		"a content that was replaced before its read was committed is left out": {func(s *story) {
 			s.answer(0, -100, -50, 0, map[int]uint64{1: 7})
 			s.answer(2, -100, 2, 0, map[int]uint64{1: 8})
-			s.contents[simulator.Key{Identity: "1"}] = []published{{1, 8}}
+			s.held = audit.Holdings[string, string]{}
+			s.publish(simulator.Key{Identity: "1"}, 8)
 			s.commit(2, -100, 2, 1, 1)
 			s.commit(0, -100, -50, 1, 1)
 		}, ""},
@@ -167,7 +170,7 @@ func TestReads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &story{Report: Report{
-				contents: map[simulator.Key][]published{}, dead: map[string]int{}, broken: map[simulator.Key]bool{}, unread: map[int64]bool{}, met: map[simulator.Key]time.Time{},
+				dead: map[string]int{}, broken: map[simulator.Key]bool{}, unread: map[int64]bool{}, met: map[simulator.Key]time.Time{},
 			}}
 			c.tell(s)
 			s.checkReads(&s.Journal)
@@ -199,7 +202,7 @@ func TestReadsAreFoundSoon(t *testing.T) {
 
 func timeToFindReads(t *testing.T, answers int) time.Duration {
 	t.Helper()
-	s := &story{Report: Report{contents: map[simulator.Key][]published{}, dead: map[string]int{}, met: map[simulator.Key]time.Time{}}}
+	s := &story{Report: Report{dead: map[string]int{}, met: map[simulator.Key]time.Time{}}}
 	for n := range answers {
 		s.answer(3*n, -100, -50, 0, some(0, 3))
 		s.answer(3*n+1, -100+n, -50+n, 0, some(0, 3))

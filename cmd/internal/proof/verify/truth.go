@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/convstream/convstream/cmd/internal/audit"
 	"github.com/convstream/convstream/poller/simulator"
 )
 
@@ -91,8 +92,7 @@ func (r *Report) CheckNewest(service *simulator.Service, from, through time.Time
 			r.problem("lost: %s (session %s), started %v", row.Key.Identity, row.Key.Session, row.Start)
 			continue
 		}
-		list := r.contents[row.Key]
-		if !row.Dead && list[len(list)-1].hash != row.Hash() {
+		if !row.Dead && r.held.Judge(row.Key.Identity, row.Key.Session, row.Hash()) == audit.Stale {
 			r.Lost++
 			r.problem("stale: %s (session %s), started %v: its newest content is not in the topics", row.Key.Identity, row.Key.Session, row.Start)
 		}
@@ -106,7 +106,8 @@ func (r *Report) holds(row simulator.Row) bool {
 	if row.Dead {
 		return r.dead[row.Key.Session] > 0
 	}
-	return len(r.contents[row.Key]) > 0
+	_, there := r.held.Newest(row.Key.Identity, row.Key.Session)
+	return there
 }
 
 // Met is when a row was first shown to a read that was committed, by our clock; false: never. What broke in a page was shown, too.
