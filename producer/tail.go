@@ -20,6 +20,11 @@ type TailOptions struct {
 	Topics []string
 	// FromEnd begins with what is committed after the call; else Tail begins with the first record.
 	FromEnd bool
+	// Since begins each partition with its first record of that time or later; zero is with its first record.
+	Since time.Time
+	// Whole ends with all that was written before the call: Tail waits for the end of transactions that are open then. Else it ends
+	// before them.
+	Whole bool
 	// Follow goes on until the context ends; else Tail ends where the topics ended at the call.
 	Follow bool
 	// Patience is how long Tail waits for the next record until it gives up; 0 means for ever. It is not for Follow.
@@ -155,13 +160,42 @@ func (t *tail) begin(ctx context.Context, o TailOptions) error {
 	return nil
 }
 
-// span returns the offsets between which to read. The end is the last stable offset, so that Tail does not wait for open transactions.
+// span returns the offsets between which to read.
 func (t *tail) span(ctx context.Context, p partition, o TailOptions) (first, last int64, err error) {
-	if last, err = t.cluster.offset(ctx, p, atEnd, readCommitted); err != nil || o.FromEnd {
+	if last, err = t.end(ctx, p, o.Whole); err != nil || o.FromEnd {
 		return last, last, err
 	}
-	first, err = t.cluster.offset(ctx, p, atStart, readAll)
+	which := int64(atStart)
+	if !o.Since.IsZero() {
+		which = max(0, o.Since.UnixMilli()) // negative ones have another meaning, see atEnd
+	}
+	if first, err = t.cluster.offset(ctx, p, which, readAll); first < 0 { // no record is that new
+		first = last
+	}
 	return first, last, err
+}
+
+// stablePause is how long to wait before it is asked again whether a transaction is still open.
+const stablePause = 100 * time.Millisecond
+
+// end returns the last stable offset; if whole, only once it has reached the present high watermark, which it then returns.
+func (t *tail) end(ctx context.Context, p partition, whole bool) (int64, error) {
+	stable, err := t.cluster.offset(ctx, p, atEnd, readCommitted)
+	if err != nil || !whole {
+		return stable, err
+	}
+	high, err := t.cluster.offset(ctx, p, atEnd, readAll)
+	for err == nil && stable < high {
+		timer := time.NewTimer(stablePause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return 0, context.Cause(ctx)
+		case <-timer.C:
+		}
+		stable, err = t.cluster.offset(ctx, p, atEnd, readCommitted)
+	}
+	return high, err
 }
 
 func (t *tail) unfinished() bool {
