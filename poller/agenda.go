@@ -13,21 +13,25 @@ type Reason string
 
 // The reasons for a read, in their order of urgency.
 const (
-	Head    Reason = "head"    // the newest rows, up to now
-	Settled Reason = "settled" // the tail behind the head, once it has settled: only where one head read cannot do both
-	Reread  Reason = "reread"  // covered before, and due again
-	Gap     Reason = "gap"     // wanted and never read
-	Replay  Reason = "replay"  // nothing was read: dead letters were tried again
-	Note    Reason = "note"    // nothing was read: something else happened
+	Head     Reason = "head"     // the newest rows, up to now
+	Settled  Reason = "settled"  // the tail behind the head, once it has settled: only where one head read cannot do both
+	Reread   Reason = "reread"   // covered before, and due again
+	Gap      Reason = "gap"      // wanted and never read
+	Backfill Reason = "backfill" // of a range that an operator asked for
+	Audit    Reason = "audit"    // of a range that is compared with the topics
+	Replay   Reason = "replay"   // nothing was read: dead letters were tried again
+	Restored Reason = "restored" // nothing was read: contents that the topics had lost were published once more
+	Note     Reason = "note"     // nothing was read: something else happened
 )
 
 // Task is a window to read now.
 type Task struct {
 	Window
 	Reason Reason
-	Retry  bool // it failed before
-	Limit  int  // rows to ask for in a page; 0 is as usual
-	Spare  bool // no tier asks for it yet
+	Retry  bool  // it failed before
+	Limit  int   // rows to ask for in a page; 0 is as usual
+	Spare  bool  // no tier asks for it yet
+	Pass   int64 // that it is read for; 0 for live polling
 
 	chosen  time.Time // when, by our clock
 	present time.Time // of a head: the present then
@@ -71,18 +75,22 @@ type Agenda struct {
 	headAtService bool      // the clocks lie far apart, and the head was last read at the service's
 	narrow        widths    // after a window that held too much
 	lastWidth     time.Duration
-	reads         int // that were answered
-	failedInRow   int // windows that failed since one was answered
-	rereads       int // that were answered
-	retryBalance  int // requests spent on windows that fail, beyond those on gaps and re-reads
-	rereadBalance int // requests spent on re-reads beyond what is their part beside gaps; see spent
+	reads         int           // that were answered
+	failedInRow   int           // windows that failed since one was answered
+	rereads       int           // that were answered
+	retryBalance  int           // requests spent on windows that fail, beyond those on gaps and re-reads
+	rereadBalance int           // requests spent on re-reads beyond what is their part beside gaps; see spent
+	passOwed      float64       // requests that passes are owed, beside those of live polling
+	passReads     int           // of passes
+	passWidth     time.Duration // of the last whole read of a pass
+	passDensity   Density       // of what passes read: it may be long ago, and says little of today
 	forecast      *forecast
 	forecastAt    time.Time // what was learned went into it
 }
 
 // newAgenda returns the agenda of a process that begins with the ledger, when our clock says now.
 func newAgenda(rules Rules, ledger Ledger, now time.Time) Agenda {
-	return Agenda{Rules: rules, Ledger: ledger, started: now, lastWidth: firstGuess, forecast: ledger.Learned.forecast()}
+	return Agenda{Rules: rules, Ledger: ledger, started: now, lastWidth: firstGuess, passWidth: firstGuess, passDensity: ledger.Density, forecast: ledger.Learned.forecast()}
 }
 
 // After returns the agenda after the task was read, or failed. now is our clock.
@@ -90,13 +98,20 @@ func (a Agenda) After(t Task, r Read, now time.Time) Agenda {
 	a.setClock(r, now)
 	a.notAhead(a.present(now))
 	a.share(t, r)
+	a.noteRequests(t, r)
 	if r.Err != nil {
 		a.failed(t, r, now)
+		a.notePass(t, r, now)
 		return a
 	}
 	a.noteAnswer(t.Window)
-	a.Density = r.observed(a.Density, a.Rows, a.Paging.IgnoresTime)
-	a.cover(r)
+	if t.Pass == 0 {
+		a.Density = r.observed(a.Density, a.Rows, a.Paging.IgnoresTime)
+	} else {
+		a.passDensity = r.observed(a.passDensity, a.Rows, a.Paging.IgnoresTime)
+	}
+	a.cover(t, r)
+	a.notePass(t, r, now)
 	a.narrow = a.narrow.with(t.Reason, a.narrower(t.Reason, r))
 	a.spent(t, r)
 	if t.Reason == Head && !t.Retry {
@@ -134,7 +149,7 @@ func (a *Agenda) failed(t Task, r Read, now time.Time) {
 			cause = r.Partial
 		}
 		settled := Window{t.Start, earlier(t.End, a.settledUpTo(now))}
-		a.Coverage = a.Coverage.Add(Stretch{Window: settled, ReadAt: at, Partial: cause, Withheld: r.Withheld}).MergePartial(at.Add(-Horizon(a.Tiers)), mostPartial)
+		a.Coverage = a.Coverage.Add(Stretch{Window: settled, ReadAt: at, Partial: cause, Withheld: r.Withheld, Since: at, Rows: max(r.Met, len(r.Rows))}).MergePartial(at.Add(-Horizon(a.Tiers)), mostPartial)
 	}
 	if t.Reason == Head && !t.Retry {
 		a.headTried, a.headContinues, a.headAtService = now, false, !a.headAtService
@@ -146,13 +161,20 @@ func (a *Agenda) failed(t Task, r Read, now time.Time) {
 const mostPartial = 50
 
 // cover notes what the read covers: what had settled when its first page was asked for.
-func (a *Agenda) cover(r Read) {
+func (a *Agenda) cover(t Task, r Read) {
 	if !r.Proven && r.Partial == "" {
 		return
 	}
 	at := r.First.UTC().Truncate(time.Second)
-	covered := Window{later(r.Start, a.From), earlier(r.End, r.First.Add(-a.Settle).Truncate(time.Second))}
-	a.Coverage = a.Coverage.Add(Stretch{Window: covered, ReadAt: at, Partial: r.Partial, Withheld: r.Withheld})
+	covered := Window{r.Start, earlier(r.End, r.First.Add(-a.Settle).Truncate(time.Second))}
+	if t.Reason != Backfill && a.Coverage.ReadAt(r.Start).IsZero() { // else it is, or was, a backfill's
+		covered.Start = later(covered.Start, a.From)
+	}
+	s := Stretch{Window: covered, ReadAt: at, Partial: r.Partial, Withheld: r.Withheld}
+	if s.Partial != "" {
+		s.Since, s.Rows = at, r.Met
+	}
+	a.Coverage = a.Coverage.Add(s)
 	a.Coverage = a.Coverage.Compact(a.tolerance(at)).MergePartial(at.Add(-Horizon(a.Tiers)), mostPartial)
 }
 
@@ -165,7 +187,7 @@ func (a *Agenda) doubt(at time.Time) {
 func (a *Agenda) share(t Task, r Read) {
 	const most = 20
 	switch {
-	case t.lane() == 0, t.Reason == Settled && !t.Retry:
+	case t.lane() == 0, t.Reason == Settled && !t.Retry, t.Pass != 0:
 	case t.Retry:
 		a.retryBalance = min(a.retryBalance+r.TotalRequests, most)
 	default:
@@ -202,11 +224,18 @@ func (a Agenda) within(w Window) Window {
 
 // width returns how wide a window that begins at the instant may be. A service that looks at dates only is asked for whole days: it
 // returns them anyway.
-func (a Agenda) width(at time.Time) time.Duration {
-	if a.Paging.IgnoresTime {
+func (a Agenda) width(at time.Time) time.Duration { return a.widthFor(Gap, at) }
+
+// widthFor returns the same for the reason.
+func (a Agenda) widthFor(reason Reason, at time.Time) time.Duration {
+	density := a.Density
+	switch {
+	case a.Paging.IgnoresTime:
 		return at.Truncate(widest).Add(widest).Sub(at)
+	case reason == Backfill || reason == Audit:
+		density = a.passDensity
 	}
-	return a.Density.Width(at, a.Paging.rows())
+	return density.Width(at, a.Paging.rows())
 }
 
 // Rest returns the window other than the newest rows that is to be read now; else how long it is until one is.
@@ -217,17 +246,22 @@ func (a Agenda) Rest(now time.Time) (Task, time.Duration) {
 	if t, due := a.settled(now); due {
 		return t, 0
 	}
-	retry, waitRetry := a.retry(now, false)
+	retry, waitRetry := a.retry(now, ofTheRest)
 	gap, gapDue := a.gap(now)
 	reread, waitReread := a.reread(now)
-	rereadDue := waitReread <= 0 && (!gapDue || !reread.Spare)
+	pass, passDue := a.nextPass(now)
+	rereadDue := waitReread <= 0 && !(reread.Spare && (gapDue || passDue))
 	switch {
+	case passDue && a.passOwed >= 1:
+		return pass, 0
 	case waitRetry <= 0 && (a.retryBalance <= 0 || !gapDue && !rereadDue):
 		return retry, 0
 	case rereadDue && (!gapDue || a.rereadBalance <= 0):
 		return reread, 0
 	case gapDue:
 		return gap, 0
+	case passDue: // all that is left of the budget is for passes
+		return pass, 0
 	}
 	return reread, min(waitRetry, waitReread)
 }
@@ -293,6 +327,11 @@ func (a Agenda) forgettable(at time.Time) time.Time {
 			break
 		}
 	}
+	for _, p := range a.Passes {
+		if p.active() {
+			oldest = earlier(oldest, a.frontier(p))
+		}
+	}
 	return oldest.Add(-24 * time.Hour).UTC().Truncate(time.Second)
 }
 
@@ -301,7 +340,7 @@ func (a *Agenda) dropFailing(at time.Time) {
 	horizon := at.Add(-Horizon(a.Tiers))
 	old := func(f Failing) bool {
 		notRead := f.Partial && f.Len() > time.Second // and it is not known that none of its seconds can be
-		return f.End.Before(a.Reach) || f.End.Before(horizon) && f.Reason == Reread && !notRead
+		return f.End.Before(a.Reach) && !a.inPass(f.Window) || f.End.Before(horizon) && f.Reason == Reread && !notRead
 	}
 	if slices.ContainsFunc(a.Failing, old) {
 		a.Failing = slices.DeleteFunc(slices.Clone(a.Failing), old)

@@ -274,10 +274,10 @@ func TestWhatIsKnownToFailWaits(t *testing.T) {
 		{Window: Span(now.Add(-20*time.Minute), now.Add(-20*time.Minute+time.Second)), Reason: Gap, Since: now.Add(-9 * time.Minute), Failures: 1, Blamed: 1},
 		known,
 	}
-	if task, wait := i.retry(now, false); wait > 0 || !task.Window.Start.Equal(i.Failing[0].Start) {
+	if task, wait := i.retry(now, ofTheRest); wait > 0 || !task.Window.Start.Equal(i.Failing[0].Start) {
 		t.Errorf("%v is tried again in %v, want %v", task.Window, wait, i.Failing[0].Window)
 	}
-	if _, wait := i.retry(now, true); wait <= 0 {
+	if _, wait := i.retry(now, ofTheHead); wait <= 0 {
 		t.Error("a window is as urgent as the newest rows")
 	}
 	beside := Window{known.End, known.End.Add(time.Second)}

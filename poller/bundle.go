@@ -23,6 +23,7 @@ type Bundle struct {
 type Batch struct {
 	Read      Read
 	Reason    Reason
+	Pass      int64 // that it was read for; 0 for live polling
 	Fresh     []Revision
 	Dead      []smartassist.Row
 	Unchanged int
@@ -132,17 +133,20 @@ func (p *Poller) add(r *reading, read Read) {
 	n, now := &p.pending, p.now()
 	final := !r.asking
 	p.agenda.setClock(read, now)
-	j := n.draft.Judge(read.Rows, p.deduplication(), read.End, read.At)
+	j := n.draft.Judge(read.Rows, p.deduplication(r.task), read.End, read.At)
 	r.withheld = r.withheld || j.Withheld > 0
 	read.Withheld = r.withheld
 	batch := Batch{
 		Read: read, Reason: r.task.Reason, Fresh: j.Fresh, Dead: j.Dead, Unchanged: j.Unchanged, Twins: j.Twins,
-		Selection: p.agenda.Selection(),
+		Selection: p.agenda.Selection(), Pass: r.task.Pass,
 	}
 	if p.agenda.Coverage.Covers(read.Window) {
 		batch.Late = j.New
 	}
-	p.agenda.learn(read, j)
+	if r.task.Pass == 0 { // what is long ago says little of when rows show
+		p.agenda.learn(read, j)
+	}
+	p.agenda.countPass(r.task, batch)
 	if final {
 		p.agenda = p.agenda.After(r.task, read, now)
 	}
@@ -150,7 +154,8 @@ func (p *Poller) add(r *reading, read Read) {
 		p.publishStatus(now)
 		return
 	}
-	p.addBatch(batch, r.task.Reason != Gap && (len(j.Fresh) > 0 || len(j.Dead) > 0))
+	awaited := r.task.Reason != Gap && r.task.Pass == 0
+	p.addBatch(batch, awaited && (len(j.Fresh) > 0 || len(j.Dead) > 0))
 }
 
 // addBatch puts a batch into the bundle.
@@ -213,7 +218,7 @@ func (p *Poller) forget(now time.Time) []Remembered {
 		return nil
 	}
 	a.Reach = later(a.Reach, a.forgettable(at))
-	expired := p.state.Seen.Expired(a.Reach, sweepMost)
+	expired := p.state.Seen.Expired(a.keeps(), sweepMost)
 	if len(expired) < sweepMost {
 		p.sweptAt = now
 	}

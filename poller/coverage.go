@@ -11,6 +11,11 @@ type Stretch struct {
 	ReadAt   time.Time // no part of the window was last read earlier than this
 	Partial  Cause     // why it could not be read whole: what came was published, but completeThrough stops here; "" if it was
 	Withheld bool      // a row of it is not published yet: it is read again, however old it is, until none is
+
+	// Of one that could not be read whole:
+	Accepted bool      // an operator lets completeThrough pass it
+	Since    time.Time // when it was first read like that
+	Rows     int       // that came
 }
 
 // Cause is why a window could not be read whole.
@@ -100,11 +105,15 @@ func (c Coverage) Add(s Stretch) Coverage {
 
 // over returns what is known where s was read after old.
 func (s Stretch) over(old Stretch) Stretch {
-	if s.Partial != "" {
-		s.Withheld = s.Withheld || old.Withheld
-	}
-	if old.Partial == "" {
-		s.Partial = ""
+	switch {
+	case s.Partial == "":
+	case old.Partial == "":
+		s.Withheld, s.Partial, s.Accepted, s.Since, s.Rows = s.Withheld || old.Withheld, "", false, time.Time{}, 0
+	default:
+		s.Withheld, s.Accepted, s.Rows = s.Withheld || old.Withheld, old.Accepted, max(s.Rows, old.Rows)
+		if !old.Since.IsZero() {
+			s.Since = earlier(s.Since, old.Since)
+		}
 	}
 	return s
 }
@@ -131,14 +140,15 @@ func (c Coverage) Doubt(readAt time.Time) Coverage {
 	return Coverage{out}
 }
 
-// Through returns the end of the unbroken, wholly read coverage that begins at from; from itself where there is none.
+// Through returns the end of the unbroken coverage that begins at from and was read whole or is accepted as it is; from itself where
+// there is none.
 func (c Coverage) Through(from time.Time) time.Time {
 	for _, s := range c.stretches {
 		if s.Start.After(from) {
 			break
 		}
 		if s.End.After(from) {
-			if s.Partial != "" {
+			if s.Partial != "" && !s.Accepted {
 				break
 			}
 			from = s.End
@@ -147,13 +157,16 @@ func (c Coverage) Through(from time.Time) time.Time {
 	return from
 }
 
-// Covers reports whether the whole window was read whole.
+// Covers reports whether the whole window was read whole, or is accepted as it is.
 func (c Coverage) Covers(w Window) bool { return !c.Through(w.Start).Before(w.End) }
 
 // PartialWindow is a window that could not be read whole.
 type PartialWindow struct {
 	Window
-	Cause Cause `json:"reason"`
+	Cause    Cause     `json:"reason"`
+	Since    time.Time `json:"since,omitzero"` // unknown of those of earlier versions
+	Rows     int       `json:"rows"`           // that came, at the least, and were published
+	Accepted bool      `json:"accepted"`       // completeThrough passes it
 }
 
 // Partial returns what could not be read whole, in order of time. Stretches that touch are one, with the cause of the first:
@@ -163,32 +176,60 @@ func (c Coverage) Partial() []PartialWindow {
 	for _, s := range c.stretches {
 		switch n := len(out); {
 		case s.Partial == "":
-		case n > 0 && out[n-1].End.Equal(s.Start):
-			out[n-1].End = s.End
+		case n > 0 && out[n-1].End.Equal(s.Start) && out[n-1].Accepted == s.Accepted:
+			last := &out[n-1]
+			last.End, last.Rows = s.End, max(last.Rows, s.Rows)
+			if !s.Since.IsZero() {
+				last.Since = earlier(last.Since, s.Since)
+			}
 		default:
-			out = append(out, PartialWindow{s.Window, s.Partial})
+			out = append(out, PartialWindow{s.Window, s.Partial, s.Since, s.Rows, s.Accepted})
 		}
 	}
 	return out
 }
 
+// Accept returns the coverage with the partial windows that lie in the window accepted, and these.
+func (c Coverage) Accept(w Window) (Coverage, []PartialWindow) {
+	var accepted []PartialWindow
+	for _, p := range c.Partial() {
+		if !p.Accepted && !p.Start.Before(w.Start) && !p.End.After(w.End) {
+			accepted = append(accepted, p)
+		}
+	}
+	out := slices.Clone(c.stretches)
+	for i, s := range out {
+		out[i].Accepted = s.Accepted || s.Partial != "" && slices.ContainsFunc(accepted, func(p PartialWindow) bool { return p.Contains(s.Start) })
+	}
+	return Coverage{out}, accepted
+}
+
 // MergePartial returns the coverage with at most so many partial windows that ended before the instant: those are not read again,
-// and a ledger that grows for ever would not fit into a commit. The nearest two become one, and what was whole between them
-// counts as partial with them; completeThrough had stopped at the first of them.
+// and a ledger that grows for ever would not fit into a commit. Those that were accepted count as read. Of the others the nearest two
+// become one, and what was whole between them counts as partial with them; completeThrough had stopped at the first of them.
 func (c Coverage) MergePartial(before time.Time, most int) Coverage {
 	for {
 		old := slices.DeleteFunc(c.Partial(), func(p PartialWindow) bool { return p.End.After(before) })
 		if len(old) <= max(most, 1) {
 			return c
 		}
-		nearest := 1
-		for i := range old[1:] {
-			if old[i+1].Start.Sub(old[i].End) < old[nearest].Start.Sub(old[nearest-1].End) {
-				nearest = i + 1
+		nearest := 0
+		for i := range old {
+			if old[i].Accepted {
+				nearest = -i - 1
+				break
+			}
+			if i > 0 && (nearest == 0 || old[i].Start.Sub(old[i-1].End) < old[nearest].Start.Sub(old[nearest-1].End)) {
+				nearest = i
 			}
 		}
+		if nearest < 0 {
+			p := old[-nearest-1]
+			c = c.replace(Stretch{Window: p.Window, ReadAt: c.ReadAt(p.Start)})
+			continue
+		}
 		a, b := old[nearest-1], old[nearest]
-		c = c.replace(Stretch{Window: Window{a.Start, b.End}, ReadAt: c.ReadAt(a.Start), Partial: a.Cause})
+		c = c.replace(Stretch{Window: Window{a.Start, b.End}, ReadAt: c.ReadAt(a.Start), Partial: a.Cause, Since: earlier(a.Since, b.Since), Rows: a.Rows + b.Rows})
 	}
 }
 
@@ -227,6 +268,14 @@ func (c Coverage) Gap(w Window) (Window, bool) {
 	return Window{at, end}, true
 }
 
+// sort is what neighbours must have in common to be joined.
+type sort struct {
+	partial            Cause
+	accepted, withheld bool
+}
+
+func (s Stretch) sort() sort { return sort{s.Partial, s.Accepted, s.Withheld} }
+
 // Compact joins neighbours whose instants of reading differ by at most tolerance(end of the later one, the earlier
 // instant), keeping the earlier instant: the joined stretch comes up for re-reading a little early, never late. It keeps the coverage
 // of a week at some hundred stretches, so that all of it fits into every commit.
@@ -237,8 +286,8 @@ func (c Coverage) Compact(tolerance func(end, readAt time.Time) time.Duration) C
 		if n := len(out); n > 0 {
 			last := &out[n-1]
 			low, high := earlier(last.ReadAt, s.ReadAt), later(newest, s.ReadAt)
-			if last.End.Equal(s.Start) && last.Partial == s.Partial && last.Withheld == s.Withheld && high.Sub(low) <= tolerance(s.End, low) {
-				last.End, last.ReadAt, newest = s.End, low, high
+			if last.End.Equal(s.Start) && last.sort() == s.sort() && high.Sub(low) <= tolerance(s.End, low) {
+				last.End, last.ReadAt, last.Since, last.Rows, newest = s.End, low, earlier(last.Since, s.Since), max(last.Rows, s.Rows), high
 				continue
 			}
 		}

@@ -42,7 +42,7 @@ func TestCoverageAgreesWithAModelOfSingleSeconds(t *testing.T) {
 			end := rapid.IntRange(start+1, 199).Draw(t, "end")
 			partial := rapid.Bool().Draw(t, "partial")
 			m.add(start, end, 1000+i, partial)
-			c = c.Add(Stretch{window(start, end), at(1000 + i), causeIf(partial), false})
+			c = c.Add(Stretch{Window: window(start, end), ReadAt: at(1000 + i), Partial: causeIf(partial), Withheld: false})
 			compareWithModel(t, c, &m)
 		}
 	})
@@ -105,7 +105,7 @@ func TestCompactNeverClaimsALaterReadOrMoreCoverage(t *testing.T) {
 		for i := range rapid.IntRange(1, 30).Draw(t, "reads") {
 			start := rapid.IntRange(0, 198).Draw(t, "start")
 			end := rapid.IntRange(start+1, 199).Draw(t, "end")
-			c = c.Add(Stretch{window(start, end), at(1000 + 10*i), causeIf(rapid.IntRange(0, 4).Draw(t, "partial") == 0), rapid.Bool().Draw(t, "withheld")})
+			c = c.Add(Stretch{Window: window(start, end), ReadAt: at(1000 + 10*i), Partial: causeIf(rapid.IntRange(0, 4).Draw(t, "partial") == 0), Withheld: rapid.Bool().Draw(t, "withheld")})
 		}
 		tolerance := time.Duration(rapid.IntRange(0, 100).Draw(t, "tolerance")) * time.Second
 		compact := c.Compact(func(time.Time, time.Time) time.Duration { return tolerance })
@@ -132,11 +132,11 @@ func stretchAt(c Coverage, t time.Time) (Stretch, bool) {
 }
 
 func TestAWholeReadOfAPartialStretchMendsIt(t *testing.T) {
-	c := Coverage{}.Add(Stretch{window(0, 10), at(100), "", false}).Add(Stretch{window(10, 11), at(100), Capped, false}).Add(Stretch{window(11, 20), at(100), "", false})
+	c := Coverage{}.Add(Stretch{Window: window(0, 10), ReadAt: at(100), Partial: "", Withheld: false}).Add(Stretch{Window: window(10, 11), ReadAt: at(100), Partial: Capped, Withheld: false}).Add(Stretch{Window: window(11, 20), ReadAt: at(100), Partial: "", Withheld: false})
 	if got := c.Through(at(0)); !got.Equal(at(10)) {
 		t.Fatalf("complete through %v, want it to stop at the partial second", got)
 	}
-	c = c.Add(Stretch{window(10, 11), at(200), "", false})
+	c = c.Add(Stretch{Window: window(10, 11), ReadAt: at(200), Partial: "", Withheld: false})
 	if got := c.Through(at(0)); !got.Equal(at(20)) {
 		t.Fatalf("complete through %v after the mending read, want second 20", got)
 	}

@@ -17,9 +17,10 @@ type Failing struct {
 	Since     time.Time `json:"since"`     // when it, or the window that it was narrowed from, first failed
 	NotBefore time.Time `json:"notBefore"` // it is not tried again before
 	Failures  int       `json:"failures"`
-	Blamed    int       `json:"blamed"`   // failures before which another window could be read: those are not the service's as a whole
-	Category  string    `json:"category"` // of the last failure
-	Partial   bool      `json:"partial"`  // it counts as partial
+	Blamed    int       `json:"blamed"`        // failures before which another window could be read: those are not the service's as a whole
+	Category  string    `json:"category"`      // of the last failure
+	Partial   bool      `json:"partial"`       // it counts as partial
+	Pass      int64     `json:"pass,omitzero"` // that it is read for
 
 	readsBefore int // Agenda.reads at its last failure
 }
@@ -47,7 +48,7 @@ const (
 
 // noteFailure notes that a window could not be read.
 func (a *Agenda) noteFailure(t Task, r Read, now time.Time) {
-	f := Failing{Window: t.Window, Reason: t.Reason, Since: now, readsBefore: a.reads}
+	f := Failing{Window: t.Window, Reason: t.Reason, Pass: t.Pass, Since: now, readsBefore: a.reads}
 	i := a.failingAt(t.Window)
 	known := i >= 0
 	if known {
@@ -137,7 +138,7 @@ func (a *Agenda) addFailing(f Failing) {
 	}
 	for i := 0; i < len(a.Failing) && a.failedInRow >= mostFailedInRow; i++ {
 		o := a.Failing[i]
-		touches := o.End.Equal(f.Start) || f.End.Equal(o.Start)
+		touches := (o.End.Equal(f.Start) || f.End.Equal(o.Start)) && o.Pass == f.Pass
 		if !touches || o.Blamed > 0 || f.Blamed > 0 || f.Failures == 0 || o.Failures == 0 || o.Len()+f.Len() > widest {
 			continue
 		}
@@ -224,17 +225,35 @@ func (f Failing) yieldsTo(o Failing) bool {
 	return cmp.Or(cmp.Compare(f.Len(), o.Len()), cmp.Compare(o.Failures, f.Failures)) < 0
 }
 
-// retry returns the window that is to be tried again now: of those whose rows are the newest if urgent, else of the others; or how
-// long it is until one is.
-func (a Agenda) retry(now time.Time, urgent bool) (t Task, wait time.Duration) {
+// kin distinguishes windows that fail.
+type kin int
+
+const (
+	ofTheHead kin = iota // their rows are the newest
+	ofTheRest
+	ofPasses
+)
+
+func (f Failing) kin() kin {
+	switch {
+	case f.Pass != 0:
+		return ofPasses
+	case f.Reason == Head:
+		return ofTheHead
+	}
+	return ofTheRest
+}
+
+// retry returns the window of the kin that is to be tried again now; or how long it is until one is.
+func (a Agenda) retry(now time.Time, of kin) (t Task, wait time.Duration) {
 	wait = longestIdle
 	best := -1
 	for i, f := range a.Failing {
 		upTo := a.present(now)
-		if f.Reason == Gap || f.Reason == Settled {
+		if f.Reason == Gap || f.Reason == Settled || f.Pass != 0 {
 			upTo = a.settledUpTo(now)
 		}
-		if (f.Reason == Head) != urgent || f.End.After(upTo) { // a clock was set back
+		if f.kin() != of || f.End.After(upTo) { // a clock was set back
 			continue
 		}
 		d := f.wait(now)
@@ -246,7 +265,7 @@ func (a Agenda) retry(now time.Time, urgent bool) (t Task, wait time.Duration) {
 		return Task{}, max(wait, time.Millisecond)
 	}
 	f := a.Failing[best]
-	t = Task{Window: f.Window, Reason: f.Reason, Retry: true}
+	t = Task{Window: f.Window, Reason: f.Reason, Retry: true, Pass: f.Pass}
 	if f.Len() <= time.Second && f.Failures%2 == 1 {
 		t.Limit = max(1, a.Rows/10) // a page may be too much for the service, or hold the row that it cannot write
 	}

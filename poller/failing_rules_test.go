@@ -65,7 +65,7 @@ func TestASplitWindow(t *testing.T) {
 	if !slices.Equal(a.Failing, want) {
 		t.Errorf("%+v\nwant %+v", a.Failing, want)
 	}
-	if task, wait := a.retry(at(10_000), false); wait > 0 || task.Window != window(104, 109) || !task.Retry || task.Reason != Gap {
+	if task, wait := a.retry(at(10_000), ofTheRest); wait > 0 || task.Window != window(104, 109) || !task.Retry || task.Reason != Gap {
 		t.Errorf("first %+v after %v", task, wait)
 	}
 }
@@ -92,9 +92,9 @@ func TestAFailureNarrows(t *testing.T) {
 				break
 			}
 			wait := time.Duration(0)
-			if task, wait = a.retry(now, false); wait > 0 {
+			if task, wait = a.retry(now, ofTheRest); wait > 0 {
 				now = now.Add(wait)
-				task, _ = a.retry(now, false)
+				task, _ = a.retry(now, ofTheRest)
 			}
 		}
 		if f := a.Failing[0]; !f.Contains(bad) || f.Reason != Reread || !f.Since.Equal(at(100_000)) {
@@ -194,20 +194,20 @@ func TestWhichFailingWindowIsFirst(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		failing []Failing
-		urgent  bool
+		of      kin
 		want    Window
 	}{
-		"the widest":                 {[]Failing{due(0, 10, 5, Gap), due(20, 25, 1, Gap)}, false, window(0, 10)},
-		"which failed least":         {[]Failing{due(0, 5, 1, Gap), due(20, 25, 3, Gap)}, false, window(0, 5)},
-		"the newest":                 {[]Failing{due(0, 5, 2, Gap), due(20, 25, 2, Reread)}, false, window(20, 25)},
-		"the head's by itself":       {[]Failing{due(0, 500, 2, Gap), due(600, 601, 2, Head)}, true, window(600, 601)},
-		"and no other":               {[]Failing{due(0, 5, 2, Gap), due(600, 700, 2, Head)}, false, window(0, 5)},
-		"none that has not settled":  {[]Failing{due(0, 5, 2, Gap), due(99_900, 99_990, 2, Gap)}, false, window(0, 5)},
-		"none that has yet to begin": {[]Failing{due(100_100, 100_101, 2, Head)}, true, Window{}},
+		"the widest":                 {[]Failing{due(0, 10, 5, Gap), due(20, 25, 1, Gap)}, ofTheRest, window(0, 10)},
+		"which failed least":         {[]Failing{due(0, 5, 1, Gap), due(20, 25, 3, Gap)}, ofTheRest, window(0, 5)},
+		"the newest":                 {[]Failing{due(0, 5, 2, Gap), due(20, 25, 2, Reread)}, ofTheRest, window(20, 25)},
+		"the head's by itself":       {[]Failing{due(0, 500, 2, Gap), due(600, 601, 2, Head)}, ofTheHead, window(600, 601)},
+		"and no other":               {[]Failing{due(0, 5, 2, Gap), due(600, 700, 2, Head)}, ofTheRest, window(0, 5)},
+		"none that has not settled":  {[]Failing{due(0, 5, 2, Gap), due(99_900, 99_990, 2, Gap)}, ofTheRest, window(0, 5)},
+		"none that has yet to begin": {[]Failing{due(100_100, 100_101, 2, Head)}, ofTheHead, Window{}},
 	} {
 		a := ruled(now)
 		a.Failing = c.failing
-		task, wait := a.retry(now, c.urgent)
+		task, wait := a.retry(now, c.of)
 		if task.Window != c.want || (wait == 0) != (c.want != Window{}) {
 			t.Errorf("%s: %v after %v, want %v", name, task.Window, wait, c.want)
 		}
@@ -219,12 +219,12 @@ func TestASecondIsAlsoAskedForInSmallPages(t *testing.T) {
 	a := ruled(at(100_000))
 	for failures, limit := range map[int]int{1: 10, 2: 0, 3: 10, 4: 0} {
 		a.Failing = []Failing{{Window: window(5, 6), Failures: failures, Blamed: 1, Reason: Gap}}
-		if task, wait := a.retry(at(100_000), false); wait > 0 || task.Limit != limit {
+		if task, wait := a.retry(at(100_000), ofTheRest); wait > 0 || task.Limit != limit {
 			t.Errorf("after %d failures: a limit of %d, want %d", failures, task.Limit, limit)
 		}
 	}
 	a.Failing = []Failing{{Window: window(5, 7), Failures: 1, Blamed: 1, Reason: Gap}}
-	if task, _ := a.retry(at(100_000), false); task.Limit != 0 {
+	if task, _ := a.retry(at(100_000), ofTheRest); task.Limit != 0 {
 		t.Errorf("two seconds: a limit of %d", task.Limit)
 	}
 }
@@ -246,7 +246,7 @@ func TestASecondBecomesPartial(t *testing.T) {
 	if after := now.Add(-time.Minute).Sub(at(100_000)); after < partialAfter || after > 2*partialAfter {
 		t.Errorf("partial after %v", after)
 	}
-	if partial := a.Coverage.Partial(); len(partial) != 1 || partial[0] != (PartialWindow{window(500, 501), Unanswered}) {
+	if partial := a.Coverage.Partial(); len(partial) != 1 || partial[0].Window != window(500, 501) || partial[0].Cause != Unanswered {
 		t.Errorf("%v", partial)
 	}
 	if got := a.Coverage.Through(at(0)); !got.Equal(at(500)) {

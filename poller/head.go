@@ -26,7 +26,7 @@ func (a Agenda) Head(now time.Time) (Task, time.Duration) {
 	if wait <= 0 {
 		return t, 0
 	}
-	retry, waitRetry := a.retry(now, true)
+	retry, waitRetry := a.retry(now, ofTheHead)
 	return retry, min(wait, waitRetry)
 }
 

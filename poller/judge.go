@@ -10,7 +10,7 @@ import (
 type Revision struct {
 	Row         smartassist.Row
 	Number      int32  // 1, 2, ... within the identity
-	Change      string // New or Changed
+	Change      string // First, Changed or Republished
 	Supersedes  string // identity of the bot-only row that this contact grew out of, or ""
 	Fingerprint uint64
 	// ObservedAt is when the row was read, where that was not with the batch: of a dead letter that is replayed.
@@ -65,6 +65,8 @@ func (d *Draft) lookup(k Key) (Entry, bool) {
 type Deduplication struct {
 	Mode   Deduplicate
 	Ignore smartassist.Ignore // left out of the fingerprint
+	// Republish is the ID of a backfill that publishes again what was published before, once each; 0 is none.
+	Republish int64
 	// Refused is the Sink's; nil means that everything can be published.
 	Refused func(row smartassist.Row, fingerprint uint64) error
 }
@@ -124,13 +126,13 @@ func (j *judge) forget(k Key) {
 	}
 }
 
-func (j *judge) change(c Remembered) {
-	if i, ok := j.pending[c.Key]; ok {
-		j.Changes[i] = c
+func (d *Draft) change(c Remembered) {
+	if i, ok := d.pending[c.Key]; ok {
+		d.Changes[i] = c
 		return
 	}
-	j.pending[c.Key] = len(j.Changes)
-	j.Changes = append(j.Changes, c)
+	d.pending[c.Key] = len(d.Changes)
+	d.Changes = append(d.Changes, c)
 }
 
 // bytesKey returns the key of a row that cannot be a conversation.
@@ -164,20 +166,42 @@ func (p *place) setFingerprint(fingerprint uint64, list uint8) {
 	}
 }
 
-func (j *judge) place(row smartassist.Row) place { return placeOf(row, j.Mode, j.lookup) }
+// setRepublished notes which backfill published the content again; none is no news.
+func (p *place) setRepublished(by int64) {
+	if by == 0 {
+		return
+	}
+	p.e.republished = uint16(by)
+	if p.own == p.key {
+		p.main.republished = p.e.republished
+	}
+}
+
+func (j *judge) place(row smartassist.Row) place { return placeOf(idOf(row), j.Mode, j.lookup) }
+
+// rowID is what the memory knows a row by.
+type rowID struct {
+	identity Key
+	session  uint32 // hashed
+	own      Key    // of a further session of the identity
+	bot      bool
+}
+
+func idOf(row smartassist.Row) rowID {
+	return rowID{identityKey(row.Identity()), sessionTag(row.SessionID), keyOf("s", row.Identity(), row.SessionID), row.Kind == smartassist.Bot}
+}
 
 // placeOf returns the place of a row in the memory that is looked up in.
-func placeOf(row smartassist.Row, mode Deduplicate, lookup func(Key) (Entry, bool)) place {
-	tag := sessionTag(row.SessionID)
-	p := place{key: identityKey(row.Identity())}
+func placeOf(id rowID, mode Deduplicate, lookup func(Key) (Entry, bool)) place {
+	p := place{key: id.identity}
 	if p.main, p.met = lookup(p.key); !p.met {
-		p.main = Entry{session: tag, bot: row.Kind == smartassist.Bot}
+		p.main = Entry{session: id.session, bot: id.bot}
 	}
 	p.own, p.e = p.key, p.main
-	if mode == ByRevision && p.main.session != tag {
-		p.own = keyOf("s", row.Identity(), row.SessionID)
+	if mode == ByRevision && p.main.session != id.session {
+		p.own = id.own
 		p.e, p.met = lookup(p.own)
-		p.e.session = tag
+		p.e.session = id.session
 	}
 	return p
 }
@@ -193,6 +217,9 @@ func (p place) entries(remember func(Key, Entry)) {
 func (j *judge) row(row smartassist.Row, fingerprint uint64) {
 	p := j.place(row)
 	switch {
+	case j.again(p, row, fingerprint):
+		j.republish(p, row, fingerprint)
+		return
 	case p.met && (j.Mode == ByConversation || j.same(p.e, row, fingerprint)):
 		j.Unchanged++
 		p.setFingerprint(fingerprint, j.prints.current)
@@ -211,6 +238,25 @@ func (j *judge) row(row smartassist.Row, fingerprint uint64) {
 	j.settle(p, row, fingerprint)
 }
 
+// again reports whether the content that is published already is to be published once more.
+func (j *judge) again(p place, row smartassist.Row, fingerprint uint64) bool {
+	return j.Republish != 0 && p.e.republished != uint16(j.Republish) && j.published(p, row, fingerprint) && j.refuses(row, fingerprint) == nil
+}
+
+// published reports whether the content is the newest that was published of its place.
+func (j *judge) published(p place, row smartassist.Row, fingerprint uint64) bool {
+	return p.met && p.e.aside == notAside && p.main.revision > 0 && j.same(p.e, row, fingerprint)
+}
+
+// republish publishes a content once more, as the next revision.
+func (j *judge) republish(p place, row smartassist.Row, fingerprint uint64) {
+	p.main.revision++
+	p.setFingerprint(fingerprint, j.prints.current)
+	p.setRepublished(j.Republish)
+	j.touch(p)
+	j.publish(row, p.main, fingerprint, Republished)
+}
+
 // settle makes the content the newest of its place: a revision, or a dead letter where the row has an error. What an older
 // version remembered of the row, which did not take it for a conversation, ends with that: it would say that the row is still to be
 // published when the conversation itself is forgotten.
@@ -223,24 +269,30 @@ func (j *judge) settle(p place, row smartassist.Row, fingerprint uint64) {
 		p.e.aside = isAside
 	}
 	p.setFingerprint(fingerprint, j.prints.current)
+	p.setRepublished(j.Republish) // so that it is not published twice by one backfill
 	j.touch(p)
 	j.forget(bytesKey(row))
 	if row.Err != nil {
 		j.Dead = append(j.Dead, row)
 		return
 	}
-	j.publish(row, p.main, fingerprint)
+	j.publish(row, p.main, fingerprint, j.changeOf(p.main))
+}
+
+// changeOf returns why a revision is published whose content was not published before, and counts those that were never met.
+func (j *judge) changeOf(main Entry) string {
+	if main.revision == 1 {
+		j.New++
+		return First
+	}
+	return Changed
 }
 
 // touch remembers that the read shows what is at the place.
 func (j *judge) touch(p place) { p.entries(j.remember) }
 
-func (j *judge) publish(row smartassist.Row, main Entry, fingerprint uint64) {
-	r := Revision{Row: row, Number: main.revision, Change: Changed, Fingerprint: fingerprint}
-	if main.revision == 1 {
-		r.Change = First
-		j.New++
-	}
+func (j *judge) publish(row smartassist.Row, main Entry, fingerprint uint64, change string) {
+	r := Revision{Row: row, Number: main.revision, Change: change, Fingerprint: fingerprint}
 	if row.Kind == smartassist.Contact && row.SessionID != "" {
 		// One of which every content was refused is in no topic.
 		if bot, ok := j.lookup(identityKey(row.SessionID)); ok && bot.bot && bot.revision > 0 {

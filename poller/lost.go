@@ -62,47 +62,83 @@ type Published struct {
 	At          time.Time // when it was read from the service
 }
 
+// Trace is what the memory can learn of a Published: a fifth of the size of a short row.
+type Trace struct {
+	id          rowID
+	letter      bool // without an identity: id.identity is of its bytes
+	revision    int32
+	fingerprint uint64
+	at          int64 // milliseconds, as records have it
+}
+
+// Trace returns what is to be remembered of it.
+func (p Published) Trace() Trace {
+	if p.Row.Err != nil {
+		return Trace{id: rowID{identity: bytesKey(p.Row)}, letter: true}
+	}
+	return Trace{idOf(p.Row), false, p.Revision, p.Fingerprint, p.At.UnixMilli()}
+}
+
 // Recollection rebuilds the memory from what was published.
 type Recollection struct {
-	seen  *Seen
-	shown uint16
-	held  map[Key]heldContent
+	lookup func(Key) (Entry, bool)
+	apply  func(Remembered)
+	shown  uint16
+	list   int // by which fingerprints were made; -1: by that of the entry
+	held   map[Key]heldContent
+	// known is what the memory had before: that is newer, and stays; nil if it had nothing that counts.
+	known func(Key) bool
 }
 
 // heldContent is the newest content met of a Key.
 type heldContent struct {
 	revision int32
-	at       int64 // milliseconds, as records have it
+	at       int64
 	// published is the fingerprint of the newest revision, 0 for none.
 	published uint64
 }
 
 // Recollect begins to rebuild the memory. It is not known which window showed an entry last, so each counts as shown now.
 func (s *State) Recollect(now time.Time) *Recollection {
-	return &Recollection{&s.Seen, quanta(now), map[Key]heldContent{}}
+	return &Recollection{
+		lookup: s.Seen.lookup, apply: func(c Remembered) { s.Seen.Apply([]Remembered{c}) }, shown: quanta(now), list: -1, held: map[Key]heldContent{},
+	}
 }
 
 // Add remembers one content. The revisions of an identity may come in any order, dead letters must come last.
-func (r *Recollection) Add(p Published) {
-	if p.Row.Err != nil {
-		r.apply(bytesKey(p.Row), Entry{})
+func (r *Recollection) Add(p Published) { r.add(p.Trace()) }
+
+func (r *Recollection) add(t Trace) {
+	if t.letter {
+		e, _ := r.lookup(t.id.identity)
+		r.remember(t.id.identity, e)
 		return
 	}
-	at := placeOf(p.Row, ByRevision, r.seen.lookup)
-	at.main.revision = max(at.main.revision, p.Revision)
-	if content := (heldContent{p.Revision, p.At.UnixMilli(), p.Fingerprint}); r.newer(at.own, content) {
-		if p.Revision == 0 {
+	at := placeOf(t.id, ByRevision, r.lookup)
+	at.main.revision = max(at.main.revision, t.revision)
+	if content := (heldContent{t.revision, t.at, t.fingerprint}); !r.knows(at.own) && r.newer(at.own, content) {
+		if t.revision == 0 {
 			content.published = r.held[at.own].published
 		}
 		r.held[at.own] = content
 		// Several letters may hold one content, and the one that was replayed need not be the last.
 		at.e.aside = notAside
-		if content.published != p.Fingerprint {
+		if content.published != t.fingerprint {
 			at.e.aside = isAside
 		}
-		at.setFingerprint(p.Fingerprint, at.e.list)
+		list := at.e.list
+		if r.list >= 0 {
+			list = uint8(r.list)
+		}
+		at.setFingerprint(t.fingerprint, list)
 	}
-	at.entries(r.apply)
+	at.entries(r.remember)
+}
+
+// knows reports whether the memory had the key before, and not from what is recollected.
+func (r *Recollection) knows(k Key) bool {
+	_, ours := r.held[k]
+	return r.known != nil && !ours && r.known(k)
 }
 
 // newer goes by the revision; a dead letter has none and goes by the time.
@@ -118,9 +154,11 @@ func (r *Recollection) newer(k Key, c heldContent) bool {
 	}
 }
 
-func (r *Recollection) apply(k Key, e Entry) {
-	e.shown = r.shown
-	r.seen.Apply([]Remembered{{Key: k, Entry: e}})
+func (r *Recollection) remember(k Key, e Entry) {
+	e.shown = max(e.shown, r.shown)
+	if old, met := r.lookup(k); !met || old != e {
+		r.apply(Remembered{Key: k, Entry: e})
+	}
 }
 
 // Unfinished is what a Ledger says to remember while a Snapshot is being written: more than there can be.

@@ -3,7 +3,7 @@ package poller
 import "time"
 
 // widths is how wide the next window may be, by the reason for reading it; a reason that is not among them has the usual width.
-type widths [4]struct {
+type widths [6]struct {
 	reason Reason
 	most   time.Duration
 }
@@ -32,7 +32,7 @@ func (a *Agenda) narrower(reason Reason, r Read) time.Duration {
 	if r.Narrow > 0 || a.narrow.of(reason) == 0 {
 		return r.Narrow
 	}
-	if next := 2 * r.Len(); next < a.width(r.End) {
+	if next := 2 * r.Len(); next < a.widthFor(reason, r.End) {
 		return next
 	}
 	return 0

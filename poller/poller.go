@@ -100,6 +100,7 @@ func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 // counts as failing after some times. An error is the Sink's, or the context's.
 func (p *Poller) RunOnce(ctx context.Context) (time.Duration, error) {
 	now := p.now()
+	p.endBackfills(now)
 	r, wait := p.choose(now)
 	if r == nil {
 		if held := p.pending.wait(); held > 0 {
@@ -160,9 +161,13 @@ func (p *Poller) Run(ctx context.Context, errands <-chan Errand) error {
 	}
 }
 
-// deduplication returns what rows are judged by.
-func (p *Poller) deduplication() Deduplication {
-	return Deduplication{Mode: p.cfg.Deduplicate, Ignore: p.cfg.Ignore, Refused: p.sink.Refused}
+// deduplication returns what the rows of the task are judged by.
+func (p *Poller) deduplication(t Task) Deduplication {
+	by := Deduplication{Mode: p.cfg.Deduplicate, Ignore: p.cfg.Ignore, Refused: p.sink.Refused}
+	if i := p.agenda.passAt(t.Pass); i >= 0 {
+		by.Republish = p.agenda.Passes[i].republishing()
+	}
+	return by
 }
 
 // giveUp ends the reads that are under way.

@@ -48,7 +48,7 @@ func (p *Poller) Replay(ctx context.Context, letters []Letter) ([]Replayed, erro
 	}
 	n := &p.pending
 	r := replay{
-		judge: judge{Draft: n.draft, Deduplication: p.deduplication(), now: now},
+		judge: judge{Draft: n.draft, Deduplication: p.deduplication(Task{}), now: now},
 		known: p.state.Letters, resolved: Letters{},
 	}
 	out := r.all(letters)

@@ -22,8 +22,9 @@ const (
 
 // Why a revision is published: the values of Revision.Change.
 const (
-	First   = "new"     // the first revision
-	Changed = "changed" // the content differs from the last published one
+	First       = "new"         // the first revision
+	Changed     = "changed"     // the content differs from the last published one
+	Republished = "republished" // the content was published before: somebody asked for it, or the topics had lost it
 )
 
 // withheldFor is how long ByConversation waits for an open conversation to close.
@@ -47,6 +48,7 @@ type Entry struct {
 	session     uint32    // the session it belonged to, hashed: an identity may come on two rows
 	revision    int32     // last number given out; 0 for a further session and for a dead letter
 	shown       uint16    // end of the last window that showed the row, in quanta since epoch, rounded up
+	republished uint16    // the low bits of the ID of the backfill that republished it last; 0: none
 	bot         bool      // a bot-only row: a contact with the same sessionId has grown out of it
 	aside       aside     // whether the content went to the dead letters and was not published since
 	list        uint8     // what the fingerprint leaves out: a number in Ledger.Ignored

@@ -150,7 +150,7 @@ func TestStateSurvivesRestoring(t *testing.T) {
 		s.Learned.At = at(3)
 		s.Learned.Watched[3], s.Learned.Changed[9], s.Learned.Late[0] = 1<<20, 0.5, 3
 		s.Density = s.Density.Observe(window(0, 100), 70)
-		s.Coverage = s.Coverage.Add(Stretch{window(0, 50), at(300), "", false}).Add(Stretch{window(50, 51), at(300), Capped, true})
+		s.Coverage = s.Coverage.Add(Stretch{Window: window(0, 50), ReadAt: at(300), Partial: "", Withheld: false}).Add(Stretch{Window: window(50, 51), ReadAt: at(300), Partial: Capped, Withheld: true})
 		var rows []smartassist.Row
 		for i := range rapid.IntRange(0, 20).Draw(t, "rows") {
 			rows = append(rows, contact(fmt.Sprint("c-", i%7), fmt.Sprint("s", i%3), fmt.Sprint(i)))

@@ -47,6 +47,9 @@ type Ledger struct {
 	Learned    Learned
 	Redaction  string    // how rows were redacted when it was written, as a hash; "": not at all
 	LastRow    time.Time // when a read last brought a new conversation; zero while none has
+	Passes     []Pass    // backfills, and audits, which are not stored; in the order in which they were asked for
+	LastPass   int64     // the ID of the last of them
+	Accepted   []Acceptance
 }
 
 // Selection names what the coverage holds for: the hash of what is asked for, and after a change also the number of the
@@ -66,6 +69,7 @@ func (l *Ledger) reselect(horizon time.Duration, now time.Time) {
 	from := earlier(l.Coverage.Through(l.From), last.Add(-horizon))
 	l.From, l.Coverage, l.Failing = later(later(l.From, from), l.Reach), Coverage{}, nil
 	l.Changes++
+	l.forgetRead()
 }
 
 // ignore returns the lists of pointers that fingerprints were made without, with the one that is configured, which is noted.
@@ -109,7 +113,7 @@ type ledgerText struct {
 	From     int64     `json:"from"` // Unix seconds, as all instants here
 	Asked    string    `json:"asked"`
 	Changes  int       `json:"changes"`
-	Coverage [][]int64 `json:"coverage"` // start, end, read at, why it is partial, 1 = something of it is withheld
+	Coverage Coverage  `json:"coverage"` // see Stretch.numbers
 	Failing  []Failing `json:"failing,omitzero"`
 	Reach    int64     `json:"reach,omitzero"`
 	Horizon  int64     `json:"horizon,omitzero"` // seconds
@@ -118,11 +122,14 @@ type ledgerText struct {
 	Paging   Paging    `json:"paging"`
 	PagingOf string    `json:"pagingOf"`
 
-	Remembered *int       `json:"remembered,omitempty"`
-	Ignored    [][]string `json:"ignored,omitzero"`
-	Learned    Learned    `json:"learned,omitzero"`
-	LastRow    int64      `json:"lastRow,omitzero"`
-	Redaction  string     `json:"redaction,omitzero"`
+	Remembered *int         `json:"remembered,omitempty"`
+	Ignored    [][]string   `json:"ignored,omitzero"`
+	Learned    Learned      `json:"learned,omitzero"`
+	LastRow    int64        `json:"lastRow,omitzero"`
+	Redaction  string       `json:"redaction,omitzero"`
+	Passes     []Pass       `json:"passes,omitzero"`
+	LastPass   int64        `json:"lastPass,omitzero"`
+	Accepted   []Acceptance `json:"accepted,omitzero"`
 }
 
 // Keys begin with the account id: several accounts may share a topic.
@@ -158,14 +165,9 @@ func (l Ledger) encode() []byte {
 		Density: l.Density, Paging: l.Paging, PagingOf: l.PagingOf, Remembered: &l.Remembered,
 		Failing: l.Failing, Reach: seconds(l.Reach), Horizon: int64(l.Horizon.Kept.Seconds()), Lower: seconds(l.Horizon.Lower),
 		Ignored: l.Ignored, Learned: l.Learned, LastRow: seconds(l.LastRow), Redaction: l.Redaction,
+		Coverage: l.Coverage, LastPass: l.LastPass, Accepted: l.Accepted,
 	}
-	for _, c := range l.Coverage.Stretches() {
-		numbers := []int64{c.Start.Unix(), c.End.Unix(), c.ReadAt.Unix(), int64(max(0, slices.Index(causes, c.Partial)))}
-		if c.Withheld {
-			numbers = append(numbers, 1)
-		}
-		text.Coverage = append(text.Coverage, numbers)
-	}
+	text.Passes = slices.DeleteFunc(slices.Clone(l.Passes), func(p Pass) bool { return p.Reason == Audit })
 	value, err := json.Marshal(text)
 	if err != nil {
 		panic(err) // numbers and strings of our own only
@@ -224,28 +226,94 @@ func (l *Ledger) restore(value []byte) error {
 		Density: text.Density, Paging: text.Paging, PagingOf: text.PagingOf, Remembered: -1,
 		Failing: text.Failing, Reach: unix(text.Reach), Horizon: Kept{time.Duration(text.Horizon) * time.Second, unix(text.Lower)},
 		Ignored: text.Ignored, Learned: text.Learned, LastRow: unix(text.LastRow), Redaction: text.Redaction,
+		Coverage: text.Coverage, Passes: text.Passes, LastPass: text.LastPass, Accepted: text.Accepted,
 	}
 	if text.Remembered != nil {
 		l.Remembered = *text.Remembered
 	}
-	for _, c := range text.Coverage {
-		if len(c) < 4 || c[3] < 0 || int(c[3]) >= len(causes) {
-			return fmt.Errorf("state ledger: a stretch of the coverage has %d numbers; %s", len(c), remedy)
-		}
-		s := Stretch{Window{unix(c[0]), unix(c[1])}, unix(c[2]), causes[c[3]], len(c) > 4 && c[4] != 0}
-		l.Coverage.stretches = append(l.Coverage.stretches, s)
-	}
 	return l.Validate()
 }
 
-// Validate reports what of the ledger cannot be: it was damaged, or a program of ours is wrong.
-func (l *Ledger) Validate() error {
+// numbers returns the stretch as the ledger holds it: start, end, read at, number of the cause; 1 if something of it is withheld; and of
+// one that could not be read whole 1 if it is accepted, since when, rows.
+func (s Stretch) numbers() []int64 {
+	out := []int64{s.Start.Unix(), s.End.Unix(), s.ReadAt.Unix(), int64(max(0, slices.Index(causes, s.Partial)))}
+	if s.Withheld || s.Partial != "" {
+		out = append(out, oneIf(s.Withheld))
+	}
+	if s.Accepted || !s.Since.IsZero() || s.Rows > 0 {
+		out = append(out, oneIf(s.Accepted), seconds(s.Since), int64(s.Rows))
+	}
+	return out
+}
+
+func oneIf(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func stretchOf(n []int64) (s Stretch, err error) {
+	if len(n) < 4 || n[3] < 0 || int(n[3]) >= len(causes) {
+		return s, fmt.Errorf("a stretch of the coverage is %d", n)
+	}
+	s = Stretch{Window: Window{unix(n[0]), unix(n[1])}, ReadAt: unix(n[2]), Partial: causes[n[3]], Withheld: len(n) > 4 && n[4] != 0}
+	if len(n) > 7 {
+		s.Accepted, s.Since, s.Rows = n[5] != 0, unix(n[6]), int(n[7])
+	}
+	return s, nil
+}
+
+// MarshalJSON implements json.Marshaler.
+func (c Coverage) MarshalJSON() ([]byte, error) {
+	var text [][]int64
+	for _, s := range c.stretches {
+		text = append(text, s.numbers())
+	}
+	return json.Marshal(text)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *Coverage) UnmarshalJSON(b []byte) error {
+	var text [][]int64
+	if err := json.Unmarshal(b, &text); err != nil {
+		return err
+	}
+	*c = Coverage{}
+	for _, numbers := range text {
+		s, err := stretchOf(numbers)
+		if err != nil {
+			return err
+		}
+		c.stretches = append(c.stretches, s)
+	}
+	return nil
+}
+
+func (c Coverage) validate() error {
 	var end time.Time
-	for _, s := range l.Coverage.stretches {
+	for _, s := range c.stretches {
 		if s.Empty() || s.Start.Before(end) {
 			return fmt.Errorf("state ledger: the coverage is out of order at %v; %s", s.Window, remedy)
 		}
 		end = s.End
+	}
+	return nil
+}
+
+// Validate reports what of the ledger cannot be: it was damaged, or a program of ours is wrong.
+func (l *Ledger) Validate() error {
+	if err := l.Coverage.validate(); err != nil {
+		return err
+	}
+	for _, p := range l.Passes {
+		if p.Empty() || p.ID <= 0 {
+			return fmt.Errorf("state ledger: backfill %d is of %v; %s", p.ID, p.Window, remedy)
+		}
+		if err := p.Read.validate(); err != nil {
+			return err
+		}
 	}
 	for _, f := range l.Failing {
 		if f.Empty() || f.Window != Span(f.Start, f.End) {
@@ -302,7 +370,11 @@ func (e Entry) encode() []byte {
 	b = binary.BigEndian.AppendUint16(b, e.shown)
 	b = binary.BigEndian.AppendUint32(b, uint32(e.revision))
 	b = binary.BigEndian.AppendUint32(b, e.session)
-	return binary.BigEndian.AppendUint64(b, e.hash())
+	b = binary.BigEndian.AppendUint64(b, e.hash())
+	if e.republished != 0 {
+		b = binary.BigEndian.AppendUint16(b, e.republished) // versions that do not know it pass over it
+	}
+	return b
 }
 
 func decodeEntry(b []byte) (Entry, error) {
@@ -313,8 +385,13 @@ func decodeEntry(b []byte) (Entry, error) {
 		return Entry{}, fmt.Errorf("state record of a conversation: %d bytes, expected %d; %s", len(b), entrySize, remedy)
 	}
 	print := binary.BigEndian.Uint64(b[12:])
+	republished := uint16(0)
+	if len(b) >= entrySize+2 {
+		republished = binary.BigEndian.Uint16(b[entrySize:])
+	}
 	return Entry{
-		bot: b[1]&flagBot != 0, aside: decodeAside(b[0], b[1]), shown: binary.BigEndian.Uint16(b[2:]),
+		republished: republished,
+		bot:         b[1]&flagBot != 0, aside: decodeAside(b[0], b[1]), shown: binary.BigEndian.Uint16(b[2:]),
 		revision: int32(binary.BigEndian.Uint32(b[4:])), session: binary.BigEndian.Uint32(b[8:]),
 		fingerprint: [2]uint32{uint32(print), uint32(print >> 32)}, list: b[1] >> listShift,
 	}, nil

@@ -88,15 +88,15 @@ func TestEveryFieldOfTheLedgerIsKept(t *testing.T) {
 
 // TestAnyEntryIsKept: each field to its bounds, in a record that no other has the key of.
 func TestAnyEntryIsKept(t *testing.T) {
-	if n := reflect.TypeFor[Entry]().NumField(); n != 7 {
-		t.Fatalf("an entry has %d fields; this test draws 7", n)
+	if n := reflect.TypeFor[Entry]().NumField(); n != 8 {
+		t.Fatalf("an entry has %d fields; this test draws 8", n)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		e := Entry{
 			fingerprint: [2]uint32{rapid.Uint32().Draw(t, "low"), rapid.Uint32().Draw(t, "high")},
 			session:     rapid.Uint32().Draw(t, "session"), revision: rapid.Int32Min(0).Draw(t, "revision"), shown: rapid.Uint16().Draw(t, "shown"),
 			bot: rapid.Bool().Draw(t, "bot"), aside: rapid.SampledFrom([]aside{notAside, isAside, maybeAside}).Draw(t, "aside"),
-			list: rapid.Uint8Max(mostLists-1).Draw(t, "list"),
+			list: rapid.Uint8Max(mostLists-1).Draw(t, "list"), republished: rapid.Uint16().Draw(t, "republished"),
 		}
 		key := Key(rapid.SliceOfN(rapid.Byte(), len(Key{}), len(Key{})).Draw(t, "key"))
 		s := State{Account: "a"}

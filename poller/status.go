@@ -13,12 +13,14 @@ type Status struct {
 	CompleteThrough time.Time       `json:"completeThrough"`
 	HeadRead        time.Time       `json:"headRead"` // when the head was last read up to the present
 	Stretches       int             `json:"stretches"`
-	LastRow         time.Time       `json:"lastRow"` // when a read last brought a new conversation
-	Reach           time.Time       `json:"reach"`   // nothing before it is read again: the memory does not reach back further
-	Partial         []PartialWindow `json:"partial"` // could not be read whole; what touches is one
-	Failing         []FailingWindow `json:"failing"` // are tried again; everything else goes on
-	Behind          Seconds         `json:"behind"`  // how far the service's clock is behind this machine's
-	Ahead           Seconds         `json:"ahead"`   // or ahead
+	LastRow         time.Time       `json:"lastRow"`  // when a read last brought a new conversation
+	Reach           time.Time       `json:"reach"`    // nothing before it is read again: the memory does not reach back further
+	Partial         []PartialWindow `json:"partial"`  // could not be read whole; what touches is one
+	Failing         []FailingWindow `json:"failing"`  // are tried again; everything else goes on
+	Accepted        []Acceptance    `json:"accepted"` // the last partial windows that operators accepted
+	Passes          []PassStatus    `json:"passes"`   // backfills and audits, those that have ended among them
+	Behind          Seconds         `json:"behind"`   // how far the service's clock is behind this machine's
+	Ahead           Seconds         `json:"ahead"`    // or ahead
 	Rereads         []RereadState   `json:"rereads"`
 	Remembered      int             `json:"remembered"` // entries of the memory
 	RowsPerSecond   float64         `json:"rowsPerSecond"`
@@ -80,6 +82,16 @@ type Trouble struct {
 	Attempts int       `json:"attempts"`
 }
 
+// Gaps returns how many partial windows hold completeThrough up, or would.
+func (s Status) Gaps() (n int) {
+	for _, p := range s.Partial {
+		if !p.Accepted {
+			n++
+		}
+	}
+	return n
+}
+
 // Status returns the latest status. It may be called from any goroutine.
 func (p *Poller) Status() Status { return *p.status.Load() }
 
@@ -89,7 +101,7 @@ func (p *Poller) publishStatus(now time.Time) {
 		Sequence: p.state.Sequence, Selection: p.state.Selection(),
 		CompleteFrom: p.state.From, CompleteThrough: p.state.Coverage.Through(p.state.From),
 		HeadRead: p.agenda.headRead, Stretches: len(p.state.Coverage.Stretches()), Remembered: p.state.Seen.Len(),
-		RowsPerSecond: p.state.Density.Mean, Paging: p.reader.Paging, Partial: []PartialWindow{}, Failing: []FailingWindow{},
+		RowsPerSecond: p.state.Density.Mean, Paging: p.reader.Paging, Partial: []PartialWindow{}, Failing: []FailingWindow{}, Passes: []PassStatus{}, Accepted: append([]Acceptance{}, p.state.Accepted...),
 		LastRow: p.state.LastRow, Reach: p.state.Reach,
 		Behind: Seconds(max(0, -clock.Ahead)), Ahead: Seconds(max(0, clock.Ahead)),
 		ChangesByAge: p.agenda.Learned.Changed.counts(), LatenessOfRows: p.agenda.Learned.Late.counts(),
@@ -98,6 +110,9 @@ func (p *Poller) publishStatus(now time.Time) {
 	s.Partial = append(s.Partial, p.state.Coverage.Partial()...)
 	for _, f := range p.agenda.Failing {
 		s.Failing = append(s.Failing, FailingWindow{f.Window, f.Reason, f.Since, f.NotBefore, f.Failures, f.Category})
+	}
+	for _, pass := range p.agenda.Passes {
+		s.Passes = append(s.Passes, p.agenda.passStatus(pass, now))
 	}
 	if o := p.outage; !o.began.IsZero() {
 		s.Trouble = &Trouble{o.began, o.category, o.text, o.hint, o.attempts}

@@ -35,7 +35,7 @@ func TestAStoredLedgerIsRead(t *testing.T) {
 	if want := (Kept{7 * 24 * time.Hour, time.Unix(1772320000, 0).UTC()}); l.Horizon != want || !l.Reach.Equal(at(-172_800)) {
 		t.Errorf("horizon %v, reach %v", l.Horizon, l.Reach)
 	}
-	want := []Stretch{{window(0, 3600), at(6800), "", false}, {window(3600, 3601), at(6800), Capped, false}, {window(3601, 3800), at(6900), Unanswered, true}}
+	want := []Stretch{{Window: window(0, 3600), ReadAt: at(6800), Partial: "", Withheld: false}, {Window: window(3600, 3601), ReadAt: at(6800), Partial: Capped, Withheld: false}, {Window: window(3601, 3800), ReadAt: at(6900), Partial: Unanswered, Withheld: true}}
 	if !slices.Equal(l.Coverage.Stretches(), want) {
 		t.Errorf("coverage %v, want %v", l.Coverage.Stretches(), want)
 	}

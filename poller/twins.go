@@ -74,13 +74,19 @@ func (j *judge) knownTwin(row smartassist.Row, fingerprint uint64) bool {
 func (j *judge) twin(row smartassist.Row, fingerprint uint64) {
 	j.Twins++
 	key := twinKey(row, fingerprint)
-	remembered := Entry{session: sessionTag(row.SessionID), list: j.prints.current}
-	if known := j.knownTwin(row, fingerprint); known || j.Mode == ByConversation {
+	old, _ := j.lookup(key)
+	remembered := Entry{session: sessionTag(row.SessionID), list: j.prints.current, republished: old.republished}
+	known := j.knownTwin(row, fingerprint)
+	again := known && j.Republish != 0 && old.republished != uint16(j.Republish)
+	if (known || j.Mode == ByConversation) && !again {
 		j.Unchanged++
 		if known {
 			j.remember(key, remembered)
 		}
 		return
+	}
+	if j.Republish != 0 {
+		remembered.republished = uint16(j.Republish)
 	}
 	row.Err = j.refuses(row, fingerprint)
 	p := j.place(row)
@@ -93,5 +99,9 @@ func (j *judge) twin(row smartassist.Row, fingerprint uint64) {
 		j.Dead = append(j.Dead, row)
 		return
 	}
-	j.publish(row, p.main, fingerprint)
+	change := Republished
+	if !again {
+		change = j.changeOf(p.main)
+	}
+	j.publish(row, p.main, fingerprint, change)
 }
