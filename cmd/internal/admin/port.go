@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/net/netutil"
 
+	"github.com/convstream/convstream/cmd/internal/admin/client"
 	"github.com/convstream/convstream/cmd/internal/replay"
 	"github.com/convstream/convstream/poller/smartassist/secret"
 )
@@ -29,6 +30,8 @@ type Process interface {
 	Status(ctx context.Context) Status
 	// Letters returns the dead letters of an account; "" means the only one. The error names the accounts of the process.
 	Letters(account string) (Letters, error)
+	// Ranges returns the backfills and gaps of an account, as Letters does.
+	Ranges(account string) (Ranges, error)
 }
 
 // Letters are the dead letters of an account.
@@ -105,7 +108,8 @@ func (p *Port) Open(listen func(network, address string) (net.Listener, error), 
 	}, nil
 }
 
-// Handler serves /metrics, /healthz, /readyz, /status, / as a page for people, and POST /dead-letters/replay.
+// Handler serves /metrics, /healthz, /readyz, /status, / as a page for people, and what operators ask for: replays of dead letters,
+// backfills, gaps.
 func (p *Port) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", p.guard.reading(promhttp.HandlerFor(p.metrics, promhttp.HandlerOpts{}).ServeHTTP))
@@ -122,6 +126,12 @@ func (p *Port) Handler() http.Handler {
 		_ = page.Execute(rw, p.process.Status(r.Context()))
 	}))
 	mux.Handle("POST "+replay.Path, p.guard.permitting(p.replays))
+	h := rangeHandler{p.process.Ranges}
+	mux.Handle("POST "+client.BackfillsPath, p.guard.permitting(asked(h, h.backfill)))
+	mux.Handle("POST "+client.CancelPath, p.guard.permitting(asked(h, h.cancel)))
+	mux.Handle("POST "+client.AcceptPath, p.guard.permitting(asked(h, h.accept)))
+	mux.Handle("GET "+client.BackfillsPath, p.guard.reading(asked(h, h.backfills).ServeHTTP))
+	mux.Handle("GET "+client.GapsPath, p.guard.reading(asked(h, h.gaps).ServeHTTP))
 	return mux
 }
 

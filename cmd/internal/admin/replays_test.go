@@ -76,6 +76,8 @@ func (p posts) Letters(account string) (Letters, error) {
 	return nil, errors.New("no account of this name; there are st-1 and st-2")
 }
 
+func (posts) Ranges(string) (Ranges, error) { return nil, errors.New("no such account") }
+
 func (p posts) port() *Port {
 	return NewPort(p, prometheus.NewRegistry(), secret.Secret{}, false, zerolog.Nop())
 }

@@ -288,13 +288,31 @@ func (f *Fleet) Status(ctx context.Context) admin.Status {
 
 // Letters implements admin.Process.
 func (f *Fleet) Letters(id string) (admin.Letters, error) {
+	w, err := f.workerOf(id)
+	if err != nil {
+		return nil, err
+	}
+	return w.Letters(), nil
+}
+
+// Ranges implements admin.Process.
+func (f *Fleet) Ranges(id string) (admin.Ranges, error) {
+	w, err := f.workerOf(id)
+	if err != nil {
+		return nil, err
+	}
+	return w.Ranges(), nil
+}
+
+// workerOf returns the worker of an account; "" means the only one. The error names the accounts of the process.
+func (f *Fleet) workerOf(id string) (*worker.Worker, error) {
 	accounts := f.list()
 	if id == "" && len(accounts) == 1 {
-		return accounts[0].worker.Load().Letters(), nil
+		return accounts[0].worker.Load(), nil
 	}
 	for _, a := range accounts {
 		if a.id == id {
-			return a.worker.Load().Letters(), nil
+			return a.worker.Load(), nil
 		}
 	}
 	ids := make([]string, len(accounts))

@@ -66,19 +66,10 @@ func (l letters) Replay(ctx context.Context, list []poller.Letter, prepared *rep
 		}
 		return err
 	}
-	for {
-		select {
-		case l.worker.errands <- errand:
-			<-done // a commit is bounded in time
-			return out, l.ending(err)
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(time.Second):
-			if l.worker.Role() == admin.Standby || l.worker.Role() == admin.Idle {
-				return nil, replay.ErrNotActive
-			}
-		}
+	if err := l.worker.send(ctx, errand, done); err != nil {
+		return nil, err
 	}
+	return out, l.ending(err)
 }
 
 // ending returns err, as an endingError if this worker ends with it. One that is fenced and has a lease stands by, or becomes active

@@ -139,7 +139,7 @@ func (m *metrics) gauges(budget int, w measured) {
 		func(s poller.Status) float64 { return unixSeconds(s.HeadRead) })
 	status("remembered_entries", "Conversations and sessions in the memory of deduplication.",
 		func(s poller.Status) float64 { return float64(s.Remembered) })
-	status("partial_windows", "Windows that could not be read whole.", func(s poller.Status) float64 { return float64(len(s.Partial)) })
+	status("partial_windows", "Windows that could not be read whole, without those that were accepted.", func(s poller.Status) float64 { return float64(s.Gaps()) })
 	status("failing_windows", "Windows that could not be read and are tried again; everything else goes on.",
 		func(s poller.Status) float64 { return float64(len(s.Failing)) })
 	status("last_row_timestamp_seconds", "When a read last brought a new conversation; Unix time, 0 while none has.",
@@ -214,7 +214,7 @@ func (m *metrics) committed(u poller.Bundle, d *draft, took time.Duration) {
 func (m *metrics) revisions(b poller.Batch) {
 	for _, r := range b.Fresh {
 		switch age := b.Read.At.Sub(r.Row.Start).Seconds(); {
-		case r.Row.Start.IsZero() || b.Reason == poller.Replay:
+		case r.Row.Start.IsZero() || r.Change == poller.Republished || b.Reason == poller.Replay:
 		case r.Number > 1:
 			m.changeAge.Observe(age)
 		case b.Reason == poller.Head:

@@ -231,6 +231,7 @@ func (s *session) poll(tenure, hard context.Context) error {
 	working, stop := context.WithCancel(tenure)
 	defer stop()
 	go w.resignUnlessLoggedIn(working)
+	go s.recallPasses(working, p)
 	return p.Run(tenure, w.errands)
 }
 

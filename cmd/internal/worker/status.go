@@ -134,9 +134,11 @@ func (w *Worker) pollerStatus() *poller.Status { return w.shown.pollerStatus() }
 func (w *Worker) out() bool                    { return w.outages.present.Load() != nil }
 func (w *Worker) loggedIn() bool               { return w.client.Ready() }
 
-// MayReplay implements admin.Letters: if this worker is not the active one, reason names that.
-func (l letters) MayReplay() (code int, reason string) {
-	w := l.worker
+// MayReplay implements admin.Letters.
+func (l letters) MayReplay() (code int, reason string) { return l.worker.mayAsk() }
+
+// mayAsk returns http.StatusOK if this worker is the active one; else another status and the reason, which names that.
+func (w *Worker) mayAsk() (code int, reason string) {
 	switch w.Role() {
 	case admin.Active:
 		return http.StatusOK, ""

@@ -68,6 +68,7 @@ type Worker struct {
 	kept      *keptMemo          // what was committed to the topics, for the next session to compare
 	memory    *memory            // the state, for the next session
 	errands   chan poller.Errand // to the poller's goroutine
+	recalls   chan struct{}      // wakes recallPasses
 
 	heart   heartbeat
 	outages outages
@@ -81,7 +82,7 @@ func New(cfg *config.Config, log zerolog.Logger, host Host, lease *producer.Leas
 	network := host.Network
 	w := &Worker{
 		cfg: cfg, log: log, network: network, started: time.Now(),
-		refused: newRefusals(), errands: make(chan poller.Errand), warned: map[string]bool{},
+		refused: newRefusals(), errands: make(chan poller.Errand), recalls: make(chan struct{}, 1), warned: map[string]bool{},
 		election: election{lease: lease, holderKnown: time.Now(), groupLogged: host.LogsGroup},
 	}
 	w.shown.role.Store(admin.Starting)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/convstream/convstream/cmd/internal/audit"
 	"github.com/convstream/convstream/encoder"
+	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/poller/simulator"
 )
 
@@ -27,6 +28,7 @@ type Report struct {
 	CompleteFrom, CompleteThrough                  time.Time
 	Late                                           int64
 	Replays                                        int              // commits of dead letters that were tried again
+	Republished                                    int              // revisions that say again what was published before, as somebody asked
 	Events                                         []*encoder.Event // of commits that read nothing
 	ByTopic                                        map[string]int64
 	Lost, Twice                                    int      // records that are missing, and that are there once too often
@@ -101,8 +103,12 @@ func (r *Report) addConversation(rec *kgo.Record, served map[simulator.AnsweredR
 	if string(rec.Key) != c.ID || c.ID != key.Identity || !strings.HasPrefix(header(rec, "ce_id"), fmt.Sprintf("%s:%d:", c.ID, c.Revision)) {
 		r.problem("%s: key or ce_id does not belong to revision %d of %s", where, c.Revision, c.ID)
 	}
+	republished := c.Change == poller.Republished
+	if republished {
+		r.Republished++
+	}
 	r.held.Add(audit.Revision[string, string]{
-		Identity: key.Identity, Session: key.Session, Number: c.Revision, Content: hash, At: c.ObservedAt,
+		Identity: key.Identity, Session: key.Session, Number: c.Revision, Content: hash, At: c.ObservedAt, Republished: republished,
 		Where: audit.Place{Topic: rec.Topic, Partition: int(rec.Partition), Offset: rec.Offset},
 	})
 }

@@ -1,0 +1,49 @@
+package client
+
+import (
+	"time"
+
+	"github.com/convstream/convstream/poller"
+)
+
+// The paths of the admin port for what is asked about past ranges. A GET of BackfillsPath returns Backfills, one of GapsPath Gaps; what is
+// posted is answered with what it has become.
+const (
+	BackfillsPath = "/backfills"        // POST BackfillRequest
+	CancelPath    = "/backfills/cancel" // POST CancelRequest
+	GapsPath      = "/gaps"
+	AcceptPath    = "/gaps/accept" // POST AcceptRequest
+)
+
+// BackfillRequest asks for a past range to be read.
+type BackfillRequest struct {
+	From      time.Time `json:"from"`
+	To        time.Time `json:"to"`
+	Republish bool      `json:"republish,omitempty"`
+	By        string    `json:"by,omitempty"` // who asks
+}
+
+// CancelRequest asks for a backfill to be ended.
+type CancelRequest struct {
+	ID int64  `json:"id"`
+	By string `json:"by,omitempty"`
+}
+
+// AcceptRequest asks for the gaps in a window to be accepted.
+type AcceptRequest struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	By   string    `json:"by,omitempty"`
+}
+
+// Backfills are the backfills of an account, the last that have ended among them.
+type Backfills struct {
+	Backfills []poller.PassStatus `json:"backfills"`
+}
+
+// Gaps are the windows of an account that could not be read whole, and those that are being tried again and may become such.
+type Gaps struct {
+	Gaps     []poller.PartialWindow `json:"gaps"`
+	Failing  []poller.FailingWindow `json:"failing"`
+	Accepted []poller.Acceptance    `json:"accepted"`
+}
