@@ -35,6 +35,7 @@ type event struct {
 	fault     simulator.Fault
 	times     int
 	trouble
+	wish
 }
 
 // The kinds of events.
@@ -59,7 +60,7 @@ func (e event) String() string {
 	case workerDies, workerGoes, workerStops, workerIsCut:
 		s += fmt.Sprintf(", worker %d", e.slot)
 	}
-	s += e.trouble.String()
+	s += e.trouble.String() + e.wish.String()
 	return s + fmt.Sprintf(", for %v", e.lasts.Round(time.Second))
 }
 
@@ -138,6 +139,9 @@ func drawPlan(seed uint64) plan {
 	}
 	if *troubles != "none" {
 		p.drawTrouble(rand.New(rand.NewPCG(seed, 12)))
+	}
+	if inTrouble("operator") {
+		p.drawOperator(rand.New(rand.NewPCG(seed, 13)))
 	}
 	slices.SortStableFunc(p.events, func(a, b event) int { return int(a.at - b.at) })
 	return p

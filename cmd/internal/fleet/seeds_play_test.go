@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/convstream/convstream/cmd/internal/worker"
+	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/poller/simulator"
 )
 
@@ -28,6 +29,7 @@ type simulation struct {
 	clocks   []atomic.Int64    // of the workers of each slot: nanoseconds ahead of ours
 	settings map[string]string // that are others than the plan's now
 	partial  []stretchOfTime   // in the end
+	passes   []poller.PassStatus
 
 	mu       sync.Mutex
 	traps    []*trap
@@ -192,6 +194,8 @@ func (s *simulation) actions(e event) []action {
 		undo = s.lan.Mend
 	case secondIsBad, flakyTime, clockSteps, serviceSteps, settingChanges:
 		do, undo = s.troubleOf(e)
+	case operatorBackfills, operatorCancels, operatorAccepts:
+		do = s.operator(e)
 	default:
 		do, undo = s.pairOf(e)
 	}
@@ -326,6 +330,7 @@ func (s *simulation) judgement() {
 	r.CheckClaims(2 * time.Minute)
 	s.problems = append(s.problems, r.Problems...)
 	s.notStuck(r)
+	s.backfilled(r)
 	if most := s.service.MaxPerMinute(); s.lease && most > 30 {
 		s.problem("%d requests in a minute, the budget is 30", most)
 	}

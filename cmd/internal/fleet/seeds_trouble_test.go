@@ -16,7 +16,7 @@ import (
 
 // troubles adds what does not come right by trying again: without it TestSeeds has the faults that pass. Of a seed's trouble,
 // the kinds that are asked for are there as they are with all.
-var troubles = flag.String("trouble", "all", "TestSeeds: all, none, or some of: seconds flaky clocks service-clock settings behind-end empty calm")
+var troubles = flag.String("trouble", "all", "TestSeeds: all, none, or some of: seconds flaky clocks service-clock settings behind-end empty calm operator")
 
 // inTrouble tells whether a kind is asked for.
 func inTrouble(kind string) bool {
@@ -211,6 +211,7 @@ func (s *simulation) notePartial() {
 			s.problem("status: %v", err)
 		}
 		s.partial = append(s.partial, status.Partial...)
+		s.passes = append(s.passes, p.Passes...)
 	}
 }
 
@@ -360,7 +361,7 @@ func (s *simulation) disturbed(from, to time.Time) bool {
 	for _, e := range s.events {
 		end := min(e.at+e.lasts, eventful)
 		switch e.kind {
-		case secondIsBad, flakyTime, clockSteps, serviceSteps:
+		case secondIsBad, flakyTime, clockSteps, serviceSteps, operatorBackfills, operatorCancels, operatorAccepts:
 		case settingChanges:
 			if during(e.at, e.at) || during(end, end) || e.name == "SMARTASSIST_CHANNELS" && during(e.at, end) {
 				return true

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/convstream/convstream/cmd/internal/audit"
+	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/poller/simulator"
 )
 
@@ -14,7 +15,7 @@ import (
 // promised.
 func (r *Report) CheckComplete(service *simulator.Service, settle time.Duration, selectedFields ...string) {
 	for row := range service.RowsAt(time.Now(), r.CompleteFrom, r.CompleteThrough, selectedFields...) {
-		if r.Holds(row) || row.Start.Before(r.CompleteFrom) {
+		if r.Holds(row) || row.Start.Before(r.CompleteFrom) || r.accepted(row) {
 			continue
 		}
 		then := row.Start.Add(settle)
@@ -27,8 +28,24 @@ func (r *Report) CheckComplete(service *simulator.Service, settle time.Duration,
 	}
 }
 
+// accepted tells whether the row lies in a gap that an operator accepted, so near to it that what asks for the gap asks for the row.
+func (r *Report) accepted(row simulator.Row) bool {
+	const near = 2 * time.Second
+	for _, e := range r.Events {
+		if e.Kind != string(poller.GapAccepted) {
+			continue
+		}
+		for _, at := range []time.Time{row.Start, row.End} {
+			if at.Add(near).After(*e.WindowStart) && at.Before(e.WindowEnd.Add(near)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // CheckClaims adds every commit whose completeThrough claims more than was read: a stretch counts only from a committed
-// read that was made at least the settle delay after its end.
+// read that was made at least the settle delay after its end, or from its acceptance by an operator.
 func (r *Report) CheckClaims(settle time.Duration) {
 	var covered []stretch
 	for _, p := range r.progress {
@@ -38,6 +55,9 @@ func (r *Report) CheckClaims(settle time.Duration) {
 		}
 		if !r.unread[p.Sequence] {
 			covered = join(covered, stretch{p.WindowStart, end})
+		}
+		if e := p.Event; e != nil && e.Kind == string(poller.GapAccepted) {
+			covered = join(covered, stretch{*e.WindowStart, *e.WindowEnd})
 		}
 		if through := reach(covered, p.CompleteFrom); p.CompleteThrough.After(through) {
 			r.problem("commit %d claims to be complete through %v, reads reach to %v", p.Sequence, p.CompleteThrough, through)
