@@ -338,9 +338,13 @@ func (a Agenda) forgettable(at time.Time) time.Time {
 // dropFailing forgets failing windows that are not read again: what was never read is wanted however old it is.
 func (a *Agenda) dropFailing(at time.Time) {
 	horizon := at.Add(-Horizon(a.Tiers))
+	keeps := a.keeps()
 	old := func(f Failing) bool {
+		if f.Pass != 0 { // what stands beside it is remembered no longer
+			return f.Partial && f.Start.Before(keeps)
+		}
 		notRead := f.Partial && f.Len() > time.Second // and it is not known that none of its seconds can be
-		return f.End.Before(a.Reach) && !a.inPass(f.Window) || f.End.Before(horizon) && f.Reason == Reread && !notRead
+		return f.End.Before(a.Reach) || f.End.Before(horizon) && f.Reason == Reread && !notRead
 	}
 	if slices.ContainsFunc(a.Failing, old) {
 		a.Failing = slices.DeleteFunc(slices.Clone(a.Failing), old)

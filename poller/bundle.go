@@ -218,7 +218,7 @@ func (p *Poller) forget(now time.Time) []Remembered {
 		return nil
 	}
 	a.Reach = later(a.Reach, a.forgettable(at))
-	expired := p.state.Seen.Expired(a.keeps(), sweepMost)
+	expired := p.state.Seen.Expired(a.keeps(), a.keepsLetters(), sweepMost)
 	if len(expired) < sweepMost {
 		p.sweptAt = now
 	}

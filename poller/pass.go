@@ -110,6 +110,17 @@ func (a Agenda) keeps() time.Time {
 	return oldest
 }
 
+// keepsLetters is the same of rows without an identity: one content is a dead letter once in all of a pass, as many rows as have it.
+func (a Agenda) keepsLetters() time.Time {
+	oldest := a.keeps()
+	for _, p := range a.Passes {
+		if p.active() {
+			oldest = earlier(oldest, p.Start.Add(-24*time.Hour))
+		}
+	}
+	return oldest
+}
+
 // nextPass returns what is to be read now of the passes: of audits first, for which somebody waits, then in the order in which they were
 // asked for.
 func (a Agenda) nextPass(now time.Time) (Task, bool) {
@@ -138,11 +149,6 @@ func (a Agenda) passGap(now time.Time) (t Task, due bool) {
 		}
 	}
 	return Task{}, false
-}
-
-// inPass reports whether the window lies in a pass that has something left to do.
-func (a Agenda) inPass(w Window) bool {
-	return slices.ContainsFunc(a.Passes, func(p Pass) bool { return p.active() && !p.Intersect(w).Empty() })
 }
 
 // noteRequests notes whose requests they were: passes are owed one in passShare.
@@ -205,7 +211,7 @@ func (a *Agenda) end(id int64, at time.Time, cancelled bool) {
 			failing[i].Pass, failing[i].Reason = 0, Reread
 		}
 	}
-	a.Failing = slices.DeleteFunc(failing, func(f Failing) bool { return f.Start.Before(a.Reach) && !a.inPass(f.Window) })
+	a.Failing = slices.DeleteFunc(failing, func(f Failing) bool { return f.Start.Before(a.Reach) && f.Pass == 0 })
 	a.dropEnded()
 }
 

@@ -66,7 +66,7 @@ func TestExpiredComesInParts(t *testing.T) {
 	}
 	var sizes []int
 	for s.Len() > 0 {
-		expired := s.Expired(at(0).Add(3*quantum), 10)
+		expired := s.Expired(at(0).Add(3*quantum), at(0).Add(3*quantum), 10)
 		sizes = append(sizes, len(expired))
 		if len(expired) == 0 {
 			break

@@ -176,13 +176,14 @@ func (s *Seen) Apply(changes []Remembered) {
 }
 
 // Expired returns what no window that can still be read could return again: entries last shown by a window that ended
-// before the instant. At most limit keys are given; the rest comes with a later call.
-func (s *Seen) Expired(before time.Time, limit int) []Remembered {
+// before the instant, and those of rows without an identity before the other one. At most limit keys are given; the rest comes with a
+// later call.
+func (s *Seen) Expired(before, letters time.Time, limit int) []Remembered {
 	var out []Remembered
-	bound := quanta(before.Add(-quantum))
+	bound, ofLetters := quanta(before.Add(-quantum)), quanta(letters.Add(-quantum))
 	for _, shard := range s.shards {
 		for _, e := range shard {
-			if e.entry.shown < bound {
+			if e.entry.shown < bound && (e.entry.shown < ofLetters || !e.entry.isLetter()) {
 				if out = append(out, Remembered{Key: e.key, Forget: true}); len(out) == limit {
 					return out
 				}
@@ -191,6 +192,9 @@ func (s *Seen) Expired(before time.Time, limit int) []Remembered {
 	}
 	return out
 }
+
+// isLetter reports whether it may be of a row without an identity.
+func (e Entry) isLetter() bool { return e == Entry{shown: e.shown} }
 
 func (e Entry) hash() uint64 { return uint64(e.fingerprint[0]) | uint64(e.fingerprint[1])<<32 }
 

@@ -128,10 +128,10 @@ func TestExpiredEndsWithTheLastWindowThatShowedTheRow(t *testing.T) {
 	var s Seen
 	judgeAndApply(&s, ByRevision, t0, contact("c-1", "s1", "CLOSED"), contact("c-2", "s2", "CLOSED"))
 	judgeAndApply(&s, ByRevision, t0.Add(100*time.Hour), contact("c-2", "s2", "CLOSED"))
-	if got := s.Expired(t0, 10); len(got) != 0 {
+	if got := s.Expired(t0, t0, 10); len(got) != 0 {
 		t.Fatalf("%d entries expired at the very end of their window", len(got))
 	}
-	got := s.Expired(t0.Add(3*quantum), 10)
+	got := s.Expired(t0.Add(3*quantum), t0.Add(3*quantum), 10)
 	if len(got) != 1 || got[0].Key != identityKey("c-1") || !got[0].Forget {
 		t.Fatalf("expired %v, want c-1 only: c-2 was shown again", got)
 	}

@@ -50,7 +50,7 @@ var mutants = []mutant{
 		{"producer/recover.go", "return max(end, r.producer.behindBarrier(r.at.partition)), nil", "return end, nil"},
 	}},
 	{"rows are forgotten two days too early", fleet, "TestCrashes", []edit{
-		{"poller/bundle.go", "p.state.Seen.Expired(a.keeps(), sweepMost)", "p.state.Seen.Expired(a.keeps().Add(48*time.Hour+Horizon(p.cfg.Tiers)), sweepMost)"},
+		{"poller/bundle.go", "Seen.Expired(a.keeps(), a.keepsLetters(), sweepMost)", "Seen.Expired(a.keeps().Add(48*time.Hour+Horizon(p.cfg.Tiers)), a.keepsLetters().Add(48*time.Hour+Horizon(p.cfg.Tiers)), sweepMost)"},
 	}},
 	{"the lease is ignored, every worker is active", fleet, "TestStandby", []edit{
 		{"cmd/internal/worker/session.go", "	if e.off() {\n		return ctx,", "	if true {\n		return ctx,"},
