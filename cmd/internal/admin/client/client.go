@@ -62,9 +62,20 @@ func (c Client) do(ctx context.Context, method, path string, body []byte) (io.Re
 	}
 	if res.StatusCode != http.StatusOK {
 		defer func() { _ = res.Body.Close() }()
-		return nil, fmt.Errorf("the worker at %s answers %d: %s", c.URL, res.StatusCode, reason(res.Body, token))
+		return nil, &AnswerError{c.URL, res.StatusCode, reason(res.Body, token)}
 	}
 	return res.Body, nil
+}
+
+// AnswerError is an answer that is not what was asked for.
+type AnswerError struct {
+	URL    string // of the admin port
+	Code   int    // HTTP status
+	Reason string // as the other side says
+}
+
+func (e *AnswerError) Error() string {
+	return fmt.Sprintf("the worker at %s answers %d: %s", e.URL, e.Code, e.Reason)
 }
 
 // longestReason bounds what is shown of an answer that is an error.
