@@ -42,8 +42,8 @@ func (p Pass) republishing() int64 {
 const (
 	// passShare is the part of the requests beside the newest rows that passes get while live polling needs the rest: one of so many.
 	passShare = 10
-	// mostOwed bounds how many requests passes are owed, or have had in advance.
-	mostOwed = 20
+	// mostOwed bounds how many requests passes are owed, mostAhead how many they have had in advance: more than a window takes.
+	mostOwed, mostAhead = 20, 60
 	// mostEnded is how many ended backfills are remembered.
 	mostEnded = 20
 )
@@ -156,7 +156,7 @@ func (a *Agenda) noteRequests(t Task, r Read) {
 	switch {
 	case t.Pass != 0:
 		a.passReads++
-		a.passOwed = max(a.passOwed-float64(r.TotalRequests), -mostOwed)
+		a.passOwed = max(a.passOwed-float64(r.TotalRequests), -mostAhead)
 	case t.lane() != 0:
 		a.passOwed = min(a.passOwed+float64(r.TotalRequests)/(passShare-1), mostOwed)
 	}
@@ -223,7 +223,10 @@ func (a *Agenda) dropEnded() {
 		if kept[i].active() {
 			continue
 		}
-		if ended++; ended > mostEnded || kept[i].Reason == Audit {
+		if kept[i].Reason == Backfill {
+			ended++
+		}
+		if ended > mostEnded || kept[i].Reason == Audit {
 			kept = slices.Delete(kept, i, i+1)
 		}
 	}

@@ -46,24 +46,27 @@ func (w *world) backfill(addr string, q client.BackfillRequest) (pass poller.Pas
 	return pass
 }
 
-// passes are the account's backfills as an admin port tells them.
-func (w *world) passes(addr string) []poller.PassStatus {
+// lastPass is the account's last backfill as an admin port tells it; none while its worker is not the active one.
+func (w *world) lastPass(addr string) (last poller.PassStatus) {
 	w.t.Helper()
 	var all client.Backfills
 	code, text := w.getFrom(addr, client.BackfillsPath)
-	if code != http.StatusOK {
-		w.t.Fatalf("backfills: %d %s", code, text)
+	switch code {
+	case http.StatusServiceUnavailable:
+		return last
+	case http.StatusOK:
+		w.must(json.Unmarshal([]byte(text), &all))
+		return all.Backfills[len(all.Backfills)-1]
 	}
-	w.must(json.Unmarshal([]byte(text), &all))
-	return all.Backfills
+	w.t.Fatalf("backfills: %d %s", code, text)
+	return last
 }
 
 // backfilled waits until the last backfill has ended.
 func (w *world) backfilled(addr string, most time.Duration) poller.PassStatus {
 	w.t.Helper()
 	for began := time.Now(); ; time.Sleep(10 * time.Second) {
-		all := w.passes(addr)
-		last := all[len(all)-1]
+		last := w.lastPass(addr)
 		if !last.Ended.IsZero() {
 			w.t.Logf("backfill %d of %v: %s after %v, %d rows with %d requests, %d published", last.ID, last.Window, last.State, time.Since(began), last.Rows, last.Requests, last.Published)
 			return last
@@ -85,7 +88,7 @@ func events(r *verify.Report, kind poller.EventKind) (n int) {
 }
 
 // TestBackfill covers a past range beside live polling, that is asked for once more when the memory has forgotten it, and then
-// republished.
+// republished, by a worker that is killed at once, and whose successor loses the brokers.
 func TestBackfill(t *testing.T) {
 	t.Parallel()
 	c := simulator.Config{History: 12 * 24 * time.Hour, PerMinute: 0.3, SurveyBy: -1}
@@ -123,6 +126,13 @@ func TestBackfill(t *testing.T) {
 
 		q.Republish = true
 		w.backfill(adminAddr, q)
+		w.wire.Cut("") // before the topics are read back
+		_ = stop()
+		stop = w.start()
+		time.Sleep(3 * time.Second)
+		w.wire.CutBrokers() // while they are
+		time.Sleep(90 * time.Second)
+		w.wire.Mend()
 		done = w.backfilled(adminAddr, time.Hour)
 		if done.Published < 400 || done.Published > 500 {
 			t.Errorf("%d of %d rows republished, want those of a day, each once", done.Published, done.Rows)
