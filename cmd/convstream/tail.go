@@ -67,7 +67,7 @@ func (o tailOptions) run(ctx context.Context, t terminal) error {
 		return err
 	}
 	cluster := cfg.Kafka.Cluster("convstream-tail", nil, logging.New(&cfg.Process, t.err))
-	_, decoder, err := worker.OpenRegistry(cfg, worker.Network{}, cluster.Log)
+	_, decoder, err := worker.OpenRegistry(cfg, worker.Network{}, cluster.Log, nil)
 	if err != nil {
 		return err
 	}

@@ -105,7 +105,7 @@ func (s *stage) readSettings() error {
 	}
 	s.cfg = accounts[0].Config
 	s.topics.Topics = s.cfg.Topics()
-	_, s.topics.Decoder, err = worker.OpenRegistry(s.cfg, worker.Network{}, s.log)
+	_, s.topics.Decoder, err = worker.OpenRegistry(s.cfg, worker.Network{}, s.log, nil)
 	return err
 }
 

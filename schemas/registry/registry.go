@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,9 @@ type Config struct {
 	// Dial connects; if nil, the network, or the proxy of the environment.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	Log  zerolog.Logger
+	// Answered, if it is not nil, is called after each request with its outcome: the class of the status, like "2xx", or "connection", if
+	// there was no answer.
+	Answered func(outcome string, took time.Duration)
 }
 
 // TLS returns the authorities to trust and the client certificate of new connections. It is called again after a few
@@ -57,7 +61,7 @@ const (
 func Open(cfg Config) (r *Registry, err error) {
 	r = &Registry{cfg: cfg, transport: transport{cfg: cfg}, ids: map[string]uint32{}, texts: map[uint32]string{}, warned: map[string]bool{}}
 	r.client, err = sr.NewClient(sr.URLs(cfg.URL), sr.UserAgent("convstream"), sr.PreReq(r.login), sr.HTTPClient(&http.Client{
-		Transport: bounded{&r.transport}, Timeout: requestTimeout,
+		Transport: timed{bounded{&r.transport}, cfg.Answered}, Timeout: requestTimeout,
 		// A redirect would send the login to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}))
@@ -89,5 +93,26 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err == nil {
 		res.Body = http.MaxBytesReader(nil, res.Body, largestAnswer)
 	}
+	return res, err
+}
+
+// timed tells of each request.
+type timed struct {
+	http.RoundTripper
+	answered func(outcome string, took time.Duration)
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t timed) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t.answered == nil {
+		return t.RoundTripper.RoundTrip(req)
+	}
+	began := time.Now()
+	res, err := t.RoundTripper.RoundTrip(req)
+	outcome := "connection"
+	if err == nil {
+		outcome = strconv.Itoa(res.StatusCode/100) + "xx"
+	}
+	t.answered(outcome, time.Since(began))
 	return res, err
 }

@@ -15,7 +15,7 @@ import (
 
 func (c Config) registry(ctx context.Context) []Line {
 	cfg := c.Accounts[0].Config // registry and topics are the same for all
-	r, _, err := worker.OpenRegistry(cfg, c.Network, zerolog.Nop())
+	r, _, err := worker.OpenRegistry(cfg, c.Network, zerolog.Nop(), nil)
 	if err != nil {
 		return []Line{{Area: Registry, Subject: "settings", State: Fail, Says: err.Error()}}
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
 	"github.com/convstream/convstream/cmd/internal/proof/verify"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller/simulator"
@@ -38,6 +40,7 @@ func TestMetricsAgreeWithTheTopics(t *testing.T) {
 			t.Fatalf("/metrics: %d", code)
 		}
 		w.exported(body)
+		w.timed()
 		topics, results := w.series("convstream_published_total", "topic"), w.series("convstream_rows_total", "result")
 		sum := map[string]float64{}
 		for _, name := range []string{"requests_total", "reads_total"} {
@@ -118,6 +121,32 @@ func (w *world) exported(body string) {
 	}
 	if n < 15 {
 		w.t.Errorf("only %d metrics are known", n)
+	}
+	problems, err := promlint.New(strings.NewReader(body)).Lint()
+	w.must(err)
+	for _, p := range problems {
+		w.t.Errorf("against Prometheus' conventions: %s: %s", p.Metric, p.Text)
+	}
+}
+
+// timed holds the counts of what was timed against those of what was done.
+func (w *world) timed() {
+	w.t.Helper()
+	requests, commits := 0.0, w.series("convstream_commits_total", "outcome")
+	for _, n := range w.series("convstream_requests_total", "outcome") {
+		requests += n
+	}
+	rows := w.series("convstream_rows_total", "result")
+	for name, want := range map[string]float64{
+		"request_seconds": requests, "commit_seconds": commits["ok"], "publish_delay_seconds": rows["published"], "recovery_seconds": w.metric("convstream_recoveries_total"),
+	} {
+		if got := w.metric("convstream_" + name + "_count"); got != want || want == 0 {
+			w.t.Errorf("%s has timed %v, want %v", name, got, want)
+		}
+	}
+	first, late := w.metric("convstream_freshness_seconds_count"), w.metric("convstream_freshness_seconds_sum")
+	if before := w.metric("convstream_first_seen_seconds_count"); first != before || first == 0 || late/first > 60 {
+		w.t.Errorf("%v conversations were first seen, and %v committed, after %v s on average", before, first, late/first)
 	}
 }
 

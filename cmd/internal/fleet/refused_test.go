@@ -36,7 +36,27 @@ func TestSeveralRefusedRecordsAreTakenOutOneByOne(t *testing.T) {
 		if n := w.gauge("convstream_refused_contents"); n != 0 {
 			t.Errorf("%v verdicts are still remembered", n)
 		}
+		if n := w.failedCommits("refused"); n < len(bad) {
+			t.Errorf("%d commits are counted as refused", n)
+		}
 	})
+}
+
+// failedCommits returns how many commits with this outcome the process started last has counted.
+func (w *world) failedCommits(outcome string) (n int) {
+	w.t.Helper()
+	families, err := w.fleet.gather()
+	w.must(err)
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if f.GetName() == "convstream_commits_total" && l.GetName() == "outcome" && l.GetValue() == outcome {
+					n += int(m.GetCounter().GetValue())
+				}
+			}
+		}
+	}
+	return n
 }
 
 func isDeadLetter(r kmsg.Record) bool {

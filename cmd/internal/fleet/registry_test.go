@@ -32,6 +32,9 @@ func TestRegistry(t *testing.T) {
 		w.ready()
 		w.registered(f)
 		asked := f.requests()
+		if n := w.series("convstream_registry_request_seconds_count", "outcome"); n["2xx"]+n["4xx"] != float64(asked) || n["2xx"] == 0 {
+			t.Errorf("the metrics count %v requests, the registry had %d", n, asked)
+		}
 		for _, request := range f.asked[:min(len(f.asked), 6)] {
 			t.Log(request)
 		}

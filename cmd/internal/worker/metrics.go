@@ -27,8 +27,10 @@ type metrics struct {
 	lateness        prometheus.Histogram
 	reads           *prometheus.CounterVec
 	refusedContents prometheus.Gauge
+	commits         *prometheus.CounterVec
 	commitSeconds   prometheus.Histogram
 	recoveries      prometheus.Counter
+	timings         timings
 	sessionFailures *prometheus.CounterVec
 	unmapped        *prometheus.CounterVec
 	respelt         *prometheus.CounterVec
@@ -71,6 +73,7 @@ func newMetrics(account string, topics []string, budget int, w measured) *metric
 	m.reads = vector("reads_total", "Committed reads, by reason: head, settled, reread, gap or replay.", "reason")
 	m.recoveries = counter("recoveries_total", "Times the state was recovered from its topic; 1 after a start without trouble.")
 	m.sessionFailures = vector("session_failures_total", "Times the Kafka side failed and the worker recovered, by category.", "category")
+	m.commits = vector("commits_total", "Transactions, by outcome: ok or the category of failure.", "outcome")
 	m.unmapped = vector("unmapped_values_total", "Values that did not fit their typed field and stand in unmapped, by field.", "field")
 	m.respelt = vector("respelt_values_total", "Values that fit their typed field and stand in unmapped since their name is spelt in another case, by field.", "field")
 	m.findings = vector("drift_findings_total", "Differences between rows and schema that were found for the first time, by kind: member, value, spelling, new value or row.", "kind")
@@ -86,6 +89,7 @@ func newMetrics(account string, topics []string, budget int, w measured) *metric
 		Namespace: "convstream", Name: "last_stable_offset_lag", Help: "Offsets of state and progress that an open transaction keeps from readers, by topic.",
 	}, []string{"topic"})
 	m.labelled.MustRegister(m.stableLag)
+	m.timings = newTimings(m.labelled)
 	m.gauges(budget, w)
 	m.begin(topics)
 	return m
@@ -106,6 +110,8 @@ func (m *metrics) begin(topics []string) {
 	for _, topic := range topics {
 		m.published.WithLabelValues(topic)
 	}
+	m.requests.WithLabelValues(outcomeOK)
+	m.commits.WithLabelValues(outcomeOK)
 	for _, result := range []string{"published", "unchanged", "dead_lettered"} {
 		m.rows.WithLabelValues(result)
 	}
@@ -173,17 +179,29 @@ func unixSeconds(t time.Time) float64 {
 	return float64(t.UnixMilli()) / 1000
 }
 
-func (m *metrics) request(err error) {
-	outcome := "ok"
+// outcomeOK is the outcome of what did not fail.
+const outcomeOK = "ok"
+
+// request notes a request to the service; took is negative if it was not made.
+func (m *metrics) request(err error, took time.Duration) {
+	outcome := outcomeOK
 	if e, ok := errors.AsType[*smartassist.Error](err); ok {
 		outcome = e.Category
 	} else if err != nil {
 		outcome = "unknown"
 	}
 	m.requests.WithLabelValues(outcome).Inc()
+	if took >= 0 {
+		m.timings.request.Observe(took.Seconds())
+	}
 }
 
-func (m *metrics) committed(u poller.Bundle, d *draft, took time.Duration) {
+// failed notes a transaction that failed, or whose outcome is unknown.
+func (m *metrics) failed(err error) { m.commits.WithLabelValues(categorize(err)).Inc() }
+
+// committed notes a transaction that is durable since at.
+func (m *metrics) committed(u poller.Bundle, d *draft, took time.Duration, at time.Time) {
+	m.commits.WithLabelValues(outcomeOK).Inc()
 	m.commitSeconds.Observe(took.Seconds())
 	for i, b := range u.Batches {
 		p := d.progress[i]
@@ -194,6 +212,7 @@ func (m *metrics) committed(u poller.Bundle, d *draft, took time.Duration) {
 		m.late.Add(float64(b.Late))
 		m.twins.Add(float64(b.Twins))
 		m.revisions(b)
+		m.timings.published(b, at)
 		for topic, n := range p.ByTopic {
 			m.published.WithLabelValues(topic).Add(float64(n))
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -13,13 +14,14 @@ import (
 	"github.com/convstream/convstream/schemas/registry"
 )
 
-// OpenRegistry returns the registry that the settings name, nil if they name none, and a decoder that uses it.
-func OpenRegistry(cfg *config.Config, network Network, log zerolog.Logger) (*registry.Registry, *encoder.Decoder, error) {
+// OpenRegistry returns the registry that the settings name, nil if they name none, and a decoder that uses it. answered is called after
+// each request; nil: nothing is.
+func OpenRegistry(cfg *config.Config, network Network, log zerolog.Logger, answered func(outcome string, took time.Duration)) (*registry.Registry, *encoder.Decoder, error) {
 	c := &cfg.Registry
 	if c.URL == "" {
 		return nil, encoder.NewDecoder(nil), nil
 	}
-	r, err := registry.Open(registry.Config{URL: c.URL, Login: c.Login(), TLS: c.TLS, Register: c.Register, Dial: network.Dial, Log: log})
+	r, err := registry.Open(registry.Config{URL: c.URL, Login: c.Login(), TLS: c.TLS, Register: c.Register, Dial: network.Dial, Log: log, Answered: answered})
 	if err != nil {
 		return nil, nil, err
 	}

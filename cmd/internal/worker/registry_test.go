@@ -128,7 +128,7 @@ func (s *secured) open(set map[string]string) *registry.Registry {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	r, _, err := OpenRegistry(cfg, Network{}, zerolog.Nop())
+	r, _, err := OpenRegistry(cfg, Network{}, zerolog.Nop(), nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -210,6 +210,7 @@ func (s *session) takeOver(ctx context.Context) error {
 		return err
 	}
 	w.metrics.recoveries.Inc()
+	w.metrics.timings.recovery.Observe(time.Since(s.attempt).Seconds())
 	line := w.log.Info().Bool("kept", m.kept).Int("records", m.records).Int("remembered", m.state.Seen.Len()).Int64("sequence", m.state.Sequence)
 	if through := m.state.Coverage.Through(m.state.From); !through.IsZero() { // zero before the first read
 		line = line.Time("complete_through", through)
@@ -221,11 +222,12 @@ func (s *session) takeOver(ctx context.Context) error {
 // poll reads and publishes until the tenure ends, or a commit fails.
 func (s *session) poll(tenure, hard context.Context) error {
 	w := s.worker
+	w.metrics.timings.headBefore = time.Time{} // another worker may have read since
 	commits := finishing{hard: hard, Sink: sink{
 		cfg: w.cfg, log: w.log, encoder: s.encoder, producer: w.producer,
-		refused: w.refused, kept: w.kept, metrics: w.metrics, attempts: s, memory: s.memory, shown: &w.shown,
+		refused: w.refused, kept: w.kept, metrics: w.metrics, now: w.now, attempts: s, memory: s.memory, shown: &w.shown,
 	}}
-	p := poller.New(w.polling, meter{w.client, w.metrics, &w.heart, w.pointers}, commits, s.memory.state)
+	p := poller.New(w.polling, meter{w.client, w.metrics, &w.let, &w.heart, w.pointers}, commits, s.memory.state)
 	w.shown.poller.Store(p)
 	w.shown.role.Store(admin.Active)
 	working, stop := context.WithCancel(tenure)

@@ -24,6 +24,7 @@ type sink struct {
 	refused  *refusals
 	kept     *keptMemo
 	metrics  *metrics
+	now      func() time.Time // the clock of reads
 	attempts attempts
 	memory   *memory
 	shown    *shown
@@ -74,6 +75,7 @@ func (s sink) Commit(ctx context.Context, u poller.Bundle) error {
 	})
 	s.attempts.end(err)
 	if err != nil {
+		s.metrics.failed(err)
 		return s.noteRefused(err, d)
 	}
 	s.memory.committed(d.notes, u.State, s.producer.LastWritten(s.memory.topic, s.memory.partition))
@@ -81,7 +83,7 @@ func (s sink) Commit(ctx context.Context, u poller.Bundle) error {
 	s.showDrift(d)
 	s.forgetRefused(u)
 	s.metrics.refusedContents.Set(float64(len(s.refused.contents)))
-	s.metrics.committed(u, d, time.Since(begun))
+	s.metrics.committed(u, d, time.Since(begun), s.now())
 	return nil
 }
 

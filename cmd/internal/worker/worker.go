@@ -69,6 +69,7 @@ type Worker struct {
 	memory    *memory            // the state, for the next session
 	errands   chan poller.Errand // to the poller's goroutine
 	recalls   chan struct{}      // wakes recallPasses
+	let       time.Time          // when the budget let the last request go; the poller's goroutine's
 
 	heart   heartbeat
 	outages outages
@@ -100,12 +101,12 @@ func New(cfg *config.Config, log zerolog.Logger, host Host, lease *producer.Leas
 	if w.codec.plain, err = encoder.New(encoder.Config{AccountID: cfg.AccountID, Topics: cfg.Topics(), Redaction: w.redaction.ID()}); err != nil {
 		return nil, err
 	}
-	if w.codec.registry, w.codec.decoder, err = OpenRegistry(cfg, network, log); err != nil {
+	if w.codec.registry, w.codec.decoder, err = OpenRegistry(cfg, network, log, w.registryAnswered); err != nil {
 		return nil, err
 	}
 	w.topics = Topics(cfg)
 	w.budget = smartassist.NewBudget(cfg.RequestsPerMinute)
-	if w.client, err = ServiceClient(cfg, network, w.budget, w.redaction, w.election.permit); err != nil {
+	if w.client, err = ServiceClient(cfg, network, w.budget, w.redaction, w.permit); err != nil {
 		return nil, err
 	}
 	if w.producer, err = producer.Open(producerConfig(cfg, host, func(what string) { w.shown.waits.Store(what) }, log.Hook(unlessKnown{&w.outages}))); err != nil {
@@ -117,6 +118,28 @@ func New(cfg *config.Config, log zerolog.Logger, host Host, lease *producer.Leas
 	w.metrics.redacted(w.redaction)
 	w.pointers = &pointerCheck{redaction: w.redaction, log: log}
 	return w, nil
+}
+
+// permit is called before every request to the service, when the budget has let it go.
+func (w *Worker) permit(ctx context.Context) error {
+	err := w.election.permit(ctx)
+	if err == nil {
+		w.let = time.Now()
+	}
+	return err
+}
+
+// now returns the time by the clock of reads.
+func (w *Worker) now() time.Time {
+	if w.network.Now != nil {
+		return w.network.Now()
+	}
+	return time.Now()
+}
+
+// registryAnswered notes a request to the schema registry.
+func (w *Worker) registryAnswered(outcome string, took time.Duration) {
+	w.metrics.timings.registryRequest.WithLabelValues(outcome).Observe(took.Seconds())
 }
 
 // Metrics returns the account's metrics, with its id as the label account.
