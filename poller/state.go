@@ -3,6 +3,7 @@ package poller
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -105,6 +106,9 @@ const (
 	ledgerFormat = 1
 	entryFormat  = 2 // 1 did not always say which contents went to the dead letters
 )
+
+// ErrNewer is in the errors of Restore where this version is older than the one that wrote the state.
+var ErrNewer = errors.New("a newer version wrote it, run that")
 
 // ledgerText is the Ledger as JSON: an operator may want to read it.
 type ledgerText struct {
@@ -219,7 +223,7 @@ func (l *Ledger) restore(value []byte) error {
 		return fmt.Errorf("state ledger: %w; %s", err, remedy)
 	}
 	if text.Format > ledgerFormat {
-		return fmt.Errorf("state ledger: format %d, this version knows up to %d; a newer version wrote it, run that", text.Format, ledgerFormat)
+		return fmt.Errorf("state ledger: format %d, this version knows up to %d; %w", text.Format, ledgerFormat, ErrNewer)
 	}
 	*l = Ledger{
 		Sequence: text.Sequence, From: unix(text.From), Asked: text.Asked, Changes: text.Changes,
