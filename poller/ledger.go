@@ -54,7 +54,7 @@ func (l *Ledger) reselect(horizon time.Duration, now time.Time) {
 	from := earlier(l.Coverage.Through(l.From), last.Add(-horizon))
 	l.From, l.Coverage, l.Failing = later(later(l.From, from), l.Reach), Coverage{}, nil
 	l.Changes++
-	l.forgetRead()
+	l.restartPasses()
 }
 
 // ignore returns the lists of pointers that fingerprints were made without, with the one that is configured, which is noted.

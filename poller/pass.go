@@ -211,12 +211,13 @@ func (a *Agenda) dropEnded() {
 	a.Passes = kept
 }
 
-// forgetRead makes passes begin anew, since something else is asked for.
-func (l *Ledger) forgetRead() {
+// restartPasses makes passes begin anew, since something else is asked for, or the memory was lost. What they have read may be forgotten
+// by now.
+func (l *Ledger) restartPasses() {
 	l.Passes = slices.Clone(l.Passes)
 	for i := range l.Passes {
 		if l.Passes[i].active() {
-			l.Passes[i].Read = Coverage{}
+			l.Passes[i].Read, l.Passes[i].Recalled = Coverage{}, false
 		}
 	}
 }
