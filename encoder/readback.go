@@ -15,21 +15,27 @@ var ErrOtherAccount = errors.New("the message is of another account")
 // ReadConversation returns the revision that a message of a channel topic was made of: its row as
 // smartassist.ParseRow would read it, the fingerprint as it was then. A [LookupError] says nothing about the message.
 func (e *Encoder) ReadConversation(ctx context.Context, d *Decoder, m Message) (Revision, error) {
+	_, r, err := e.ReadRecord(ctx, d, m)
+	return r, err
+}
+
+// ReadRecord is [Encoder.ReadConversation] that also returns the record itself.
+func (e *Encoder) ReadRecord(ctx context.Context, d *Decoder, m Message) (*Conversation, Revision, error) {
 	if !bytes.Equal(m.header("ce_source"), e.source) {
-		return Revision{}, ErrOtherAccount
+		return nil, Revision{}, ErrOtherAccount
 	}
 	c, err := d.Conversation(ctx, m.Value)
 	if err != nil {
-		return Revision{}, err
+		return nil, Revision{}, err
 	}
 	raw, err := c.Rebuild()
 	if err != nil {
-		return Revision{}, err
+		return nil, Revision{}, err
 	}
 	id := m.header("ce_id")
 	fingerprint, err := strconv.ParseUint(string(id[bytes.LastIndexByte(id, ':')+1:]), 16, 64)
 	if err != nil {
-		return Revision{}, errors.New("read conversation: ce_id does not end with a fingerprint")
+		return nil, Revision{}, errors.New("read conversation: ce_id does not end with a fingerprint")
 	}
 	r := Revision{
 		Row: smartassist.ParseRow(raw), Number: c.Revision, Change: c.Change, ObservedAt: c.ObservedAt, Fingerprint: fingerprint,
@@ -37,7 +43,7 @@ func (e *Encoder) ReadConversation(ctx context.Context, d *Decoder, m Message) (
 	if c.Supersedes != nil {
 		r.Supersedes = *c.Supersedes
 	}
-	return r, r.Row.Err
+	return c, r, r.Row.Err
 }
 
 // Sequence returns the number of the commit that a message of the progress topic reports, from its ce_id; 0 where it
