@@ -85,7 +85,11 @@ func TestLearn(t *testing.T) {
 	for f := range h.Faults() {
 		t.Errorf("%+v", f)
 	}
-	if h.Judge("a", "s", 8) != Equal || h.Judge("b", "s", 7) != Equal {
+	h.Learn(revision("a", "s", 9, 9)) // whatever is between was lost before
+	for f := range h.Faults() {
+		t.Errorf("%+v", f)
+	}
+	if h.Judge("a", "s", 9) != Equal || h.Judge("b", "s", 7) != Equal {
 		t.Error("what was heard of is not held")
 	}
 }
@@ -115,8 +119,13 @@ func TestExtra(t *testing.T) {
 	} {
 		h.Add(r)
 	}
-	if !h.Show("shown", "s") || !h.Show("two", "s") || h.Show("none", "s") || h.Show("extra", "t") {
-		t.Error("whether a row that is shown is held is not told as it is")
+	for _, c := range []struct {
+		id, session  string
+		held, before bool
+	}{{"shown", "s", true, false}, {"two", "s", true, false}, {"none", "s", false, false}, {"extra", "t", false, false}, {"shown", "s", true, true}} {
+		if held, before := h.Note(c.id, c.session, Shown); held != c.held || before != c.before {
+			t.Errorf("%s %s: held %t, shown before %t", c.id, c.session, held, before)
+		}
 	}
 	h.Add(in("shown", "s", 2)) // and it is still shown
 	var got []string
@@ -126,6 +135,15 @@ func TestExtra(t *testing.T) {
 	slices.Sort(got)
 	if want := []string{"extra s 2", "two t 2"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+	var again texts
+	again.Add(in("shown", "s", 1))
+	again.Add(in("extra", "s", 1))
+	again.TakeMarks(&h)
+	for r := range again.Extra() {
+		if r.Identity != "extra" {
+			t.Errorf("%s lost its mark", r.Identity)
+		}
 	}
 }
 
