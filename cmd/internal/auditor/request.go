@@ -1,0 +1,88 @@
+package auditor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/convstream/convstream/poller"
+)
+
+// Path is the path of the admin port to which a Request is posted. The response has one Line a line.
+const Path = "/audits"
+
+// Request selects a range of time.
+type Request struct {
+	From string `json:"from"` // an RFC 3339 instant, or a duration: so long ago
+	To   string `json:"to"`   // the same; "" means SETTLE ago
+}
+
+const longestRange = 366 * 24 * time.Hour
+
+// earliest is before any conversation, and before what a worker's memory can know: a range that begins earlier is a mistake.
+var earliest = time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Read reads a Request. Its error is meant for the sender. now is the present, settle how long after its end a range can be relied upon.
+func Read(body io.Reader, now time.Time, settle time.Duration) (*Audit, error) {
+	var asked Request
+	if err := json.NewDecoder(body).Decode(&asked); err != nil {
+		return nil, errors.New(`expected {"from": "2026-01-02T00:00:00Z", "to": "2026-01-03T00:00:00Z"}`)
+	}
+	w, err := asked.window(now, settle)
+	if err != nil {
+		return nil, err
+	}
+	return &Audit{window: w, begun: now}, nil
+}
+
+// Check returns what is wrong with how the instants are written.
+func (r Request) Check() error {
+	now := time.Now()
+	if _, err := instant("from", r.From, now); err != nil {
+		return err
+	}
+	if r.To == "" {
+		return nil
+	}
+	_, err := instant("to", r.To, now)
+	return err
+}
+
+func (r Request) window(now time.Time, settle time.Duration) (w poller.Window, err error) {
+	from, err := instant("from", r.From, now)
+	if err != nil {
+		return w, err
+	}
+	latest := now.Add(-settle)
+	to := latest
+	if r.To != "" {
+		if to, err = instant("to", r.To, now); err != nil {
+			return w, err
+		}
+	}
+	w = poller.Span(from, to)
+	switch {
+	case from.Before(earliest):
+		return w, fmt.Errorf("from %s is before %d, and the service has nothing as old as that", from.Format(time.RFC3339), earliest.Year())
+	case w.End.After(latest):
+		return w, fmt.Errorf("to %s is later than %s: a range can be audited once it has ended SETTLE (%v) ago", w.End.Format(time.RFC3339), latest.UTC().Format(time.RFC3339), settle)
+	case w.Empty():
+		return w, fmt.Errorf("from %s is not before to %s: the range is empty", w.Start.Format(time.RFC3339), w.End.Format(time.RFC3339))
+	case w.Len() > longestRange:
+		return w, fmt.Errorf("the range is longer than %d days: audit it in parts", int(longestRange/(24*time.Hour)))
+	}
+	return w, nil
+}
+
+// instant reads an instant, or how long ago it was.
+func instant(name, text string, now time.Time) (time.Time, error) {
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at.UTC(), nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago).UTC(), nil
+	}
+	return time.Time{}, fmt.Errorf("%s %.40q is neither an instant like 2026-01-02T15:04:05Z nor a duration like 24h, which means so long ago", name, text)
+}
