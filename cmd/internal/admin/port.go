@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/convstream/convstream/cmd/internal/admin/client"
+	"github.com/convstream/convstream/cmd/internal/auditor"
 	"github.com/convstream/convstream/cmd/internal/replay"
 	"github.com/convstream/convstream/poller/smartassist/secret"
 )
@@ -32,6 +33,8 @@ type Process interface {
 	Letters(account string) (Letters, error)
 	// Ranges returns the backfills and gaps of an account, as Letters does.
 	Ranges(account string) (Ranges, error)
+	// Audits returns what audits an account, as Letters does.
+	Audits(account string) (Audits, error)
 }
 
 // Letters are the dead letters of an account.
@@ -50,6 +53,7 @@ type Port struct {
 	metrics prometheus.Gatherer
 	guard   guard
 	replays *replays
+	audits  *audits
 
 	addr   net.Addr
 	opened chan struct{} // closed when the port is open and addr is set
@@ -59,7 +63,7 @@ type Port struct {
 func NewPort(process Process, metrics prometheus.Gatherer, token secret.Secret, protectAll bool, log zerolog.Logger) *Port {
 	return &Port{
 		log: log, process: process, metrics: metrics, guard: guard{token: token, all: protectAll, log: log},
-		replays: &replays{log: log, letters: process.Letters}, opened: make(chan struct{}),
+		replays: &replays{log: log, letters: process.Letters}, audits: &audits{log: log, accounts: process.Audits}, opened: make(chan struct{}),
 	}
 }
 
@@ -126,6 +130,7 @@ func (p *Port) Handler() http.Handler {
 		_ = page.Execute(rw, p.process.Status(r.Context()))
 	}))
 	mux.Handle("POST "+replay.Path, p.guard.permitting(p.replays))
+	mux.Handle("POST "+auditor.Path, p.guard.permitting(p.audits))
 	h := rangeHandler{p.process.Ranges}
 	mux.Handle("POST "+client.BackfillsPath, p.guard.permitting(asked(h, h.backfill)))
 	mux.Handle("POST "+client.CancelPath, p.guard.permitting(asked(h, h.cancel)))

@@ -29,6 +29,7 @@ func (sick) Readiness(context.Context) error {
 func (sick) Status(context.Context) Status   { return Status{Name: "the process"} }
 func (sick) Letters(string) (Letters, error) { return nil, errors.New("no such account") }
 
+func (sick) Audits(string) (Audits, error) { return nil, errors.New("no such account") }
 func (sick) Ranges(string) (Ranges, error) { return nil, errors.New("no such account") }
 func quiet(token string, protectAll bool) *Port {
 	s := secret.Secret{}

@@ -1,10 +1,8 @@
 package admin
 
 import (
-	"encoding/json"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/rs/zerolog"
 
@@ -19,10 +17,8 @@ type replays struct {
 	underWay sync.Map // account -> *sync.Mutex
 }
 
-const (
-	longestLine    = 30 * time.Second // limits the writing of one line to a client that does not read
-	largestRequest = 1 << 20          // bytes; about 50,000 ids
-)
+// largestRequest is in bytes; about 50,000 ids.
+const largestRequest = 1 << 20
 
 // ServeHTTP implements http.Handler.
 func (h *replays) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
@@ -47,29 +43,11 @@ func (h *replays) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer underWay.Unlock()
-	send := lineByLine(rw)
+	send := lineByLine[replay.Answer](rw)
 	last := replay.Answer{Done: true}
 	if err := asked.Run(r.Context(), letters, h.log, send); err != nil {
 		last = replay.Answer{Error: err.Error()}
 		h.log.Warn().Err(err).Msg("replay of dead letters ended early; asking again is safe")
 	}
 	_ = send(last)
-}
-
-// lineByLine begins the response and returns a function that writes one line of it.
-func lineByLine(rw http.ResponseWriter) func(replay.Answer) error {
-	control := http.NewResponseController(rw)
-	// The server's deadlines are for short requests and responses; a read deadline would cancel the context of a long one.
-	_, _ = control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})
-	rw.Header().Set("content-type", "application/x-ndjson")
-	lines := json.NewEncoder(rw)
-	return func(a replay.Answer) error {
-		// A client that does not read must not block the replays of others.
-		_ = control.SetWriteDeadline(time.Now().Add(longestLine))
-		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
-		if err := lines.Encode(a); err != nil {
-			return err
-		}
-		return control.Flush()
-	}
 }

@@ -76,6 +76,7 @@ func (p posts) Letters(account string) (Letters, error) {
 	return nil, errors.New("no account of this name; there are st-1 and st-2")
 }
 
+func (posts) Audits(string) (Audits, error) { return nil, errors.New("no audits here") }
 func (posts) Ranges(string) (Ranges, error) { return nil, errors.New("no such account") }
 
 func (p posts) port() *Port {

@@ -38,7 +38,7 @@ func (r *Running) settings() []*setting {
 		{name: "STATE_LOST", preset: "stop", value: choice(&r.StateLost, StopWhenLost, ResumeWhenLost, RestartWhenLost),
 			doc: "when the state is missing, incomplete, or older than the progress topic says: `stop` (exit 1), `resume` (at the last completeThrough; what lies before is not read again) or `restart` (at `START_FROM`, as a first start); both remember what the topics still hold"},
 		{name: "ADMIN_ADDR", group: ofAdmin, preset: ":8080", value: plain(&r.AdminAddr), check: r.checkAdminAddr,
-			doc: "`host:port` of the admin port: `/metrics`, `/healthz`, `/readyz`, `/status`, `POST /dead-letters/replay`"},
+			doc: "`host:port` of the admin port: `/metrics`, `/healthz`, `/readyz`, `/status`, and what commands ask for: `POST /dead-letters/replay`, `POST /audits`"},
 		{name: "ADMIN_TOKEN", group: ofAdmin, value: token.direct(),
 			doc: "bearer token with which the admin port takes POST from elsewhere than loopback; unset: from loopback only"},
 		{name: "ADMIN_TOKEN_FILE", group: ofAdmin, value: token.path(),

@@ -304,6 +304,15 @@ func (f *Fleet) Ranges(id string) (admin.Ranges, error) {
 	return w.Ranges(), nil
 }
 
+// Audits implements admin.Process.
+func (f *Fleet) Audits(id string) (admin.Audits, error) {
+	w, err := f.workerOf(id)
+	if err != nil {
+		return nil, err
+	}
+	return w.Audits(), nil
+}
+
 // workerOf returns the worker of an account; "" means the only one. The error names the accounts of the process.
 func (f *Fleet) workerOf(id string) (*worker.Worker, error) {
 	accounts := f.list()

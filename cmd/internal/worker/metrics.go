@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/convstream/convstream/cmd/internal/admin"
+	"github.com/convstream/convstream/cmd/internal/audit"
+	"github.com/convstream/convstream/cmd/internal/auditor"
 	"github.com/convstream/convstream/cmd/internal/drift"
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
@@ -36,6 +38,8 @@ type metrics struct {
 	respelt         *prometheus.CounterVec
 	findings        *prometheus.CounterVec
 	stableLag       *prometheus.GaugeVec
+	audits          *prometheus.CounterVec
+	auditRows       *prometheus.CounterVec
 }
 
 // measured is what gauges are read from at a scrape.
@@ -77,6 +81,8 @@ func newMetrics(account string, topics []string, budget int, w measured) *metric
 	m.unmapped = vector("unmapped_values_total", "Values that did not fit their typed field and stand in unmapped, by field.", "field")
 	m.respelt = vector("respelt_values_total", "Values that fit their typed field and stand in unmapped since their name is spelt in another case, by field.", "field")
 	m.findings = vector("drift_findings_total", "Differences between rows and schema that were found for the first time, by kind: member, value, spelling, new value or row.", "kind")
+	m.audits = vector("audits_total", "Audits that have ended, by outcome: equal, different or failed.", "outcome")
+	m.auditRows = vector("audit_rows_total", "Rows that audits have judged, by result.", "result")
 	m.commitSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "convstream", Name: "commit_seconds", Help: "Time of a transaction.", Buckets: prometheus.ExponentialBuckets(0.005, 2, 13),
 	})
@@ -114,6 +120,12 @@ func (m *metrics) begin(topics []string) {
 	m.commits.WithLabelValues(outcomeOK)
 	for _, result := range []string{"published", "unchanged", "dead_lettered"} {
 		m.rows.WithLabelValues(result)
+	}
+	for _, result := range audit.Results() {
+		m.auditRows.WithLabelValues(string(result))
+	}
+	for _, outcome := range auditor.Outcomes() {
+		m.audits.WithLabelValues(string(outcome))
 	}
 	for _, kind := range drift.Kinds() {
 		m.findings.WithLabelValues(string(kind))

@@ -225,7 +225,7 @@ func (s *session) poll(tenure, hard context.Context) error {
 	w.metrics.timings.headBefore = time.Time{} // another worker may have read since
 	commits := finishing{hard: hard, Sink: sink{
 		cfg: w.cfg, log: w.log, encoder: s.encoder, producer: w.producer,
-		refused: w.refused, kept: w.kept, metrics: w.metrics, now: w.now, attempts: s, memory: s.memory, shown: &w.shown,
+		refused: w.refused, kept: w.kept, metrics: w.metrics, now: w.now, attempts: s, memory: s.memory, shown: &w.shown, watched: &w.observers,
 	}}
 	p := poller.New(w.polling, meter{w.client, w.metrics, &w.let, &w.heart, w.pointers}, commits, s.memory.state)
 	w.shown.poller.Store(p)

@@ -28,6 +28,7 @@ type sink struct {
 	attempts attempts
 	memory   *memory
 	shown    *shown
+	watched  *observers
 }
 
 // attempts is notified of each commit.
@@ -84,6 +85,7 @@ func (s sink) Commit(ctx context.Context, u poller.Bundle) error {
 	s.forgetRefused(u)
 	s.metrics.refusedContents.Set(float64(len(s.refused.contents)))
 	s.metrics.committed(u, d, time.Since(begun), s.now())
+	s.watched.committed(u)
 	return nil
 }
 

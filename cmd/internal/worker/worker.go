@@ -71,10 +71,11 @@ type Worker struct {
 	recalls   chan struct{}      // wakes recallPasses
 	let       time.Time          // when the budget let the last request go; the poller's goroutine's
 
-	heart   heartbeat
-	outages outages
-	shown   shown
-	metrics *metrics
+	heart     heartbeat
+	outages   outages
+	shown     shown
+	metrics   *metrics
+	observers observers // of what is committed
 }
 
 // New returns a Worker. It checks the settings and opens no connection. lease is nil with LEASE=off; the caller withdraws it after Run has
