@@ -32,7 +32,6 @@ const (
 	Permissions   Area = "permissions"
 	Transactions  Area = "transactions"
 	Group         Area = "group"
-	Lateness      Area = "lateness"
 	Registry      Area = "registry"
 )
 
