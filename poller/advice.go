@@ -19,6 +19,9 @@ func (l Learned) Advice(r Rules) []string {
 	return []string{l.onSettle(r), l.onReread(Horizon(r.Tiers))}
 }
 
+// Advice returns in words what was learned, beside what SETTLE and REREAD are by these settings.
+func (c Config) Advice(l Learned) []string { return l.Advice(c.rules()) }
+
 func (l Learned) onSettle(r Rules) string {
 	const most = 0.999
 	settle := r.Settle

@@ -1,7 +1,6 @@
 package poller
 
 import (
-	"slices"
 	"time"
 )
 
@@ -311,42 +310,4 @@ func (a Agenda) gap(now time.Time) (Task, bool) {
 	// Nothing is known of how many rows there are: windows grow at most twofold from one to the next.
 	w.End = earlier(w.End, w.Start.Add(max(time.Second, min(a.width(w.Start), 2*a.lastWidth))))
 	return Task{Window: a.narrowed(w, Gap), Reason: Gap}, true
-}
-
-// forgettable returns how far the memory may forget at this instant, by the earlier clock: what no window that can still be asked for
-// could return again. The oldest gap counts as well as the horizon: after an outage, windows before the horizon are still to be
-// read; and so does what is withheld. It never goes by a horizon that was not the same for a day.
-func (a Agenda) forgettable(at time.Time) time.Time {
-	oldest := at.Add(-a.Horizon.Kept)
-	if gap, ok := a.Coverage.Gap(a.within(Window{a.From, at.Add(-a.Settle)})); ok && !a.From.IsZero() {
-		oldest = earlier(oldest, gap.Start)
-	}
-	for _, s := range a.Coverage.Stretches() {
-		if s.Withheld {
-			oldest = earlier(oldest, s.Start)
-			break
-		}
-	}
-	for _, p := range a.Passes {
-		if p.active() {
-			oldest = earlier(oldest, a.frontier(p))
-		}
-	}
-	return oldest.Add(-24 * time.Hour).UTC().Truncate(time.Second)
-}
-
-// dropFailing forgets failing windows that are not read again: what was never read is wanted however old it is.
-func (a *Agenda) dropFailing(at time.Time) {
-	horizon := at.Add(-Horizon(a.Tiers))
-	keeps := a.keeps()
-	old := func(f Failing) bool {
-		if f.Pass != 0 { // what stands beside it is remembered no longer
-			return f.Partial && f.Start.Before(keeps)
-		}
-		notRead := f.Partial && f.Len() > time.Second // and it is not known that none of its seconds can be
-		return f.End.Before(a.Reach) || f.End.Before(horizon) && f.Reason == Reread && !notRead
-	}
-	if slices.ContainsFunc(a.Failing, old) {
-		a.Failing = slices.DeleteFunc(slices.Clone(a.Failing), old)
-	}
 }

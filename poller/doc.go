@@ -11,6 +11,8 @@
 // What to read next is a pure function of the coverage, of what fails, and of the time ([Agenda]): the head of the window
 // first, then what is due to be read again and the oldest gap in turns, and with what is left of the budget whatever is most
 // likely to have changed ([Learned]). A start, a restart, an outage and a backlog are all the same case: coverage lacks something.
+// So is a backfill: a further range that is wanted, of which a [Pass] reads what coverage lacks, with a tenth of the requests and all
+// that are spare. An audit is a pass that reads its range though it is covered, for one who compares it with what was published.
 //
 // A read makes its requests one at a time, and so those of the newest rows come between those of a long walk. What it has brought by
 // then is judged and committed as a part of the read: contents are judged in the order in which they were read.
@@ -46,19 +48,22 @@
 // forgotten only when no window that can still be asked for could return the row again: the end of the last window that
 // showed it, plus the horizon of re-reading, plus a day, and never before the oldest gap has passed it. The row's own
 // times play no part in that: it is not known which of them the service filters by. How far back the memory reaches by that
-// stands in the ledger ([Ledger].Reach), and nothing before it is ever read again, whatever settings and clocks say. Forgetting
-// goes by the earlier of our clock and the service's, and by a horizon that was the same for a day.
+// stands in the ledger ([Ledger].Reach), and nothing before it is ever read again, whatever settings and clocks say, but by a pass: not
+// before the memory knows again what the topics hold of its range ([Recall]), and while it reads, nothing that it may meet is
+// forgotten. Forgetting goes by the earlier of our clock and the service's, and by a horizon that was the same for a day.
 //
 // # Words
 //
+//   - accepted: said of a gap in the coverage, partial time, that an operator lets completeThrough pass.
 //   - account: one customer of the service; it has a stream, a login and a budget of requests.
+//   - backfill, audit, pass: a past range that is read beside live polling, to be published or to be compared; either of them.
 //   - batch, bundle: a committed read or part of one; what is committed in one transaction.
 //   - budget: the requests a minute that the account may make.
 //   - coverage: the stretches of time that were read whole, each with the instant of its last read.
 //   - dead letter: a row that cannot be published, kept in a topic of its own.
 //   - failing: said of a window that could not be read although others could.
 //   - fingerprint: a hash of a row's content, without the members that DEDUPLICATE_IGNORE names.
-//   - gap: time that is wanted and was never read.
+//   - gap: time that is wanted and was never read. What operators list and accept as gaps is what could not be read whole: see partial.
 //   - head: the newest rows, from what has settled to the present.
 //   - horizon: how far back rows are read again: the age of the last tier.
 //   - identity: what a conversation is known by: its conversationId, else its sessionId.

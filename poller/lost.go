@@ -52,6 +52,7 @@ func (s *State) continues(last Last) {
 	s.Asked, s.Changes = asked, max(s.Changes, n)
 	s.Sequence = max(s.Sequence, last.Sequence)
 	s.Coverage, s.Failing = Coverage{}, nil
+	s.restartPasses()
 }
 
 // Published is a content that was published, or went to the dead letters, as it was read back from there.

@@ -99,28 +99,6 @@ func (a Agenda) frontier(p Pass) time.Time {
 // ended reports whether nothing is left to be read of the pass: what fails is partial.
 func (a Agenda) ended(p Pass) bool { return !a.waits(p) && a.frontier(p).Equal(p.End) }
 
-// keeps returns how far back entries of the memory are kept: as far as it reaches, and as passes have still to read.
-func (a Agenda) keeps() time.Time {
-	oldest := a.Reach
-	for _, p := range a.Passes {
-		if p.active() {
-			oldest = earlier(oldest, a.frontier(p).Add(-24*time.Hour))
-		}
-	}
-	return oldest
-}
-
-// keepsLetters is the same of rows without an identity: one content is a dead letter once in all of a pass, as many rows as have it.
-func (a Agenda) keepsLetters() time.Time {
-	oldest := a.keeps()
-	for _, p := range a.Passes {
-		if p.active() {
-			oldest = earlier(oldest, p.Start.Add(-24*time.Hour))
-		}
-	}
-	return oldest
-}
-
 // nextPass returns what is to be read now of the passes: of audits first, for which somebody waits, then in the order in which they were
 // asked for.
 func (a Agenda) nextPass(now time.Time) (Task, bool) {
@@ -233,12 +211,13 @@ func (a *Agenda) dropEnded() {
 	a.Passes = kept
 }
 
-// forgetRead makes passes begin anew, since something else is asked for.
-func (l *Ledger) forgetRead() {
+// restartPasses makes passes begin anew, since something else is asked for, or the memory was lost. What they have read may be forgotten
+// by now.
+func (l *Ledger) restartPasses() {
 	l.Passes = slices.Clone(l.Passes)
 	for i := range l.Passes {
 		if l.Passes[i].active() {
-			l.Passes[i].Read = Coverage{}
+			l.Passes[i].Read, l.Passes[i].Recalled = Coverage{}, false
 		}
 	}
 }

@@ -162,6 +162,25 @@ func TestWhatAPassHasToReadIsRemembered(t *testing.T) {
 	}
 }
 
+// TestPassesBeginAnew where something else is asked for, or the state was lost: what they have read may be forgotten, and is recalled.
+func TestPassesBeginAnew(t *testing.T) {
+	for name, change := range map[string]func(*State){
+		"another selection": func(s *State) { s.reselect(time.Hour, at(0)) },
+		"a lost state":      func(s *State) { s.Resume(Last{Sequence: 9, CompleteThrough: at(0)}) },
+	} {
+		read := Coverage{}.Add(Stretch{Window: window(-900, -800), ReadAt: at(0)})
+		ended := Pass{ID: 1, Window: window(-900, -800), Reason: Backfill, Recalled: true, Read: read, Ended: at(-1)}
+		under := Pass{ID: 2, Window: window(-900, -700), Reason: Backfill, Recalled: true, Read: read}
+		s := State{Ledger: Ledger{From: at(-100), Reach: at(-500), Passes: []Pass{ended, under}}}
+		kept := s.Passes
+		change(&s)
+		a := Agenda{Ledger: s.Ledger}
+		if !a.waits(a.Passes[1]) || len(a.Passes[1].Read.Stretches()) > 0 || len(a.Passes[0].Read.Stretches()) == 0 || !kept[1].Recalled {
+			t.Errorf("after %s: %+v", name, a.Passes)
+		}
+	}
+}
+
 // TestEndedBackfillsAreForgotten but for the last ones; audits at once.
 func TestEndedBackfillsAreForgotten(t *testing.T) {
 	var a Agenda

@@ -3,11 +3,13 @@ package producer
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
 
-// TestReadSince: it reads the records of that time and later in every partition, and Ends returns the high watermarks.
+// TestReadSince: it reads the records of that time and later in every partition; Tail reads the last of each; and Ends returns the
+// high watermarks.
 func TestReadSince(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		p := w.acquired()
@@ -32,6 +34,20 @@ func TestReadSince(t *testing.T) {
 			}
 			if want := []int{80, 60, 40, 20, 0, 80}[i]; n != want {
 				t.Errorf("%d records since commit %d, want %d", n, i, want)
+			}
+		}
+		for last, want := range map[int64]int{0: 80, 1000: 80, 1: 0} { // the last offset of each partition is a control marker's
+			n := 0
+			for _, values := range tailed(t, w.config(), TailOptions{Topics: []string{voice}, Last: last}) {
+				n += len(values)
+			}
+			if n != want {
+				t.Errorf("%d records among the last %d of each partition, want %d", n, last, want)
+			}
+		}
+		for id, values := range tailed(t, w.config(), TailOptions{Topics: []string{voice}, Last: 3}) {
+			if len(values) == 0 || len(values) > 2 || !strings.HasPrefix(values[len(values)-1], "3") {
+				t.Errorf("partition %s: %q among the last 3 offsets", id, values)
 			}
 		}
 		found, err := p.Ends(t.Context())

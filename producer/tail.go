@@ -22,6 +22,9 @@ type TailOptions struct {
 	FromEnd bool
 	// Since begins each partition with its first record of that time or later; zero is with its first record.
 	Since time.Time
+	// Last begins each partition so many offsets before its end, if it has more; control markers and aborted records count among them.
+	// 0 is no limit.
+	Last int64
 	// Whole ends with all that was written before the call: Tail waits for the end of transactions that are open then. Else it ends
 	// before them.
 	Whole bool
@@ -171,6 +174,9 @@ func (t *tail) span(ctx context.Context, p partition, o TailOptions) (first, las
 	}
 	if first, err = t.cluster.offset(ctx, p, which, readAll); first < 0 { // no record is that new
 		first = last
+	}
+	if o.Last > 0 {
+		first = max(first, last-o.Last)
 	}
 	return first, last, err
 }

@@ -34,7 +34,8 @@ type cluster struct {
 	at    producer.Cluster
 	to    *producer.Inspector
 	lines []Line
-	cut   bool // an advertised address was not reached
+	found []producer.TopicState // the topics; nil if they are not known
+	cut   bool                  // an advertised address was not reached
 	// denials returns the ACLs of type DENY; it is called if something is denied.
 	denials func() ([]producer.Denial, error)
 }
@@ -49,13 +50,14 @@ func (c Config) kafka(ctx context.Context) []Line {
 	k := &cluster{Config: c, at: at, to: to, denials: sync.OnceValues(func() ([]producer.Denial, error) { return to.Denials(ctx) })}
 	k.ownCertificate()
 	if !k.brokers(ctx) {
-		for _, area := range []Area{Topics, Permissions, Group, Transactions} {
+		for _, area := range []Area{Topics, Permissions, Group, Transactions, Lateness} {
 			k.say(Line{Area: area, Subject: "all", State: Skip, Says: "needs a broker"})
 		}
 		return k.lines
 	}
 	k.topics(ctx)
 	k.group(ctx)
+	k.lateness(ctx)
 	k.hidden()
 	return k.lines
 }

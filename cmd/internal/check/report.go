@@ -32,6 +32,7 @@ const (
 	Permissions   Area = "permissions"
 	Transactions  Area = "transactions"
 	Group         Area = "group"
+	Lateness      Area = "lateness"
 	Registry      Area = "registry"
 )
 

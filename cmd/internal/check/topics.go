@@ -32,6 +32,7 @@ func (k *cluster) topics(ctx context.Context) {
 		return
 	}
 	w := topicWorld{states: states}
+	k.found = states
 	if k.Process.TopicCreate {
 		if w.creations, err = k.to.MayCreate(ctx, wanted); err != nil {
 			k.say(k.failedAfter(Line{Area: Topics, Subject: "creation"}, err))

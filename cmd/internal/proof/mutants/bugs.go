@@ -19,6 +19,15 @@ const (
 )
 
 var mutants = []mutant{
+	{"a backfill does not wait for what the topics hold of its range", fleet, "TestBackfill$", []edit{
+		{"poller/pass.go", "return !p.Recalled && p.Start.Before(a.Reach)", "return false && p.Start.Before(a.Reach)"},
+	}},
+	{"a backfill republishes a content with each window that shows it", poller, "TestRepublish", []edit{
+		{"poller/judge.go", "p.e.republished != uint16(j.Republish) && j.published", "j.published"},
+	}},
+	{"an accepted gap is not passed", fleet, "TestAGapIsAccepted", []edit{
+		{"poller/coverage.go", "if s.Partial != \"\" && !s.Accepted {", "if s.Partial != \"\" {"},
+	}},
 	{"no fencing: an error is followed by more of the same epoch", fleet, "TestFaultMatrix/cells/Produce", []edit{
 		{"producer/producer.go", "*session // nil before Acquire\n", "*session\n	kept       *session\n"},
 		{"producer/commit.go", "	p.session = nil // any", "	p.kept = s\n	p.session = nil // any"},
