@@ -58,6 +58,9 @@ const (
 	progressEvery = 2 * time.Second
 	// patience is how long the audit tries again without getting anywhere.
 	patience = 5 * time.Minute
+	// longestStop bounds the wait until a reading is stopped: for a request that hangs, and a commit. One that is not would be kept, with
+	// what it has to remember, until the session ends.
+	longestStop = 3 * time.Minute
 	// retryPause is the pause before the topics are read again.
 	retryPause = 5 * time.Second
 )
@@ -201,7 +204,7 @@ func (a *Audit) index(ctx context.Context, c *comparison) error {
 func (a *Audit) follow(ctx context.Context, c *comparison, reading Reading) error {
 	before := a.state
 	defer func() {
-		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*step)
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestStop)
 		defer cancel()
 		_ = reading.Stop(ending) // it may have ended with the session
 	}()

@@ -194,7 +194,7 @@ func (s *simulation) actions(e event) []action {
 		undo = s.lan.Mend
 	case secondIsBad, flakyTime, clockSteps, serviceSteps, settingChanges:
 		do, undo = s.troubleOf(e)
-	case operatorBackfills, operatorCancels, operatorAccepts:
+	case operatorBackfills, operatorCancels, operatorAccepts, operatorAudits:
 		do = s.operator(e)
 	default:
 		do, undo = s.pairOf(e)

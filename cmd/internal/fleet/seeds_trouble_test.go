@@ -361,7 +361,7 @@ func (s *simulation) disturbed(from, to time.Time) bool {
 	for _, e := range s.events {
 		end := min(e.at+e.lasts, eventful)
 		switch e.kind {
-		case secondIsBad, flakyTime, clockSteps, serviceSteps, operatorBackfills, operatorCancels, operatorAccepts:
+		case secondIsBad, flakyTime, clockSteps, serviceSteps, operatorBackfills, operatorCancels, operatorAccepts, operatorAudits:
 		case settingChanges:
 			if during(e.at, e.at) || during(end, end) || e.name == "SMARTASSIST_CHANNELS" && during(e.at, end) {
 				return true
