@@ -54,10 +54,10 @@ func TestRestrictedNamespaceAdmitsThePod(t *testing.T) {
 }
 
 func TestNamespaceIsRestricted(t *testing.T) {
-	for _, root := range []string{one, many} {
-		namespace := only[*corev1.Namespace](t, render(t, root))
+	for _, name := range overlays {
+		namespace := only[*corev1.Namespace](t, kustomize(t, name))
 		if got := namespace.Labels[api.EnforceLevelLabel]; got != string(api.LevelRestricted) {
-			t.Errorf("%s: %s is %q", root, api.EnforceLevelLabel, got)
+			t.Errorf("%s: %s is %q", name, api.EnforceLevelLabel, got)
 		}
 	}
 }

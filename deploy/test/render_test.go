@@ -1,19 +1,17 @@
 // Package deploy holds the manifests and the image against what they promise, with the code that a cluster itself would
-// use: client-go's strict decoder, kustomize, and the evaluator of Pod Security admission. It is a module of its own, so
+// use: client-go's strict decoder, kustomize, Helm's engine, and the evaluator of Pod Security admission. It is a module of its own, so
 // that none of this becomes a dependency of the worker.
 package deploy
 
 import (
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
-	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
@@ -25,30 +23,26 @@ const (
 	manifests  = "../kubernetes"
 )
 
-// roots are the folders that kustomize can build.
-var roots = []string{manifests + "/base", one, many}
+// base is the folder that the overlays have in common; overlays are those to copy, each of which Helm makes too, with the values
+// of the same name in ../helm/examples.
+const base = "base"
 
-// one and many are the overlays to copy, for one account and for many.
-const (
-	one  = manifests + "/example"
-	many = manifests + "/many"
-)
+var overlays = []string{"example", "many", "strimzi", "msk", "confluent-cloud"}
 
 // decode reads one manifest as an API server does with strict field validation.
 func decode(t *testing.T, text []byte) runtime.Object {
 	t.Helper()
-	strict := serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
-	object, _, err := strict.Decode(text, nil, nil)
+	object, _, err := strict().Decode(text, nil, nil)
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
 	return object
 }
 
-// render builds a folder with kustomize and decodes what comes out.
-func render(t *testing.T, root string) []runtime.Object {
+// kustomize builds a folder and decodes what comes out.
+func kustomize(t *testing.T, name string) []runtime.Object {
 	t.Helper()
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), root)
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(manifests, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,10 +72,17 @@ func only[T runtime.Object](t *testing.T, objects []runtime.Object) T {
 	return found[0]
 }
 
-// each runs a check on the base and the overlays.
+// each runs a check on the base, the overlays and what Helm makes of the same.
 func each(t *testing.T, check func(*testing.T, []runtime.Object)) {
-	for _, root := range roots {
-		t.Run(filepath.Base(root), func(t *testing.T) { check(t, render(t, root)) })
+	t.Run("kustomize/"+base, func(t *testing.T) { check(t, kustomize(t, base)) })
+	eachInstall(t, check)
+}
+
+// eachInstall leaves out the base, which says nothing about any account.
+func eachInstall(t *testing.T, check func(*testing.T, []runtime.Object)) {
+	for _, name := range overlays {
+		t.Run("kustomize/"+name, func(t *testing.T) { check(t, kustomize(t, name)) })
+		t.Run("helm/"+name, func(t *testing.T) { check(t, helm(t, example(t, name))) })
 	}
 }
 
@@ -116,7 +117,12 @@ func TestSourcesDecodeStrictly(t *testing.T) {
 }
 
 func TestNoSourceIsForgotten(t *testing.T) {
-	for _, root := range roots {
+	folders, err := os.ReadDir(manifests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range folders {
+		root := filepath.Join(manifests, folder.Name())
 		text, err := os.ReadFile(root + "/kustomization.yaml")
 		if err != nil {
 			t.Fatal(err)
@@ -126,11 +132,11 @@ func TestNoSourceIsForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, e := range entries {
-			use := "- " + e.Name() + "\n"
+			use := regexp.MustCompile("(?m)(^ +- |kubectl apply -f )" + regexp.QuoteMeta(e.Name()) + "$")
 			if e.IsDir() {
-				use = "--from-file=" + e.Name() + "/\n"
+				use = regexp.MustCompile("--from-file=" + e.Name() + "/\n")
 			}
-			if e.Name() != "kustomization.yaml" && !strings.Contains(string(text), use) {
+			if e.Name() != "kustomization.yaml" && !use.Match(text) {
 				t.Errorf("%s/%s is in no list of kustomization.yaml", root, e.Name())
 			}
 		}

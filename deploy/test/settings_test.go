@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
@@ -17,30 +18,26 @@ import (
 // row is a line of the table of settings: name, default.
 var row = regexp.MustCompile("(?m)^\\| `([A-Z0-9_]+)` \\| (.*?) \\|")
 
-// known asks the worker itself for its settings: name to default.
-var known = sync.OnceValues(func() (map[string]string, error) {
-	command := exec.Command("go", "run", "./cmd/convstream", "config", "--markdown")
-	command.Dir = repository
-	command.Stderr = nil
-	table, err := command.Output()
+// table asks the worker itself for its settings.
+var table = sync.OnceValues(func() (string, error) {
+	binary, err := built()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	settings := map[string]string{}
-	for _, cells := range row.FindAllStringSubmatch(string(table), -1) {
-		settings[cells[1]] = strings.Trim(cells[2], "`")
-	}
-	return settings, nil
+	output, err := exec.Command(binary, "config", "--markdown").Output()
+	return string(output), err
 })
 
+// knownSettings are all settings of the worker: name to default.
 func knownSettings(t *testing.T) map[string]string {
 	t.Helper()
-	settings, err := known()
+	table, err := table()
 	if err != nil {
-		if failed, ok := err.(*exec.ExitError); ok {
-			t.Fatalf("convstream config --markdown: %v\n%s", err, failed.Stderr)
-		}
 		t.Fatal(err)
+	}
+	settings := map[string]string{}
+	for _, cells := range row.FindAllStringSubmatch(table, -1) {
+		settings[cells[1]] = strings.Trim(cells[2], "`")
 	}
 	if settings["SMARTASSIST_URL"] != "required" || len(settings) < 20 {
 		t.Fatalf("settings as read from the table: %v", settings)
@@ -104,90 +101,39 @@ func TestEveryVariableExists(t *testing.T) {
 	})
 }
 
-func TestExampleSetsWhatIsRequired(t *testing.T) {
-	env := environment(t, render(t, one))
-	for name, def := range knownSettings(t) {
-		if def == "required" && env[name] == "" {
-			t.Errorf("%s is required and not set", name)
-		}
-	}
-}
+// hashed is the name of a ConfigMap as kustomize makes it.
+var hashed = regexp.MustCompile(`^convstream-[a-z0-9]{10}$`)
 
-// TestTheWorkerTakesManyAccounts hands the settings and the accounts' files of the overlay to the worker, which must find fault with
-// neither.
-func TestTheWorkerTakesManyAccounts(t *testing.T) {
-	command := exec.Command("go", "run", "./cmd/convstream", "config")
-	command.Dir = repository
-	command.Env = command.Environ()
-	env := environment(t, render(t, many))
-	env["ACCOUNTS_DIR"] = "deploy/kubernetes/many/accounts"
-	for name, value := range env {
-		if value != "" {
-			command.Env = append(command.Env, name+"="+value)
-		}
-	}
-	output, err := command.CombinedOutput()
-	if text := string(output); err != nil || !strings.Contains(text, "eu.env: account") || !strings.Contains(text, "us.env: account") {
-		t.Errorf("%v\n%s", err, text)
-	}
-}
-
-// TestTheWorkerTakesTheExample hands the example's settings to the worker, which must find fault with nothing but the
-// secret's file, which is not here.
-func TestTheWorkerTakesTheExample(t *testing.T) {
-	command := exec.Command("go", "run", "./cmd/convstream", "run")
-	command.Dir = repository
-	command.Env = command.Environ()
-	for name, value := range environment(t, render(t, one)) {
-		if value != "" {
-			command.Env = append(command.Env, name+"="+value)
-		}
-	}
-	output, err := command.CombinedOutput()
-	if err == nil {
-		t.Fatal("the worker ran without its secret")
-	}
-	if text := string(output); !strings.Contains(text, "SMARTASSIST_CLIENT_SECRET_FILE: ") || strings.Contains(text, "settings are wrong") {
-		t.Errorf("want a complaint about SMARTASSIST_CLIENT_SECRET_FILE alone, got\n%s", text)
-	}
-}
-
+// TestSettingsRollThePod: by the ConfigMap's name with kustomize, by an annotation with Helm.
 func TestSettingsRollThePod(t *testing.T) {
 	each(t, func(t *testing.T, objects []runtime.Object) {
 		name := only[*corev1.ConfigMap](t, objects).Name
-		if !regexp.MustCompile(`^convstream-[a-z0-9]{10}$`).MatchString(name) {
-			t.Errorf("the ConfigMap's name %s has no hash", name)
+		_, annotated := only[*appsv1.Deployment](t, objects).Spec.Template.Annotations[settingsAnnotation]
+		if hashed.MatchString(name) == annotated {
+			t.Errorf("ConfigMap %s, pod with annotation %s: %v", name, settingsAnnotation, annotated)
 		}
 	})
 }
 
-// TestSecretsAreFiles: secrets come through one *_FILE variable, or ACCOUNTS_DIR, that points into a mounted Secret which the worker's
-// group can read, and through nothing else.
+// TestSecretsAreFiles: secrets and certificates come through *_FILE variables and ACCOUNTS_DIR, which point into mounted Secrets
+// that the worker's group can read, and through nothing else.
 func TestSecretsAreFiles(t *testing.T) {
 	settings := knownSettings(t)
 	each(t, func(t *testing.T, objects []runtime.Object) {
 		pod, container := worker(t, objects)
-		files := 0
 		for name, value := range environment(t, objects) {
 			if _, twin := settings[name+"_FILE"]; twin {
 				t.Errorf("%s holds a secret; set %s_FILE", name, name)
 			}
-			if _, secret := settings[strings.TrimSuffix(name, "_FILE")]; !secret || !strings.HasSuffix(name, "_FILE") {
+			folder := value
+			if strings.HasSuffix(name, "_FILE") {
+				folder = path.Dir(value)
+			} else if name != "ACCOUNTS_DIR" {
 				continue
 			}
-			files++
-			if !inSecret(pod, container, path.Dir(value)) {
+			if !inSecret(pod, container, folder) {
 				t.Errorf("%s=%s lies in no mounted Secret of mode 0440", name, value)
 			}
-		}
-		if folder := effective(t, objects, "ACCOUNTS_DIR"); folder != "" {
-			files++
-			if !inSecret(pod, container, folder) {
-				t.Errorf("ACCOUNTS_DIR=%s is no mounted Secret of mode 0440", folder)
-			}
-		}
-		if files != 1 {
-			t.Errorf("%d secrets, want 1", files)
 		}
 		if pod.SecurityContext.FSGroup == nil || *pod.SecurityContext.FSGroup != *pod.SecurityContext.RunAsGroup {
 			t.Error("the worker's group cannot read the mounted secret")
