@@ -92,13 +92,13 @@ func reason(body io.Reader, token string) string {
 }
 
 // direct returns a client without a time limit for the response, since commands take long. It sends the token nowhere else: it follows no
-// redirect and uses no proxy, which could read it.
+// redirect and uses no proxy, which could read it. It keeps no connection: the admin port has few, and the next request has another client.
 func direct() *http.Client {
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-			TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: time.Minute,
+			TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: time.Minute, DisableKeepAlives: true,
 		},
 	}
 }
