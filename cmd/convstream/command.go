@@ -128,14 +128,15 @@ func overview(all []*command) string {
 	return b.String()
 }
 
-// find returns the command that the arguments begin with, nil if there is none, and the arguments after it.
-func find(all []*command, args []string) (*command, []string) {
+// find returns the command with the most words that the arguments begin with, nil if there is none, and the arguments after it.
+func find(all []*command, args []string) (found *command, rest []string) {
+	rest, most := args, 0
 	for _, c := range all {
-		if words := strings.Fields(c.name); len(args) >= len(words) && slices.Equal(words, args[:len(words)]) {
-			return c, args[len(words):]
+		if words := strings.Fields(c.name); len(words) > most && len(args) >= len(words) && slices.Equal(words, args[:len(words)]) {
+			found, rest, most = c, args[len(words):], len(words)
 		}
 	}
-	return nil, args
+	return found, rest
 }
 
 // second returns the second words of the commands that begin with the first word.
