@@ -74,7 +74,7 @@ func newMetrics(account string, topics []string, budget int, w measured) *metric
 	m.twins = counter("twin_rows_total", "Rows that differ from another row of the same identity and session on one page, counted at each read; each content is published once.")
 	m.changeAge = m.ages("change_age_seconds", "Age of a conversation, since its start, at the read that found it changed.")
 	m.lateness = m.ages("first_seen_seconds", "Time from the start of a conversation to the read of the newest rows that first showed it.")
-	m.reads = vector("reads_total", "Committed reads, by reason: head, settled, reread, gap or replay.", "reason")
+	m.reads = vector("reads_total", "Committed reads, by reason: head, settled, reread, gap, backfill, audit, replay, restored or note; the last three read nothing.", "reason")
 	m.recoveries = counter("recoveries_total", "Times the state was recovered from its topic; 1 after a start without trouble.")
 	m.sessionFailures = vector("session_failures_total", "Times the Kafka side failed and the worker recovered, by category.", "category")
 	m.commits = vector("commits_total", "Transactions, by outcome: ok or the category of failure.", "outcome")
@@ -160,6 +160,15 @@ func (m *metrics) gauges(budget int, w measured) {
 	status("partial_windows", "Windows that could not be read whole, without those that were accepted.", func(s poller.Status) float64 { return float64(s.Gaps()) })
 	status("failing_windows", "Windows that could not be read and are tried again; everything else goes on.",
 		func(s poller.Status) float64 { return float64(len(s.Failing)) })
+	status("backfills_active", "Backfills that are under way.", func(s poller.Status) float64 {
+		n, _ := backfills(s)
+		return float64(n)
+	})
+	status("backfill_left_seconds", "How long the backfill that takes longest will take, at its rate so far; 0 if there is none, NaN while it is not known.",
+		func(s poller.Status) float64 {
+			_, left := backfills(s)
+			return left
+		})
 	status("last_row_timestamp_seconds", "When a read last brought a new conversation; Unix time, 0 while none has.",
 		func(s poller.Status) float64 {
 			if s.LastRow.IsZero() {
@@ -175,6 +184,21 @@ func (m *metrics) gauges(budget int, w measured) {
 		func(s poller.Status) float64 { return number(s.Paging.ShortUnsafe) })
 	status("sequence", "Number of the last commit.", func(s poller.Status) float64 { return float64(s.Sequence) })
 	gauge("requests_per_minute_budget", "The configured budget.", func() float64 { return float64(budget) })
+}
+
+// backfills returns how many are under way, and how many seconds the longest of them will take; NaN if that is not known.
+func backfills(s poller.Status) (n int, left float64) {
+	for _, p := range s.Passes {
+		if p.Reason != poller.Backfill || !p.Ended.IsZero() {
+			continue
+		}
+		n++
+		if p.Left == 0 {
+			left = math.NaN()
+		}
+		left = math.Max(left, time.Duration(p.Left).Seconds()) // NaN stays
+	}
+	return n, left
 }
 
 func number(b bool) float64 {
