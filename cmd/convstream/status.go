@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/convstream/convstream/cmd/internal/admin"
+	"github.com/convstream/convstream/cmd/internal/admin/client"
 	"github.com/convstream/convstream/cmd/internal/show"
+	"github.com/convstream/convstream/poller"
 )
 
 // statusOptions are the flags of status.
@@ -64,7 +66,7 @@ func statusText(s admin.Status, now time.Time) string {
 	}
 	_ = table.Flush() // into memory
 	for _, a := range s.Accounts {
-		for _, text := range wrongWith(a, now) {
+		for _, text := range append(wrongWith(a, now), pastOf(a.Poller, now)...) {
 			fmt.Fprintf(&b, "%s: %s\n", a.Account, text)
 		}
 	}
@@ -86,7 +88,7 @@ func accountRow(a admin.Account, now time.Time) []string {
 	}
 	if p := a.Poller; p != nil {
 		through, head = instant(p.CompleteThrough, now), ago(p.HeadRead, now)
-		partial, failing = fmt.Sprint(len(p.Partial)), fmt.Sprint(len(p.Failing))
+		partial, failing = fmt.Sprint(p.Gaps()), fmt.Sprint(len(p.Failing))
 	} else if m := a.Memory; m != nil {
 		through = instant(m.CompleteThrough, now)
 	}
@@ -117,8 +119,39 @@ func wrongWith(a admin.Account, now time.Time) (all []string) {
 			say("%s", strings.TrimSuffix(fmt.Sprintf("the service cannot be read, since %s (%d attempts): %s; %s", ago(o.Since, now), o.Attempts, o.Error, o.Hint), "; "))
 		}
 		for _, w := range p.Partial {
-			say("partial: %s, %s", w.Window, w.Cause.Explain())
+			if !w.Accepted {
+				say("%s", strings.TrimSuffix(fmt.Sprintf("partial: %s, %s, since %s", w.Window, w.Cause.Explain(), ago(w.Since, now)), ", since "))
+			}
 		}
+	}
+	return all
+}
+
+// pastOf returns what was asked for about the past, a line each: the backfills and audits that are under way, the backfill that ended last,
+// and how many partial windows were accepted, with the last.
+func pastOf(p *poller.Status, now time.Time) (all []string) {
+	if p == nil {
+		return nil
+	}
+	last := -1
+	for i, pass := range p.Passes {
+		name := fmt.Sprintf("%s %d of %s", pass.Reason, pass.ID, pass.Window)
+		switch {
+		case pass.Ended.IsZero() && pass.Left > 0:
+			all = append(all, fmt.Sprintf("%s: %s, %d%%, %v left", name, pass.State, int(client.Share(pass)*100), pass.Left))
+		case pass.Ended.IsZero():
+			all = append(all, fmt.Sprintf("%s: %s, %d%%", name, pass.State, int(client.Share(pass)*100)))
+		case last < 0 || !pass.Ended.Before(p.Passes[last].Ended):
+			last = i
+		}
+	}
+	if last >= 0 {
+		pass := p.Passes[last]
+		all = append(all, fmt.Sprintf("%s %d of %s: %s %s, %d rows, %d published", pass.Reason, pass.ID, pass.Window, pass.State, ago(pass.Ended, now), pass.Rows, pass.Published))
+	}
+	if n := len(p.Accepted); n > 0 {
+		a := p.Accepted[n-1]
+		all = append(all, fmt.Sprintf("%d partial windows accepted, the last %s, %s by %s", n, a.Window, ago(a.At, now), a.By))
 	}
 	return all
 }

@@ -25,7 +25,14 @@ func TestStatusText(t *testing.T) {
 		Accounts: []admin.Account{
 			{Account: "one", Role: admin.Active, Ready: true, Lease: &admin.Lease{Holder: "pod-1", Standby: "pod-2"}, Budget: admin.Budget{PerMinute: 30, Requests: 512},
 				Poller: &poller.Status{CompleteThrough: before(3 * time.Minute), HeadRead: before(9 * time.Second),
-					Partial: []poller.PartialWindow{{Window: poller.Span(before(2*time.Hour), before(2*time.Hour-time.Second)), Cause: poller.Unanswered}},
+					Partial: []poller.PartialWindow{{Window: poller.Span(before(2*time.Hour), before(2*time.Hour-time.Second)), Cause: poller.Unanswered, Since: before(time.Hour)},
+						{Window: poller.Span(before(4*time.Hour), before(4*time.Hour-time.Second)), Cause: poller.Capped, Accepted: true}},
+					Accepted: []poller.Acceptance{{Window: poller.Span(before(4*time.Hour), before(4*time.Hour-time.Second)), At: before(time.Hour), By: "anna"}},
+					Passes: []poller.PassStatus{
+						{ID: 1, Reason: poller.Backfill, Window: poller.Span(before(9*time.Hour), before(8*time.Hour)), State: poller.PassCancelled, Ended: before(3 * time.Hour)},
+						{ID: 2, Reason: poller.Backfill, Window: poller.Span(before(9*time.Hour), before(8*time.Hour)), State: poller.Finished, Ended: before(2 * time.Hour), Rows: 9, Published: 7},
+						{ID: 3, Reason: poller.Backfill, Window: poller.Span(before(8*time.Hour), before(6*time.Hour)), State: poller.Reading, ReadThrough: before(7 * time.Hour), Left: poller.Seconds(time.Minute)},
+						{ID: 4, Reason: poller.Audit, Window: poller.Span(before(8*time.Hour), before(6*time.Hour)), State: poller.Recalling, ReadThrough: before(8 * time.Hour)}},
 					Trouble: &poller.Trouble{Since: before(time.Minute), Error: "status 503", Hint: "wait", Attempts: 4}}},
 			{Account: "two", Role: admin.Standby, NotYet: "standing by, and could not take over", Memory: &admin.Memory{CompleteThrough: before(time.Hour)},
 				Kafka: &admin.Outage{Since: before(2 * time.Minute), Error: "no broker answers", Attempts: 7}, Budget: admin.Budget{PerMinute: 30}},
@@ -38,7 +45,10 @@ func TestStatusText(t *testing.T) {
 		"\none      active   pod-1   pod-2    2026-03-01 11:57:00 UTC, 3m0s ago",
 		"9s ago            512 (30 a minute)  1        0\n",
 		"one: the service cannot be read, since 1m0s ago (4 attempts): status 503; wait\n",
-		"one: partial: 2026-03-01 10:00:00 to 10:00:01, the service fails whenever it is asked for it\n",
+		"one: partial: 2026-03-01 10:00:00 to 10:00:01, the service fails whenever it is asked for it, since 1h0m0s ago\n" +
+			"one: backfill 3 of 2026-03-01 04:00:00 to 06:00:00: reading, 50%, 1m0s left\none: audit 4 of 2026-03-01 04:00:00 to 06:00:00: recalling, 0%\n" +
+			"one: backfill 2 of 2026-03-01 03:00:00 to 04:00:00: finished 2h0m0s ago, 9 rows, 7 published\n" +
+			"one: 1 partial windows accepted, the last 2026-03-01 08:00:00 to 08:00:01, 1h0m0s ago by anna\n",
 		"two: not ready: standing by, and could not take over\n",
 		"two: nothing can be committed, since 2m0s ago (7 attempts): no broker answers\n",
 		"three: ended: its state is lost\n", "three: its file is not used as it is now: no such tier\n",

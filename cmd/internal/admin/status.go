@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"time"
 
+	"github.com/convstream/convstream/cmd/internal/admin/client"
 	"github.com/convstream/convstream/cmd/internal/drift"
 	"github.com/convstream/convstream/poller"
 )
@@ -116,5 +117,6 @@ var page = template.Must(template.New("status").Funcs(template.FuncMap{
 		}
 		return time.Since(t).Round(time.Second).String() + " ago"
 	},
-	"utc": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
+	"share": func(p poller.PassStatus) int { return int(client.Share(p) * 100) },
+	"utc":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
 }).Parse(pageText))

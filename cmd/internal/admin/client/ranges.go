@@ -47,3 +47,11 @@ type Gaps struct {
 	Failing  []poller.FailingWindow `json:"failing"`
 	Accepted []poller.Acceptance    `json:"accepted"`
 }
+
+// Share returns which part of its range a backfill has read, from 0 to 1.
+func Share(p poller.PassStatus) float64 {
+	if p.Len() <= 0 {
+		return 0
+	}
+	return min(1, max(0, p.ReadThrough.Sub(p.Start).Seconds()/p.Len().Seconds()))
+}
