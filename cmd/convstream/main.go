@@ -41,7 +41,9 @@ type terminal struct{ out, err io.Writer }
 
 // commands returns all commands, in the order of the overview. The first is the default.
 func commands() []*command {
-	return []*command{runCommand(), checkCommand(), statusCommand(), tailCommand(), listCommand(), replayCommand(), auditCommand(), driftCommand(), configCommand(), versionCommand()}
+	return []*command{runCommand(), checkCommand(), statusCommand(), tailCommand(), listCommand(), replayCommand(),
+		backfillCommand(), backfillListCommand(), backfillCancelCommand(), gapsListCommand(), gapsAcceptCommand(), auditCommand(),
+		driftCommand(), configCommand(), versionCommand()}
 }
 
 // dispatch runs the command that the arguments name and returns the exit code.
