@@ -34,6 +34,14 @@ var composed = map[string][]string{
 	"CLIENT_SECRET: the endpoint answers status 401 invalid_client": {`"CLIENT_SECRET"`, "the endpoint %s; correct it", "answers status %d", `"invalid_client"`},
 	"SCOPE: ... invalid_scope":                                      {`"SCOPE"`, `"invalid_scope"`},
 	"CLIENT_ID: ... unauthorized_client":                            {`"CLIENT_ID"`, `"unauthorized_client"`},
+	"GET /backfills":                                                {`"GET "`, `"/backfills"`},
+	"GET /gaps":                                                     {`"GET "`, `"/gaps"`},
+	"POST /backfills":                                               {`"POST "`, `"/backfills"`},
+	"POST /backfills/cancel":                                        {`"POST "`, `"/backfills/cancel"`},
+	"POST /gaps/accept":                                             {`"POST "`, `"/gaps/accept"`},
+	"--by":                                                          {`"by"`},
+	"--republish":                                                   {`"republish"`},
+	"--admin URL,URL":                                               {`"admin"`},
 	"TOKEN_URL: answers status 503":                                 {`"TOKEN_URL"`, "answers status %d"},
 }
 

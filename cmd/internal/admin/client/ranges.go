@@ -6,13 +6,13 @@ import (
 	"github.com/convstream/convstream/poller"
 )
 
-// The paths of the admin port for what is asked about past ranges. A GET of BackfillsPath returns Backfills, one of GapsPath Gaps; what is
-// posted is answered with what it has become.
+// The paths of the admin port for what is asked about past ranges: GET /backfills returns Backfills, GET /gaps Gaps; POST /backfills takes a
+// BackfillRequest, POST /backfills/cancel a CancelRequest, POST /gaps/accept an AcceptRequest, each answered with what it has become.
 const (
-	BackfillsPath = "/backfills"        // POST BackfillRequest
-	CancelPath    = "/backfills/cancel" // POST CancelRequest
+	BackfillsPath = "/backfills"
+	CancelPath    = "/backfills/cancel"
 	GapsPath      = "/gaps"
-	AcceptPath    = "/gaps/accept" // POST AcceptRequest
+	AcceptPath    = "/gaps/accept"
 )
 
 // BackfillRequest asks for a past range to be read.
