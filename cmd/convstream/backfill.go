@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -105,16 +106,8 @@ func begun(p poller.PassStatus) string {
 // ended says how a backfill has ended.
 func ended(p poller.PassStatus) string {
 	text := fmt.Sprintf("backfill %d of %s: %s, %d rows with %d requests, %d revisions published", p.ID, interval(p.Window), p.State, p.Rows, p.Requests, p.Published)
-	switch {
-	case p.State != poller.Finished:
-	case p.Requests == 0:
-		text += "\nall of it was read before"
-	case p.Rows == 0:
-		text += "\nthe service shows no row of the range"
-	case p.Oldest.Sub(p.Start) > longEmpty && p.Republish:
-		text += fmt.Sprintf("\nthe service shows no row before %s", rfc3339(p.Oldest))
-	case p.Oldest.Sub(p.Start) > longEmpty:
-		text += fmt.Sprintf("\nno row came from before %s: the service shows none, or it was read before", rfc3339(p.Oldest))
+	if p.State == poller.Finished {
+		text += emptiness(p)
 	}
 	if n := len(p.Partial); n > 0 {
 		text += fmt.Sprintf("\n%d windows could not be read whole: 'convstream gaps list' has them, and why", n)
@@ -124,6 +117,26 @@ func ended(p poller.PassStatus) string {
 
 // longEmpty is how long the beginning of a range must be without a row for that to be said.
 const longEmpty = 24 * time.Hour
+
+// emptiness says from where on no row came, and why: the service has none, unless a part was not read, or not whole.
+func emptiness(p poller.PassStatus) string {
+	text, before := "no row came", p.End
+	switch {
+	case p.Requests == 0:
+		return "\nall of it was read before"
+	case p.Rows > 0 && p.Oldest.Sub(p.Start) <= longEmpty:
+		return ""
+	case p.Rows > 0:
+		text, before = "no row came from before "+rfc3339(p.Oldest), p.Oldest
+	}
+	switch {
+	case slices.ContainsFunc(p.Partial, func(w poller.PartialWindow) bool { return w.Start.Before(before) }):
+		return "\n" + text
+	case p.Republish:
+		return "\n" + text + ": the service shows none"
+	}
+	return "\n" + text + ": the service shows none, or it was read before" // what was is not read again
+}
 
 func backfillListCommand() *command {
 	var o backfillOptions

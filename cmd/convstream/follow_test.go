@@ -181,9 +181,10 @@ func TestHowABackfillEnded(t *testing.T) {
 		says string // the last line
 	}{
 		"covered":     {poller.PassStatus{State: poller.Finished}, "all of it was read before"},
-		"empty":       {poller.PassStatus{State: poller.Finished, Requests: 1}, "the service shows no row of the range"},
+		"empty":       {poller.PassStatus{State: poller.Finished, Requests: 1}, "no row came: the service shows none, or it was read before"},
+		"empty anew":  {poller.PassStatus{State: poller.Finished, Requests: 1, Republish: true}, "no row came: the service shows none"},
 		"late":        {poller.PassStatus{State: poller.Finished, Requests: 9, Rows: 1, Oldest: march.End.Add(time.Hour)}, "no row came from before 2026-03-02T01:00:00Z: the service shows none, or it was read before"},
-		"late, whole": {poller.PassStatus{State: poller.Finished, Requests: 9, Rows: 1, Republish: true, Oldest: march.End.Add(time.Hour)}, "the service shows no row before 2026-03-02T01:00:00Z"},
+		"late, whole": {poller.PassStatus{State: poller.Finished, Requests: 9, Rows: 1, Republish: true, Oldest: march.End.Add(time.Hour), Partial: []poller.PartialWindow{{Window: poller.Span(week.End, week.End)}}}, "1 windows could not be read whole: 'convstream gaps list' has them, and why"},
 		"from start":  {poller.PassStatus{State: poller.Finished, Requests: 9, Rows: 1, Oldest: march.Start}, "backfill 3 of 2026-03-01T00:00:00Z/2026-03-08T00:00:00Z: finished, 1 rows with 9 requests, 0 revisions published"},
 		"cancelled":   {poller.PassStatus{State: poller.PassCancelled}, "backfill 3 of 2026-03-01T00:00:00Z/2026-03-08T00:00:00Z: cancelled, 0 rows with 0 requests, 0 revisions published"},
 	} {
