@@ -27,7 +27,7 @@ func auditCommand() *command {
 	c.details = "Asks the active worker, which does it beside live polling, within its budget. What is missing or stale is published at once.\n" +
 		"Exit code 0 if all is there, 1 if anything is missing, stale or extra, or could not be read."
 	o.declare(c)
-	c.flags.StringVar(&o.From, "from", "", "where the range begins: an instant, 2026-01-02T15:04:05Z, or so long ago, 24h; a `TIME` is needed")
+	c.flags.StringVar(&o.From, "from", "", "where the range begins: an instant (2026-03-01T10:00:00Z), a date (2026-03-01, midnight UTC) or how long ago (36h, 30d); a `TIME` is needed")
 	c.flags.StringVar(&o.To, "to", "", "where it ends, a `TIME` too; SETTLE ago if it is left out")
 	c.flags.BoolVar(&o.asJSON, "json", false, "an object a line, for jq: what differs, progress, and at last the counts")
 	c.run = func(ctx context.Context, _ []string, t terminal) error {

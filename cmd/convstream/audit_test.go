@@ -70,10 +70,10 @@ func TestAuditAnswers(t *testing.T) {
 // TestAuditUsage: what cannot be a time is told at once, before any worker is asked.
 func TestAuditUsage(t *testing.T) {
 	for args, says := range map[string]string{
-		"":                             `--from "" is neither an instant`,
-		"--from yesterday":             `--from "yesterday" is neither an instant`,
-		"--from 1h --to 2026-01-02":    `--to "2026-01-02" is neither an instant`,
-		"--from -1h":                   `--from "-1h" is neither an instant`,
+		"":                             `--from "" is not a time like`,
+		"--from yesterday":             `--from "yesterday" is not a time like`,
+		"--from 1h --to 2026-01":       `--to "2026-01" is not a time like`,
+		"--from -1h":                   `--from "-1h" is not a time like`,
 		"--from 1h 2h":                 "and nothing else",
 		"--from 1h --until 2026-01-02": "flag provided but not defined",
 	} {

@@ -20,8 +20,8 @@ func TestABackfillAsUsersAskForIt(t *testing.T) {
 	to := time.Now().UTC().Truncate(time.Second).Add(-2 * time.Hour)
 	from := to.Add(-time.Hour)
 	url := "http://" + w.env["ADMIN_ADDR"]
-	code, stdout, stderr := convstream(t, nil, "backfill", "--from", rfc3339(from), "--to", rfc3339(to), "--wait", "--by", "anna", "--admin", "http://127.0.0.1:1,"+url)
-	if code != exitDone || !strings.Contains(stdout, ": finished, ") || !strings.Contains(stderr, "backfill 1 of ") {
+	code, stdout, stderr := convstream(t, nil, "backfill", "--from", rfc3339(from), "--to", rfc3339(to), "--wait", "--json", "--by", "anna", "--admin", "http://127.0.0.1:1,"+url)
+	if code != exitDone || !strings.Contains(stdout, `"state":"finished"`) || !strings.Contains(stderr, "backfill 1 of ") {
 		t.Fatalf("exit %d\n%s%s", code, stdout, stderr)
 	}
 	if code, stdout, _ := convstream(t, nil, "backfill", "list", "--admin", url); code != exitDone || !strings.Contains(stdout, "finished") || !strings.Contains(stdout, "anna") {

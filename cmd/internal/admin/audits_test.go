@@ -100,8 +100,8 @@ func TestAuditsThatAreRefused(t *testing.T) {
 		says          string
 	}{
 		"nothing asked for": {"st-1", ``, http.StatusBadRequest, "expected"},
-		"no times":          {"st-1", `{}`, http.StatusBadRequest, `from "" is neither an instant`},
-		"not a time":        {"st-1", `{"from":"yesterday"}`, http.StatusBadRequest, `from "yesterday" is neither an instant`},
+		"no times":          {"st-1", `{}`, http.StatusBadRequest, `from "" is not a time like`},
+		"not a time":        {"st-1", `{"from":"yesterday"}`, http.StatusBadRequest, `from "yesterday" is not a time like`},
 		"in the future":     {"st-1", `{"from":"1h","to":"3000-01-01T00:00:00Z"}`, http.StatusBadRequest, "ended SETTLE (2m0s) ago"},
 		"not settled":       {"st-1", `{"from":"1h","to":"1m"}`, http.StatusBadRequest, "ended SETTLE (2m0s) ago"},
 		"of zero length":    {"st-1", `{"from":"2020-01-01T00:00:00Z","to":"2020-01-01T00:00:00Z"}`, http.StatusBadRequest, "the range is empty"},

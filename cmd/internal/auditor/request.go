@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/convstream/convstream/cmd/internal/admin/client"
 	"github.com/convstream/convstream/poller"
 )
 
@@ -15,7 +16,7 @@ const Path = "/audits"
 
 // Request selects a range of time.
 type Request struct {
-	From string `json:"from"` // an RFC 3339 instant, or a duration: so long ago
+	From string `json:"from"` // as [client.Instant] takes it
 	To   string `json:"to"`   // the same; "" means SETTLE ago
 }
 
@@ -76,13 +77,10 @@ func (r Request) window(now time.Time, settle time.Duration) (w poller.Window, e
 	return w, nil
 }
 
-// instant reads an instant, or how long ago it was.
 func instant(name, text string, now time.Time) (time.Time, error) {
-	if at, err := time.Parse(time.RFC3339, text); err == nil {
-		return at.UTC(), nil
+	at, err := client.Instant(text, now)
+	if err != nil {
+		return at, fmt.Errorf("%s %w", name, err)
 	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		return now.Add(-ago).UTC(), nil
-	}
-	return time.Time{}, fmt.Errorf("%s %.40q is neither an instant like 2026-01-02T15:04:05Z nor a duration like 24h, which means so long ago", name, text)
+	return at, nil
 }

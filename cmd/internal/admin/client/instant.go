@@ -20,7 +20,7 @@ func Instant(text string, now time.Time) (time.Time, error) {
 	}
 	ago, err := daysAndMore(text)
 	if err != nil || ago < 0 || ago > longestAgo {
-		return time.Time{}, fmt.Errorf("%q is not a time like 2026-03-01T10:00:00Z, a date like 2026-03-01, or how long ago, like 36h or 30d", text)
+		return time.Time{}, fmt.Errorf("%.40q is not a time like 2026-03-01T10:00:00Z, a date like 2026-03-01, or how long ago, like 36h or 30d", text)
 	}
 	return now.Add(-ago).UTC(), nil
 }
