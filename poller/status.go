@@ -18,6 +18,7 @@ type Status struct {
 	Partial         []PartialWindow `json:"partial"`  // could not be read whole; what touches is one
 	Failing         []FailingWindow `json:"failing"`  // are tried again; everything else goes on
 	Accepted        []Acceptance    `json:"accepted"` // the last partial windows that operators accepted
+	Strip           []Part          `json:"strip"`    // how the last days are covered
 	Passes          []PassStatus    `json:"passes"`   // backfills and audits, those that have ended among them
 	Behind          Seconds         `json:"behind"`   // how far the service's clock is behind this machine's
 	Ahead           Seconds         `json:"ahead"`    // or ahead
@@ -117,6 +118,7 @@ func (p *Poller) publishStatus(now time.Time) {
 	if o := p.outage; !o.began.IsZero() {
 		s.Trouble = &Trouble{o.began, o.category, o.text, o.hint, o.attempts}
 	}
+	s.Strip = p.agenda.strip(now)
 	s.Rereads = p.rereads(now)
 	p.status.Store(s)
 }

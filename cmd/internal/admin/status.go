@@ -66,8 +66,16 @@ type Account struct {
 	Memory *Memory `json:"memory"`
 	// Poller has the coverage and the actual cadences; null until the state is recovered.
 	Poller *poller.Status `json:"poller"`
+	// Freshness is how old the newest data was at the worst in each five minutes of the last hours that this process was active in.
+	Freshness []Freshness `json:"freshness"`
 	// Drift is how the rows differ from the schema; null until the state is known.
 	Drift *drift.Report `json:"drift"`
+}
+
+// Freshness is how old the newest data was, at the worst, in five minutes.
+type Freshness struct {
+	At    time.Time      `json:"at"` // their beginning
+	Worst poller.Seconds `json:"worst"`
 }
 
 // Outage is a time in which nothing can be committed.

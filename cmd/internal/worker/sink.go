@@ -81,6 +81,7 @@ func (s sink) Commit(ctx context.Context, u poller.Bundle) error {
 	}
 	s.memory.committed(d.notes, u.State, s.producer.LastWritten(s.memory.topic, s.memory.partition))
 	s.kept.memo = d.memo
+	s.shown.history.note(u, time.Now())
 	s.showDrift(d)
 	s.forgetRefused(u)
 	s.metrics.refusedContents.Set(float64(len(s.refused.contents)))

@@ -22,6 +22,7 @@ type shown struct {
 	waits  atomic.Value                  // string: what the reading of the state, or of progress, waits for; "" for nothing
 
 	committed atomic.Bool // a commit has succeeded since the process started
+	history   history
 }
 
 // pollerStatus is nil until the state is recovered, and while standing by.
@@ -115,6 +116,7 @@ func (w *Worker) Status() admin.Account {
 		Role: w.Role(), Account: w.cfg.AccountID, Started: w.started, Kafka: (*admin.Outage)(w.outages.present.Load()), Lease: w.election.status(),
 		Budget: admin.Budget{PerMinute: b.PerMinute, Requests: b.Requests, Throttled: b.Throttled, Login: string(b.Login)},
 		Poller: w.shown.pollerStatus(), Drift: w.shown.drift.Load(),
+		Freshness: w.shown.history.shown(time.Now()),
 	}
 	if !b.ThrottledUntil.IsZero() {
 		s.Budget.ThrottledUntil = &b.ThrottledUntil
