@@ -2,7 +2,10 @@ package admin
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +27,29 @@ func TestPage(t *testing.T) {
 	var out bytes.Buffer
 	if err := page.Execute(&out, Status{}); err != nil {
 		t.Error("of nothing:", err)
+	}
+}
+
+// TestPagePolicy: a browser runs the page's own script and style, whatever the status is, and nothing else.
+func TestPagePolicy(t *testing.T) {
+	var s Status
+	fill(reflect.ValueOf(&s).Elem(), true)
+	var out bytes.Buffer
+	if err := page.Execute(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	for _, element := range []string{"style", "script"} {
+		all := regexp.MustCompile("(?s)<"+element+"[^>]*>(.*?)</"+element+">").FindAllSubmatch(out.Bytes(), -1)
+		if len(all) != 1 {
+			t.Fatalf("%d elements %s", len(all), element)
+		}
+		sum := sha256.Sum256(all[0][1])
+		if hash := base64.StdEncoding.EncodeToString(sum[:]); !strings.Contains(pagePolicy(), element+"-src 'sha256-"+hash+"'") {
+			t.Errorf("%s is not allowed by %s", element, pagePolicy())
+		}
+	}
+	if foreign := regexp.MustCompile(`(?:src|style|onclick)="?[^ ]*`).FindString(out.String()); foreign != "" {
+		t.Errorf("the page has %q, which its policy does not allow", foreign)
 	}
 }
 

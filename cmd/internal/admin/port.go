@@ -127,6 +127,7 @@ func (p *Port) Handler() http.Handler {
 	}))
 	mux.Handle("GET /{$}", p.guard.reading(func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("content-type", "text/html; charset=utf-8")
+		rw.Header().Set("content-security-policy", pagePolicy())
 		_ = page.Execute(rw, p.process.Status(r.Context()))
 	}))
 	mux.Handle("POST "+replay.Path, p.guard.permitting(p.replays))

@@ -2,10 +2,8 @@ package admin
 
 import (
 	_ "embed"
-	"html/template"
 	"time"
 
-	"github.com/convstream/convstream/cmd/internal/admin/client"
 	"github.com/convstream/convstream/cmd/internal/drift"
 	"github.com/convstream/convstream/poller"
 )
@@ -114,17 +112,3 @@ type Memory struct {
 	CompleteThrough time.Time `json:"completeThrough"`
 	Remembered      int       `json:"remembered"`
 }
-
-//go:embed status.html
-var pageText string
-
-var page = template.Must(template.New("status").Funcs(template.FuncMap{
-	"ago": func(t time.Time) string {
-		if t.IsZero() {
-			return "not yet"
-		}
-		return time.Since(t).Round(time.Second).String() + " ago"
-	},
-	"share": func(p poller.PassStatus) int { return int(client.Share(p) * 100) },
-	"utc":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
-}).Parse(pageText))
