@@ -218,7 +218,7 @@ func plays() []play {
 		{alert: "ConvstreamAccountWithoutWorker", lasts: 20, within: 3, after: 1, spoil: active("active", 0)},
 		{alert: "ConvstreamNoProgress", lasts: 40, within: 23, after: 1, spoil: stands},
 		{alert: "ConvstreamBehind", lasts: 90, within: 65, after: 1, also: []string{"ConvstreamNoProgress"}, spoil: stands},
-		{alert: "ConvstreamRowsLate", lasts: 60, within: 50, after: 31, spoil: late, scar: laterAgain(60)},
+		{alert: "ConvstreamRowsLate", lasts: 60, within: 30, after: 16, spoil: late, scar: laterAgain(60)},
 		{alert: "ConvstreamCommitsFail", lasts: 20, within: 6, after: 4, spoil: active("kafka_trouble", 1)},
 		{alert: "ConvstreamServiceUnreadable", lasts: 30, within: 11, after: 1, spoil: active("service_trouble", 1)},
 		{alert: "ConvstreamThrottled", lasts: 60, within: 50, after: 16, spoil: throttled, scar: func(d *deployment, s scrape) { throttled(d, s, 60) }},
