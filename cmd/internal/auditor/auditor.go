@@ -56,8 +56,10 @@ const (
 	settleEvery = time.Minute
 	// progressEvery is how often progress is sent.
 	progressEvery = 2 * time.Second
-	// patience is how long the audit tries again without getting anywhere.
-	patience = 5 * time.Minute
+	// patience is how long the audit tries again without getting anywhere, and readingPatience how long it waits for the poller to read
+	// on: where live polling needs the budget, one request in ten is for others.
+	patience        = 5 * time.Minute
+	readingPatience = 30 * time.Minute
 	// longestStop bounds the wait until a reading is stopped: for a request that hangs, and a commit. One that is not would be kept, with
 	// what it has to remember, until the session ends.
 	longestStop = 3 * time.Minute
@@ -83,7 +85,7 @@ func (a *Audit) Run(ctx context.Context, account Account, log zerolog.Logger, se
 
 // sessions runs one session after the other until one comes to the end, or none can.
 func (a *Audit) sessions(ctx context.Context) (err error) {
-	if a.rules, err = a.account.Rules(ctx); err != nil {
+	if err := a.patiently(ctx, func(ctx context.Context) (err error) { a.rules, err = a.account.Rules(ctx); return err }); err != nil {
 		return err
 	}
 	if err := a.answer(Line{Window: &a.window, Retention: a.retention()}); err != nil {
@@ -129,6 +131,19 @@ func (a *Audit) mayGoOn(ctx context.Context, err error) error {
 	return nil
 }
 
+// patiently asks the account for something that waits until the worker has a session.
+func (a *Audit) patiently(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errNoSession)
+	defer cancel()
+	return ask(ctx)
+}
+
+// Why an audit gets nowhere.
+var (
+	errNoSession = errors.New("the worker cannot commit, or does not know whether it is the active one: /status says why")
+	errNotRead   = &FinalError{fmt.Errorf("nothing was read for %v: /status says whether the service can be read; what was found is true", readingPatience)}
+)
+
 func pause(ctx context.Context) error {
 	timer := time.NewTimer(retryPause)
 	defer timer.Stop()
@@ -163,8 +178,8 @@ func (a *Audit) session(ctx context.Context) error {
 		for i, w := range a.state.Unread {
 			a.state.Unread[i] = w.Intersect(poller.Window{Start: a.window.Start, End: a.settled})
 		}
-		reading, err := a.account.Read(ctx, rest)
-		if err != nil {
+		var reading Reading
+		if err := a.patiently(ctx, func(ctx context.Context) (err error) { reading, err = a.account.Read(ctx, rest); return err }); err != nil {
 			return err
 		}
 		if err := a.follow(ctx, c, reading); err != nil {
@@ -219,6 +234,9 @@ func (a *Audit) follow(ctx context.Context, c *comparison, reading Reading) erro
 		a.take(before, s)
 		if s.Finished {
 			return nil
+		}
+		if time.Since(a.moved) > readingPatience {
+			return errNotRead
 		}
 		if err := a.drain(ctx, c, false); err != nil {
 			return err
@@ -277,7 +295,8 @@ const mostRestored = 1000
 func (a *Audit) restore(ctx context.Context, rows []smartassist.Row) error {
 	for {
 		n := min(len(rows), mostRestored)
-		if _, err := a.account.Restore(ctx, rows[:n]); err != nil || n == len(rows) {
+		err := a.patiently(ctx, func(ctx context.Context) error { _, err := a.account.Restore(ctx, rows[:n]); return err })
+		if err != nil || n == len(rows) {
 			return err
 		}
 		rows = rows[n:]

@@ -172,25 +172,39 @@ type auditReading struct {
 	audits
 	poller *poller.Poller // of the session in which it began
 	id     int64
+	active time.Time // when the worker last was the active one
 }
+
+// unsureFor is how long a worker may not know whether it is the active one until the reading counts as ended.
+const unsureFor = 30 * time.Second
 
 // State implements auditor.Reading.
 func (r *auditReading) State() (s auditor.State, err error) {
 	switch role := r.worker.Role(); {
+	case role == admin.Active || r.active.IsZero():
+		r.active = time.Now()
 	case role == admin.Standby || role == admin.Idle:
 		return s, auditor.ErrNotActive
-	case r.worker.shown.poller.Load() != r.poller:
+	case time.Since(r.active) > unsureFor:
 		return s, auditor.ErrSession
 	}
-	all := r.poller.Status().Passes
-	i := slices.IndexFunc(all, func(p poller.PassStatus) bool { return p.ID == r.id })
+	if r.worker.shown.poller.Load() != r.poller {
+		return s, auditor.ErrSession
+	}
+	status := r.poller.Status()
+	i := slices.IndexFunc(status.Passes, func(p poller.PassStatus) bool { return p.ID == r.id })
 	if i < 0 {
 		return s, auditor.ErrSession
 	}
-	p := all[i]
+	p := status.Passes[i]
 	s = auditor.State{Finished: p.State == poller.Finished, ReadThrough: p.ReadThrough, Requests: p.Requests, Rows: p.Rows, Left: time.Duration(p.Left)}
 	for _, gap := range p.Partial {
 		s.Unread = append(s.Unread, gap.Window)
+	}
+	for _, f := range status.Failing { // what live polling knows to fail is not tried once more
+		if w := f.Intersect(p.Window); !w.Empty() {
+			s.Unread = append(s.Unread, w)
+		}
 	}
 	return s, nil
 }
