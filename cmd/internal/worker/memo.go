@@ -95,7 +95,7 @@ func parseMemo(note []byte) (m memo) {
 // Messages about a topic that has changed.
 const (
 	topicLost          = "the topic was deleted or truncated: records that were committed to it are gone"
-	hintTopicLost      = "they are not published again, because the state remembers them as published: to have them again, set another TOPIC_PREFIX and a START_FROM that reaches back far enough"
+	hintTopicLost      = "they are not published again by themselves, because the state remembers them as published: 'convstream audit' over their range publishes what the service still shows"
 	topicRepartitioned = "the topic's number of partitions has changed"
 	hintRepartitioned  = "keys go to other partitions from now on: a conversation's next revision may be in another partition than the one before, and they are not in order; give all topics of a join the same number"
 )
