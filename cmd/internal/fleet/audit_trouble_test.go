@@ -118,9 +118,9 @@ func TestAuditAndTheBrokers(t *testing.T) {
 		w.wire.Decide(func(k kmsg.Key) loss {
 			at := time.Since(began)
 			switch {
-			case k == kmsg.EndTxn && at > time.Minute && at < 2*time.Minute:
+			case k == kmsg.EndTxn && at > time.Minute && at < 3*time.Minute:
 				return lost
-			case k == kmsg.EndTxn && at > 3*time.Minute && at < 4*time.Minute:
+			case k == kmsg.EndTxn && at > 4*time.Minute && at < 6*time.Minute:
 				return unheard
 			}
 			return arrives
