@@ -7,10 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"helm.sh/helm/v4/pkg/chart/common"
 	"helm.sh/helm/v4/pkg/chart/common/util"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	"helm.sh/helm/v4/pkg/engine"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
@@ -60,11 +62,16 @@ func with(values, changes map[string]any) map[string]any {
 // template does what `helm template convstream -n convstream` does with these values: check them against the schema, then render.
 func template(t *testing.T, values map[string]any) (map[string]string, error) {
 	t.Helper()
+	return templateAs(t, "convstream", values)
+}
+
+func templateAs(t *testing.T, name string, values map[string]any) (map[string]string, error) {
+	t.Helper()
 	chart, err := loader.LoadDir(chartFolder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	release := common.ReleaseOptions{Name: "convstream", Namespace: "convstream", Revision: 1, IsInstall: true}
+	release := common.ReleaseOptions{Name: name, Namespace: "convstream", Revision: 1, IsInstall: true}
 	all, err := util.ToRenderValues(chart, values, release, nil)
 	if err != nil {
 		return nil, err
@@ -79,7 +86,11 @@ func helm(t *testing.T, values map[string]any) []runtime.Object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var objects []runtime.Object
+	return decodeAll(t, files)
+}
+
+func decodeAll(t *testing.T, files map[string]string) (objects []runtime.Object) {
+	t.Helper()
 	for name, text := range files {
 		if path.Ext(name) != ".yaml" {
 			continue
@@ -127,6 +138,8 @@ func TestWrongValues(t *testing.T) {
 		{"networkPolicy: {kafka: {to: [{namespace: kafka}]}}", "'namespace'"},
 		{"networkPolicy: {kafka: {ports: [99999]}}", "'/networkPolicy/kafka/ports/0'"},
 		{"podMonitor: {interval: often}", "'/podMonitor/interval'"},
+		{"podMonitor: {tokenSecret: {name: a}}", "'/podMonitor/tokenSecret'"},
+		{"secrets: {login: {existing: null, token: {}}}", "'audience'"},
 		{"image: {digest: abc}", "'/image/digest'"},
 		{"settings: {KAFKA_BROKERS: null}", "settings.KAFKA_BROKERS is not set"},
 		{"settings: {SMARTASSIST_URL: ''}", "settings.SMARTASSIST_URL is not set"},
@@ -157,11 +170,12 @@ affinity: {nodeAffinity: {}}
 podLabels: {team: data}
 podAnnotations: {note: "yes"}
 networkPolicy: {enabled: true, monitoring: {from: []}, extraEgress: [{to: [{ipBlock: {cidr: 10.0.0.1/32}}]}]}
-podMonitor: {enabled: true, labels: {release: prometheus}}
+podMonitor: {enabled: true, labels: {release: prometheus}, tokenSecret: {name: other-login, key: admin-token}}
+prometheusRule: {enabled: true, labels: {release: prometheus}}
 `)))
 	pod, container := worker(t, objects)
 	env := environment(t, objects)
-	secret := only[*corev1.Secret](t, objects)
+	secret, monitor := only[*corev1.Secret](t, objects), only[*monitoringv1.PodMonitor](t, objects)
 	for what, holds := range map[string]bool{
 		"the digest":         container.Image == "registry.example/convstream@sha256:"+strings.Repeat("0a", 32),
 		"the pull policy":    container.ImagePullPolicy == corev1.PullAlways,
@@ -173,10 +187,55 @@ podMonitor: {enabled: true, labels: {release: prometheus}}
 		"a setting unset":    env["LOG_FORMAT"] == "",
 		"the Secret":         secret.StringData["client-secret"] == `a"b`,
 		"the Secret's mount": pod.Volumes[0].Secret.SecretName == secret.Name,
+		"the labels":         monitor.Labels["release"] == "prometheus" && only[*monitoringv1.PrometheusRule](t, objects).Labels["release"] == "prometheus",
+		"the token's Secret": monitor.Spec.PodMetricsEndpoints[0].Authorization.Credentials.Name == "other-login",
 		"the node":           pod.NodeSelector["disk"] == "fast" && len(pod.Tolerations) == 1 && pod.Affinity != nil,
 	} {
 		if !holds {
 			t.Errorf("not rendered as it should be: %s", what)
+		}
+	}
+}
+
+// TestTokenOfTheServiceAccount: it is mounted beside what does not mount the account's own, and a restricted namespace admits it.
+func TestTokenOfTheServiceAccount(t *testing.T) {
+	objects := helm(t, with(example(t, "example"), parseValues(t, `
+settings: {KAFKA_SASL_MECHANISM: OAUTHBEARER, KAFKA_SASL_OAUTH_TOKEN_FILE: /etc/convstream/kafka-token/token}
+secrets: {kafka-token: {token: {audience: kafka}}}
+`)))
+	template := only[*appsv1.Deployment](t, objects).Spec.Template
+	if why := forbidden(t, &template.ObjectMeta, &template.Spec); why != "" {
+		t.Error(why)
+	}
+	volume := template.Spec.Volumes[0]
+	if volume.Name != "kafka-token" || volume.Secret != nil || volume.Projected == nil || len(volume.Projected.Sources) != 1 {
+		t.Fatalf("volume %v", volume)
+	}
+	token := volume.Projected.Sources[0].ServiceAccountToken
+	if token == nil || token.Path != "token" || token.Audience != "kafka" || *token.ExpirationSeconds != 3600 {
+		t.Errorf("token %v", token)
+	}
+	_, container := worker(t, objects)
+	if container.VolumeMounts[0].MountPath != "/etc/convstream/kafka-token" {
+		t.Errorf("mounts %v", container.VolumeMounts)
+	}
+}
+
+// TestReleaseNames: several releases in one namespace have names and pods of their own.
+func TestReleaseNames(t *testing.T) {
+	for release, want := range map[string]string{"convstream": "convstream", "eu": "eu-convstream", "my-convstream-2": "my-convstream-2"} {
+		files, err := templateAs(t, release, with(example(t, "example"), parseValues(t, "secrets: {login: {existing: null, create: {client-secret: a}}}")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects := decodeAll(t, files)
+		deployment := only[*appsv1.Deployment](t, objects)
+		labels := deployment.Spec.Selector.MatchLabels
+		if deployment.Name != want || labels["app.kubernetes.io/instance"] != release || only[*corev1.Secret](t, objects).Name != want+"-login" {
+			t.Errorf("release %s: %s, pods %v", release, deployment.Name, labels)
+		}
+		if notes := files["convstream/templates/NOTES.txt"]; !strings.Contains(notes, "kubectl -n convstream exec deployment/"+want+" -- /convstream check") {
+			t.Errorf("notes of release %s:\n%s", release, notes)
 		}
 	}
 }
