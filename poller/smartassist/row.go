@@ -60,6 +60,8 @@ type Row struct {
 	// Start is sessionStartTime in UTC (zone-less times are UTC since the client always asks with
 	// timeZoneOffset 0), else the second in sessionId when that is an ObjectId, else zero.
 	Start time.Time
+	// Timed reports whether Start is that of sessionStartTime.
+	Timed bool
 
 	// Err is not nil when the row cannot be a conversation: [ErrBrokenJSON], [ErrNoObject],
 	// [ErrNoIdentity], [ErrUnsplittable]. Such a row goes to the dead letters whole.
@@ -143,7 +145,7 @@ func (r *Row) read(m *topMembers) {
 	if r.Identity() == "" {
 		r.Err = ErrNoIdentity
 	}
-	r.Start = startOf(text(m.sessionStart), r.SessionID)
+	r.Start, r.Timed = startOf(text(m.sessionStart), r.SessionID)
 	r.Kind = r.kind()
 	if r.Kind == Assist {
 		r.RelatedConversationID = related(text(m.userID))
@@ -199,18 +201,18 @@ func text(value []byte) string {
 
 // startOf reads the service's time, or falls back on the session id: the first
 // four bytes of a MongoDB ObjectId are its creation in Unix seconds.
-func startOf(sessionStart, sessionID string) time.Time {
+func startOf(sessionStart, sessionID string) (start time.Time, timed bool) {
 	if t, ok := parseStart(sessionStart); ok {
-		return t
+		return t, true
 	}
 	if len(sessionID) != 24 {
-		return time.Time{}
+		return time.Time{}, false
 	}
 	b, err := hex.DecodeString(sessionID[:8])
 	if err != nil {
-		return time.Time{}
+		return time.Time{}, false
 	}
-	return time.Unix(int64(b[0])<<24|int64(b[1])<<16|int64(b[2])<<8|int64(b[3]), 0).UTC()
+	return time.Unix(int64(b[0])<<24|int64(b[1])<<16|int64(b[2])<<8|int64(b[3]), 0).UTC(), false
 }
 
 func parseStart(sessionStart string) (t time.Time, ok bool) {

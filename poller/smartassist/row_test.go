@@ -19,7 +19,7 @@ func TestParseRow(t *testing.T) {
 		want Row
 	}{
 		"contact": {`{"conversationId":"c-1","sessionId":"s","channel":"voice","finalStatus":"CLOSED","sessionStartTime":"2024-08-24T14:48:15"}`,
-			Row{ConversationID: "c-1", SessionID: "s", Channel: "voice", FinalStatus: "CLOSED", Kind: Contact, Start: at}},
+			Row{ConversationID: "c-1", SessionID: "s", Channel: "voice", FinalStatus: "CLOSED", Kind: Contact, Start: at, Timed: true}},
 		"bot": {`{"sessionId":"` + objectID + `","channel":"rtm"}`,
 			Row{SessionID: objectID, Channel: "rtm", Kind: Bot, Start: at}},
 		"assist": {`{"sessionId":"s","channel":" AgentAssistV2 ","channelSpecificUserId":"65269f/agentassist/c-9"}`,
@@ -38,7 +38,7 @@ func TestParseRow(t *testing.T) {
 		"nested names do not count": {`{"metaInfo":{"conversationId":"c"},"sessionId":"s"}`,
 			Row{SessionID: "s", MetaInfo: jsontext.Value(`{"conversationId":"c"}`), Kind: Bot}},
 		"invalid UTF-8 is kept":       {"{\"sessionId\":\"s\",\"x\":\"\xff\"}", Row{SessionID: "s", Kind: Bot}},
-		"time with zone and fraction": {`{"sessionId":"s","sessionStartTime":"2024-08-24T16:48:15.5+02:00"}`, Row{SessionID: "s", Kind: Bot, Start: at.Add(time.Second / 2)}},
+		"time with zone and fraction": {`{"sessionId":"s","sessionStartTime":"2024-08-24T16:48:15.5+02:00"}`, Row{SessionID: "s", Kind: Bot, Start: at.Add(time.Second / 2), Timed: true}},
 		"time that is none":           {`{"sessionId":"` + objectID + `","sessionStartTime":"n/a"}`, Row{SessionID: objectID, Kind: Bot, Start: at}},
 		"session id that is no time":  {`{"sessionId":"zzzzzzzz54638e543c370001"}`, Row{SessionID: "zzzzzzzz54638e543c370001", Kind: Bot}},
 		"no identity":                 {`{"channel":"voice"}`, Row{Channel: "voice", Err: ErrNoIdentity}},
