@@ -131,8 +131,10 @@ func (p *Poller) logClock() {
 		return
 	}
 	p.cfg.Log.Warn().Stringer("behind", Seconds(-c.Ahead)).
-		Str("hint", "look at the time synchronisation of this machine, and at a gateway before the service").Msg("service clock differs")
+		Str("hint", hintClock).Msg("service clock differs")
 }
+
+const hintClock = "look at the time synchronisation of this machine, and at a gateway before the service"
 
 // steps notices when our clock is set while the process runs: its monotonic reading goes on then.
 type steps struct{ wall, steady time.Time }

@@ -35,6 +35,8 @@ type Ledger struct {
 	Passes     []Pass    // backfills, and audits, which are not stored; in the order in which they were asked for
 	LastPass   int64     // the ID of the last of them
 	Accepted   []Acceptance
+	// Assumptions is what was found out about the service.
+	Assumptions Assumptions
 }
 
 // Selection names what the coverage holds for: the hash of what is asked for, and after a change also the number of the
@@ -97,14 +99,15 @@ type ledgerText struct {
 	Paging   Paging    `json:"paging"`
 	PagingOf string    `json:"pagingOf"`
 
-	Remembered *int         `json:"remembered,omitempty"`
-	Ignored    [][]string   `json:"ignored,omitzero"`
-	Learned    Learned      `json:"learned,omitzero"`
-	LastRow    int64        `json:"lastRow,omitzero"`
-	Redaction  string       `json:"redaction,omitzero"`
-	Passes     []Pass       `json:"passes,omitzero"`
-	LastPass   int64        `json:"lastPass,omitzero"`
-	Accepted   []Acceptance `json:"accepted,omitzero"`
+	Remembered  *int         `json:"remembered,omitempty"`
+	Ignored     [][]string   `json:"ignored,omitzero"`
+	Learned     Learned      `json:"learned,omitzero"`
+	LastRow     int64        `json:"lastRow,omitzero"`
+	Redaction   string       `json:"redaction,omitzero"`
+	Passes      []Pass       `json:"passes,omitzero"`
+	LastPass    int64        `json:"lastPass,omitzero"`
+	Accepted    []Acceptance `json:"accepted,omitzero"`
+	Assumptions Assumptions  `json:"assumptions,omitzero"`
 }
 
 func (l Ledger) encode() []byte {
@@ -113,7 +116,7 @@ func (l Ledger) encode() []byte {
 		Density: l.Density, Paging: l.Paging, PagingOf: l.PagingOf, Remembered: &l.Remembered,
 		Failing: l.Failing, Reach: seconds(l.Reach), Horizon: int64(l.Horizon.Kept.Seconds()), Lower: seconds(l.Horizon.Lower),
 		Ignored: l.Ignored, Learned: l.Learned, LastRow: seconds(l.LastRow), Redaction: l.Redaction,
-		Coverage: l.Coverage, LastPass: l.LastPass, Accepted: l.Accepted,
+		Coverage: l.Coverage, LastPass: l.LastPass, Accepted: l.Accepted, Assumptions: l.Assumptions,
 	}
 	text.Passes = slices.DeleteFunc(slices.Clone(l.Passes), func(p Pass) bool { return p.Reason == Audit })
 	value, err := json.Marshal(text)
@@ -136,7 +139,7 @@ func (l *Ledger) restore(value []byte) error {
 		Density: text.Density, Paging: text.Paging, PagingOf: text.PagingOf, Remembered: -1,
 		Failing: text.Failing, Reach: unix(text.Reach), Horizon: Kept{time.Duration(text.Horizon) * time.Second, unix(text.Lower)},
 		Ignored: text.Ignored, Learned: text.Learned, LastRow: unix(text.LastRow), Redaction: text.Redaction,
-		Coverage: text.Coverage, Passes: text.Passes, LastPass: text.LastPass, Accepted: text.Accepted,
+		Coverage: text.Coverage, Passes: text.Passes, LastPass: text.LastPass, Accepted: text.Accepted, Assumptions: text.Assumptions,
 	}
 	if text.Remembered != nil {
 		l.Remembered = *text.Remembered

@@ -80,7 +80,7 @@ func New(cfg Config, source Source, sink Sink, state *State) *Poller {
 		cfg.Log.Info().Time("from", state.From).Msg("stream, channels or queues changed; reading anew")
 	}
 	if state.PagingOf != cfg.PagingOf {
-		state.Paging = Paging{}
+		state.Paging, state.Assumptions = Paging{}, Assumptions{}
 	}
 	if state.Sequence > 0 && state.Redaction != cfg.Redaction {
 		cfg.Log.Warn().Str("before", state.Redaction).Str("now", cfg.Redaction).Msg("REDACT or REDACT_KEY is not what the state was written with: " +
@@ -108,12 +108,14 @@ func (p *Poller) RunOnce(ctx context.Context) (time.Duration, error) {
 		}
 		return wait, p.commit(ctx)
 	}
+	asked := answer{query: r.query, before: p.reader.Paging}
 	page, err := p.source.Page(ctx, r.query)
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
 	p.requests++
 	p.handle(r, page, err)
+	p.observe(r, asked.with(page, err))
 	if !p.pending.urgent() && p.pending.wait() > 0 {
 		return 0, nil
 	}

@@ -24,6 +24,7 @@ type reading struct {
 	asking    bool              // there is one; else result is the outcome
 	result    Read
 
+	met       pagesMet
 	withheld  bool      // a row of it is not published yet
 	failures  int       // of the question at hand
 	notBefore time.Time // it is not asked again before

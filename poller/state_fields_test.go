@@ -52,6 +52,8 @@ func (n *filler) fill(t *testing.T, v reflect.Value) {
 		v.SetString(fmt.Sprint("value ", n.next()))
 	case reflect.Int, reflect.Int64:
 		v.SetInt(int64(n.next()))
+	case reflect.Uint32:
+		v.SetUint(uint64(n.next()))
 	case reflect.Float32, reflect.Float64:
 		v.SetFloat(float64(n.next()) / 4)
 	case reflect.Bool:

@@ -33,6 +33,8 @@ type Status struct {
 	LatenessOfRows []AgeCount `json:"latenessOfRows"`
 	// Advice says in words whether SETTLE and REREAD fit these.
 	Advice []string `json:"advice"`
+	// Assumptions is what was found out about the service, each with its evidence.
+	Assumptions []Assumption `json:"assumptions"`
 }
 
 // FailingWindow is a window that could not be read, and is tried again.
@@ -106,7 +108,8 @@ func (p *Poller) publishStatus(now time.Time) {
 		LastRow: p.state.LastRow, Reach: p.state.Reach,
 		Behind: Seconds(max(0, -clock.Ahead)), Ahead: Seconds(max(0, clock.Ahead)),
 		ChangesByAge: p.agenda.Learned.Changed.counts(), LatenessOfRows: p.agenda.Learned.Late.counts(),
-		Advice: p.agenda.Learned.Advice(p.agenda.Rules),
+		Advice:      p.agenda.Learned.Advice(p.agenda.Rules),
+		Assumptions: p.agenda.Assumptions.list(p.reader.Paging, clock),
 	}
 	s.Partial = append(s.Partial, p.state.Coverage.Partial()...)
 	for _, f := range p.agenda.Failing {
