@@ -93,6 +93,7 @@ func aDay(t *testing.T, c simulator.Config) {
 		if most := w.service.MaxPerMinute(); most > 30 {
 			t.Errorf("%d requests in a minute, the budget is 30", most)
 		}
+		w.assumedRight(c.Switches)
 		if t.Failed() {
 			t.Log(w.log.tail())
 		}
