@@ -20,6 +20,7 @@ type deployment struct {
 	pods     []string
 	active   map[string]string // account to pod
 	started  map[string]int    // pod to the minute in which it came
+	moving   []string          // accounts that nobody works on in the next scrape, since they move
 }
 
 func newDeployment(accounts, pods int) *deployment {
@@ -41,6 +42,7 @@ func (d *deployment) come(pod string, minute int) {
 	for _, account := range d.accounts {
 		if d.works(d.active[account]) > d.works(pod)+1 {
 			d.active[account] = pod
+			d.moving = append(d.moving, account)
 		}
 	}
 }
@@ -51,6 +53,7 @@ func (d *deployment) leave(pod string) {
 	for _, account := range d.accounts {
 		if d.active[account] == pod {
 			d.active[account] = slices.MinFunc(d.pods, func(a, b string) int { return d.works(a) - d.works(b) })
+			d.moving = append(d.moving, account)
 		}
 	}
 }
@@ -87,6 +90,10 @@ func (d *deployment) scrape(minute int) scrape {
 			d.account(s, minute, account, pod)
 		}
 	}
+	for _, account := range d.moving {
+		s[of("active", account, d.active[account])] = 0
+	}
+	d.moving = nil
 	return s
 }
 
@@ -96,9 +103,8 @@ func (d *deployment) account(s scrape, minute int, account, pod string) {
 		s[of(name, account, pod)] = 0
 	}
 	lived := float64(minute - d.started[pod])
-	for _, topic := range []string{"state", "progress"} {
-		s[of("last_stable_offset_lag", account, pod, fmt.Sprintf("topic=%q", topic))] = float64(minute % 2 * (len(d.accounts) - 1)) // of other accounts' transactions
-	}
+	s[of("last_stable_offset_lag", account, pod, `topic="state"`)] = float64(minute % 2)
+	s[of("last_stable_offset_lag", account, pod, `topic="progress"`)] = 2 * float64(len(d.accounts)-1) // of other accounts' transactions
 	s[of("rows_total", account, pod, `result="dead_lettered"`)] = 0
 	s[of("requests_total", account, pod, `outcome="ok"`)] = 0
 	if d.active[account] != pod {
