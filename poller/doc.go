@@ -57,6 +57,7 @@
 //   - accepted: said of a gap in the coverage, partial time, that an operator lets completeThrough pass.
 //   - account: one customer of the service; it has a stream, a login and a budget of requests.
 //   - backfill, audit, pass: a past range that is read beside live polling, to be published or to be compared; either of them.
+//   - assumption: what the service's answers have shown of how it works, with the evidence. It is observed for ever.
 //   - batch, bundle: a committed read or part of one; what is committed in one transaction.
 //   - budget: the requests a minute that the account may make.
 //   - coverage: the stretches of time that were read whole, each with the instant of its last read.
