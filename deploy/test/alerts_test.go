@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 )
@@ -56,6 +57,31 @@ func TestAlertsAreCopied(t *testing.T) {
 			t.Errorf("%s is not a copy of %s (%v): go test -run TestAlertsAreCopied -update", copied.file, alertsFile, err)
 		}
 	}
+}
+
+// TestDashboardIsCopied: it is what Grafana gets, and the copies for it are the file.
+func TestDashboardIsCopied(t *testing.T) {
+	want, err := os.ReadFile("../grafana/convstream.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{chartFolder + "/files/convstream.json", manifests + "/monitoring/convstream.json"} {
+		if *update {
+			if err := os.WriteFile(file, want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		} else if have, err := os.ReadFile(file); err != nil || string(have) != string(want) {
+			t.Errorf("%s is not a copy of deploy/grafana/convstream.json (%v): go test -run TestDashboardIsCopied -update", file, err)
+		}
+	}
+	eachMonitored(t, func(t *testing.T, objects []runtime.Object) {
+		for _, o := range objects {
+			if shown, is := o.(*corev1.ConfigMap); is && shown.Labels["grafana_dashboard"] == "1" && shown.Data["convstream.json"] == string(want) {
+				return
+			}
+		}
+		t.Error("no ConfigMap has the dashboard as it is")
+	})
 }
 
 // TestPrometheusRule: what a cluster gets are the alerts of the file, their templates as they stand there.

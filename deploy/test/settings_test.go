@@ -54,11 +54,7 @@ func environment(t *testing.T, objects []runtime.Object) map[string]string {
 		if from.ConfigMapRef == nil || from.Prefix != "" {
 			t.Fatalf("environment from something else than a ConfigMap: %v", from)
 		}
-		settings := only[*corev1.ConfigMap](t, objects)
-		if from.ConfigMapRef.Name != settings.Name {
-			t.Fatalf("the container wants ConfigMap %s, there is %s", from.ConfigMapRef.Name, settings.Name)
-		}
-		for name, value := range settings.Data {
+		for name, value := range configMap(t, objects, from.ConfigMapRef.Name).Data {
 			env[name] = value
 		}
 	}
@@ -66,6 +62,18 @@ func environment(t *testing.T, objects []runtime.Object) map[string]string {
 		env[e.Name] = e.Value
 	}
 	return env
+}
+
+// configMap returns the one of that name.
+func configMap(t *testing.T, objects []runtime.Object, name string) *corev1.ConfigMap {
+	t.Helper()
+	for _, o := range objects {
+		if found, is := o.(*corev1.ConfigMap); is && found.Name == name {
+			return found
+		}
+	}
+	t.Fatalf("there is no ConfigMap %s", name)
+	return nil
 }
 
 // effective is the value a setting has in the pod, its default included.
@@ -107,7 +115,8 @@ var hashed = regexp.MustCompile(`^convstream-[a-z0-9]{10}$`)
 // TestSettingsRollThePod: by the ConfigMap's name with kustomize, by an annotation with Helm.
 func TestSettingsRollThePod(t *testing.T) {
 	each(t, func(t *testing.T, objects []runtime.Object) {
-		name := only[*corev1.ConfigMap](t, objects).Name
+		_, container := worker(t, objects)
+		name := container.EnvFrom[0].ConfigMapRef.Name
 		_, annotated := only[*appsv1.Deployment](t, objects).Spec.Template.Annotations[settingsAnnotation]
 		if hashed.MatchString(name) == annotated {
 			t.Errorf("ConfigMap %s, pod with annotation %s: %v", name, settingsAnnotation, annotated)
