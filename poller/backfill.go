@@ -170,7 +170,7 @@ func (a Agenda) brought(p Pass) string {
 	switch {
 	case p.Requests == 0:
 		text += ": all of it was covered before"
-	case p.Rows == 0:
+	case p.Rows == 0 && p.Read.Covers(p.Window): // else some of it was covered before, or could not be read
 		text += ": the service shows no row there"
 	case p.Oldest.Sub(p.Start) > longEmpty && p.Read.Covers(Window{p.Start, p.Oldest}):
 		text += fmt.Sprintf("; the service shows no row before %s", p.Oldest.Format(time.RFC3339))
