@@ -94,13 +94,19 @@ var realWorlds atomic.Int64
 // newRealWorld waits for a door where all are taken, so a test that holds one must not wait for other worlds.
 func newRealWorld(t *testing.T, name string, seed uint64) *realWorld {
 	t.Helper()
+	return newRealWorldOf(t, name, seed, realService(seed))
+}
+
+// newRealWorldOf is newRealWorld with another service.
+func newRealWorldOf(t *testing.T, name string, seed uint64, c simulator.Config) *realWorld {
+	t.Helper()
 	w := &realWorld{
 		kafka: startKafka(t), seen: newTransactions(),
 		prefix: fmt.Sprintf("%s-%d.", name, realWorlds.Add(1)), dice: rand.New(rand.NewPCG(seed, 40)),
 	}
 	var through []string
 	w.proxy, through = throughDoor(t, w.kafka)
-	w.world = newWorldOn(t, through, w.prefix, realService(seed), realSettings())
+	w.world = newWorldOn(t, through, w.prefix, c, realSettings())
 	w.brokers = w.kafka.Brokers() // the judge has a way of its own
 	w.proxy.Watch(w.seen.see)
 	return w
