@@ -191,7 +191,8 @@ func TestUnitTold(t *testing.T) {
 		"nothing of it, at the last row":     {contactsFrom(160, 100), 99, 100, UnitUnknown},
 		"a page that is linked by its limit": {contactsFrom(159, 99), 1, 99, UnitPages},
 		"rows have come meanwhile":           {append(contactsFrom(58, 2), contactsFrom(60, 98)...), 2, 100, UnitRows},
-		"no row":                             {nil, 1, 100, UnitUnknown},
+		"no row":                             {nil, 1, 100, UnitPages},
+		"no row, where a cap may be":         {nil, 99, 100, UnitUnknown},
 		"behind the page":                    {contactsFrom(160, 100), 100, 100, UnitUnknown},
 		"all of another":                     {contactsFrom(160, 3), 5, 100, UnitPages},
 	} {

@@ -239,7 +239,13 @@ func (a *Assumptions) capped(s answer, met *pagesMet) bool {
 // unitBy returns what an offset counts by the rows of a page at it, beside those of page 0; UnitUnknown where they do not tell.
 func unitBy(first, rows []smartassist.Row, offset, limit int) Unit {
 	n := len(first)
-	if n < 3 || len(rows) == 0 || offset < 1 || offset >= n || limit < 2 {
+	if n < 3 || offset < 1 || offset >= n || limit < 2 {
+		return UnitUnknown
+	}
+	if len(rows) == 0 { // rows of page 0 would show again, but for a cap
+		if offset <= offsetCap {
+			return UnitPages
+		}
 		return UnitUnknown
 	}
 	if sameRow(&first[offset], &rows[0]) {

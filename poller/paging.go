@@ -77,8 +77,10 @@ func (p Paging) trusted(n int) bool {
 	return p.Examined && n <= p.Proven && n < p.Largest && p.Leaves < proofEvery
 }
 
-// forgetUnit has it found out anew what an offset counts, and with it whether there is a cap.
-func (p *Paging) forgetUnit() { p.Unit, p.BeyondCap, p.Capped = UnitUnknown, false, false }
+// forgetUnit has it found out anew what an offset counts, with the next page, and then whether there is a cap.
+func (p *Paging) forgetUnit() {
+	p.Unit, p.BeyondCap, p.Capped, p.Examined = UnitUnknown, false, false, false
+}
 
 // proved notes that no rows stand behind a short page of n rows.
 func (p *Paging) proved(n int) { p.Proven, p.Leaves, p.Examined = max(p.Proven, n), 0, true }
