@@ -21,7 +21,7 @@ func TestAssumptions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var changed atomic.Bool
-			c := simulator.Config{PerMinute: 10, History: time.Hour, Until: bubble.Add(3 * time.Hour), LateBy: -1, SurveyBy: -1}
+			c := simulator.Config{PerMinute: 5, History: time.Hour, Until: bubble.Add(3 * time.Hour), LateBy: -1, SurveyBy: -1}
 			c.Intercept = func(_ http.ResponseWriter, r *http.Request) bool {
 				q := r.URL.Query()
 				offset, _ := strconv.Atoi(q.Get("offset"))
@@ -36,9 +36,9 @@ func TestAssumptions(t *testing.T) {
 			if pages {
 				units = []string{"pages", "rows"}
 			}
-			inWorld(t, c, map[string]string{"START_FROM": "1h", "REREAD": "1h:15m"}, func(w *world) {
+			inWorld(t, c, map[string]string{"START_FROM": "1h", "REREAD": "1h:10m", "POLL_INTERVAL": "2m"}, func(w *world) {
 				stop := w.start()
-				time.Sleep(40 * time.Minute)
+				time.Sleep(15 * time.Minute)
 				w.assumed("unit of offset", units[0])
 				w.assumed("clock", "same")
 				w.assumed("time zone", "UTC")
@@ -46,11 +46,11 @@ func TestAssumptions(t *testing.T) {
 				time.Sleep(50 * time.Minute)
 				w.assumed("unit of offset", units[1])
 				w.service.SetSkew(-5 * time.Minute)
-				time.Sleep(20 * time.Minute)
+				time.Sleep(15 * time.Minute)
 				w.assumed("clock", "behind")
 				w.must(stop())
 				stop = w.start()
-				time.Sleep(20 * time.Minute)
+				time.Sleep(15 * time.Minute)
 				w.assumed("unit of offset", units[1])
 				w.assumed("clock", "behind")
 				w.must(stop())
