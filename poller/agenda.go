@@ -29,7 +29,7 @@ type Task struct {
 	Reason Reason
 	Retry  bool  // it failed before
 	Limit  int   // rows to ask for in a page; 0 is as usual
-	Spare  bool  // no tier asks for it yet
+	Spare  bool  // no tier asks for it yet; of a pass, nothing else was due
 	Pass   int64 // that it is read for; 0 for live polling
 
 	chosen  time.Time // when, by our clock
@@ -260,6 +260,7 @@ func (a Agenda) Rest(now time.Time) (Task, time.Duration) {
 	case gapDue:
 		return gap, 0
 	case passDue: // all that is left of the budget is for passes
+		pass.Spare = true
 		return pass, 0
 	}
 	return reread, min(waitRetry, waitReread)

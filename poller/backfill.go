@@ -38,6 +38,13 @@ func refuse(kind Refusal, format string, args ...any) error {
 	return &RefusedError{kind, fmt.Sprintf(format, args...)}
 }
 
+const (
+	// longestPass bounds what has to be remembered for a pass.
+	longestPass = 366 * 24 * time.Hour
+	// mostActive is how many backfills may be under way.
+	mostActive = 10
+)
+
 // checkRange returns why the window cannot be the range of a pass.
 func (p *Poller) checkRange(w Window, now time.Time) error {
 	settled := p.agenda.settledUpTo(now)
@@ -46,6 +53,8 @@ func (p *Poller) checkRange(w Window, now time.Time) error {
 		return refuse(Conflict, "the worker has not read the service yet: ask again in a minute")
 	case w.Empty():
 		return refuse(Invalid, "the range %v is empty: --to must be later than --from", w)
+	case w.Len() > longestPass:
+		return refuse(Invalid, "the range is longer than %d days: ask for it in parts", int(longestPass/(24*time.Hour)))
 	case w.Start.Before(epoch): // which the memory does not know of, either
 		return refuse(Invalid, "the range begins in the year %d: the service has nothing from before %d", w.Start.Year(), epoch.Year())
 	case w.End.After(settled):
@@ -65,7 +74,11 @@ func (p *Poller) Backfill(ctx context.Context, w Window, republish bool, by stri
 	if err := p.checkRange(w, now); err != nil {
 		return PassStatus{}, err
 	}
+	active := 0
 	for _, other := range p.agenda.Passes {
+		if other.Reason == Backfill && other.active() {
+			active++
+		}
 		switch {
 		case other.Reason != Backfill || !other.active() || other.Intersect(w).Empty():
 		case other.Window == w && other.Republish == republish:
@@ -73,6 +86,9 @@ func (p *Poller) Backfill(ctx context.Context, w Window, republish bool, by stri
 		default:
 			return PassStatus{}, refuse(Conflict, "backfill %d, of %v, is under way and overlaps it: wait for its end, cancel it, or ask for the rest", other.ID, other.Window)
 		}
+	}
+	if active >= mostActive {
+		return PassStatus{}, refuse(Conflict, "%d backfills are under way: wait for the end of one, or cancel one ('convstream backfill list' has them)", active)
 	}
 	pass := p.addPass(Pass{Window: w, Reason: Backfill, Republish: republish, By: by}, now)
 	p.addEvent(Event{Kind: BackfillStarted, Window: w, By: by, Detail: backfillDetail(pass, "")}, now)
@@ -91,18 +107,24 @@ func backfillDetail(p Pass, more string) string {
 	return text + more
 }
 
-// addPass adds the pass to the agenda, with the next ID.
+// addPass adds the pass to the agenda, with the next ID of its kind.
 func (p *Poller) addPass(pass Pass, now time.Time) Pass {
 	a := &p.agenda
-	a.LastPass++
-	pass.ID, pass.Asked = a.LastPass, now.UTC().Truncate(time.Second)
+	if pass.Reason == Audit {
+		p.audits++
+		pass.ID = -p.audits
+	} else {
+		a.LastPass++
+		pass.ID = a.LastPass
+	}
+	pass.Asked = now.UTC().Truncate(time.Second)
 	a.Passes = append(a.Passes[:len(a.Passes):len(a.Passes)], pass)
 	a.passWidth = firstGuess
 	return pass
 }
 
 // StartAudit begins to read a past range beside live polling for one who compares it: what it read is committed in batches with the ID of the
-// pass. It ends with the Poller, or with StopPass.
+// pass. It ends with the Poller, or with StopAudit.
 func (p *Poller) StartAudit(_ context.Context, w Window) (id int64, err error) {
 	now := p.now()
 	w = Span(w.Start, w.End)
@@ -114,31 +136,43 @@ func (p *Poller) StartAudit(_ context.Context, w Window) (id int64, err error) {
 	return id, nil
 }
 
-// StopPass ends an audit, or cancels a backfill; by says who asked for that. What has been published stays.
-func (p *Poller) StopPass(ctx context.Context, id int64, by string) error {
+// StopAudit ends an audit.
+func (p *Poller) StopAudit(_ context.Context, id int64) error {
+	if i := p.agenda.passAt(id); i < 0 || p.agenda.Passes[i].Reason != Audit {
+		return refuse(Unknown, "there is no audit %d", id)
+	}
+	now := p.now()
+	p.stop(id, now)
+	p.publishStatus(now)
+	return nil
+}
+
+// Cancel cancels a backfill; by says who asked for that. What has been published stays.
+func (p *Poller) Cancel(ctx context.Context, id int64, by string) error {
 	i := p.agenda.passAt(id)
-	if i < 0 {
+	if i < 0 || p.agenda.Passes[i].Reason != Backfill {
 		return refuse(Unknown, "there is no backfill %d: 'convstream backfill list' has all", id)
 	}
 	pass, now := p.agenda.Passes[i], p.now()
 	if !pass.active() {
 		return refuse(Conflict, "backfill %d has ended already, at %s", id, pass.Ended.Format(time.RFC3339))
 	}
-	if r := p.lanes[1]; r != nil && r.task.Pass == id {
-		p.bundlePart(r)
-		p.freeLane(r)
-	}
-	p.agenda.end(id, now.UTC().Truncate(time.Second), true)
-	if pass.Reason == Audit {
-		p.publishStatus(now)
-		return nil
-	}
+	p.stop(id, now)
 	p.addEvent(Event{Kind: BackfillCancelled, Window: pass.Window, By: by, Detail: backfillDetail(pass, p.agenda.brought(pass))}, now)
 	if err := p.commit(ctx); err != nil {
 		return err
 	}
 	p.cfg.Log.Info().Int64("backfill", id).Str("by", by).Msg("backfill cancelled")
 	return nil
+}
+
+// stop ends a pass, and what is being read of it.
+func (p *Poller) stop(id int64, now time.Time) {
+	if r := p.lanes[1]; r != nil && r.task.Pass == id {
+		p.bundlePart(r)
+		p.freeLane(r)
+	}
+	p.agenda.end(id, now.UTC().Truncate(time.Second), true)
 }
 
 // endBackfills ends those of which nothing is left to be read.

@@ -2,6 +2,7 @@ package poller
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -10,7 +11,7 @@ import (
 // Pass is a past range that is read beside live polling: a backfill, which is kept in the ledger and goes on after a restart, or an
 // audit, which ends with the session.
 type Pass struct {
-	ID int64 `json:"id"` // 1, 2, ... of the account
+	ID int64 `json:"id"` // of backfills 1, 2, ... of the account; of audits -1, -2, ... of the session
 	Window
 	Reason    Reason    `json:"reason"` // Backfill or Audit
 	Republish bool      `json:"republish,omitzero"`
@@ -133,8 +134,9 @@ func (a Agenda) passGap(now time.Time) (t Task, due bool) {
 func (a *Agenda) noteRequests(t Task, r Read) {
 	switch {
 	case t.Pass != 0:
-		a.passReads++
-		a.passOwed = max(a.passOwed-float64(r.TotalRequests), -mostAhead)
+		if a.passReads++; !t.Spare { // what was left over is nobody's
+			a.passOwed = max(a.passOwed-float64(r.TotalRequests), -mostAhead)
+		}
 	case t.lane() != 0:
 		a.passOwed = min(a.passOwed+float64(r.TotalRequests)/(passShare-1), mostOwed)
 	}
@@ -251,6 +253,14 @@ type PassStatus struct {
 	Left        Seconds         `json:"left"`            // how long it will take, at the rate so far; zero while that is not known
 	Failing     int             `json:"failing"`         // windows that are tried again
 	Partial     []PartialWindow `json:"partial"`         // windows that could not be read whole
+}
+
+// Name returns what the pass is called: "backfill 3", or "audit".
+func (s PassStatus) Name() string {
+	if s.Reason == Audit {
+		return string(s.Reason)
+	}
+	return fmt.Sprintf("%s %d", s.Reason, s.ID)
 }
 
 func (a Agenda) passStatus(p Pass, now time.Time) PassStatus {

@@ -66,6 +66,24 @@ func TestPassesGetATenth(t *testing.T) {
 	}
 }
 
+// TestSpareRequestsAreNotCounted: a pass that has read with what was left over gets its tenth at once when live polling wants the rest.
+func TestSpareRequestsAreNotCounted(t *testing.T) {
+	idle := withPass(0.01, Backfill, 90*24*time.Hour, 30*24*time.Hour)
+	idle.run(time.Hour, func(Task) {})
+	busy := withPass(400_000/86400.0, Audit, time.Hour, 30*24*time.Hour)
+	busy.run(time.Hour, func(Task) {}) // has learned what there is to read
+	busy.Passes[0].Read, busy.passOwed = Coverage{}, idle.passOwed
+	began, first := busy.now, time.Duration(0)
+	busy.run(time.Hour, func(task Task) {
+		if task.Pass != 0 && first == 0 {
+			first = busy.now.Sub(began)
+		}
+	})
+	if idle.requests[Backfill] < 500 || first == 0 || first > 5*time.Minute {
+		t.Errorf("after %d spare requests the first request of another pass came after %v", idle.requests[Backfill], first)
+	}
+}
+
 // TestAuditsComeBeforeBackfills: somebody waits for them.
 func TestAuditsComeBeforeBackfills(t *testing.T) {
 	i := withPass(0.1, Backfill, 300*24*time.Hour, 100*time.Hour)

@@ -62,6 +62,7 @@ type Poller struct {
 	clockLogged   bool // the log says that the clocks differ
 	clockSet      bool // ours was set since the last answer
 	prints        prints
+	audits        int64 // begun
 	sweptAt       time.Time
 	partialLogged map[Window]bool // partial windows that were logged
 	status        atomic.Pointer[Status]

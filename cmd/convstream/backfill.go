@@ -100,6 +100,9 @@ func (o *backfillOptions) print(out io.Writer, pass poller.PassStatus, text stri
 }
 
 func begun(p poller.PassStatus) string {
+	if p.State == poller.Finished {
+		return fmt.Sprintf("backfill %d of %s: all of it is covered; --republish publishes again what is published", p.ID, interval(p.Window))
+	}
 	return fmt.Sprintf("backfill %d of %s is under way: 'convstream backfill list' shows how far it is", p.ID, interval(p.Window))
 }
 

@@ -135,7 +135,7 @@ func pastOf(p *poller.Status, now time.Time) (all []string) {
 	}
 	last := -1
 	for i, pass := range p.Passes {
-		name := fmt.Sprintf("%s %d of %s", pass.Reason, pass.ID, pass.Window)
+		name := fmt.Sprintf("%s of %s", pass.Name(), pass.Window)
 		switch {
 		case pass.Ended.IsZero() && pass.Left > 0:
 			all = append(all, fmt.Sprintf("%s: %s, %d%%, %v left", name, pass.State, int(client.Share(pass)*100), pass.Left))
@@ -147,7 +147,7 @@ func pastOf(p *poller.Status, now time.Time) (all []string) {
 	}
 	if last >= 0 {
 		pass := p.Passes[last]
-		all = append(all, fmt.Sprintf("%s %d of %s: %s %s, %d rows, %d published", pass.Reason, pass.ID, pass.Window, pass.State, ago(pass.Ended, now), pass.Rows, pass.Published))
+		all = append(all, fmt.Sprintf("%s of %s: %s %s, %d rows, %d published", pass.Name(), pass.Window, pass.State, ago(pass.Ended, now), pass.Rows, pass.Published))
 	}
 	if n := len(p.Accepted); n > 0 {
 		a := p.Accepted[n-1]

@@ -46,7 +46,7 @@ func TestStatusText(t *testing.T) {
 		"9s ago            512 (30 a minute)  1        0\n",
 		"one: the service cannot be read, since 1m0s ago (4 attempts): status 503; wait\n",
 		"one: partial: 2026-03-01 10:00:00 to 10:00:01, the service fails whenever it is asked for it, since 1h0m0s ago\n" +
-			"one: backfill 3 of 2026-03-01 04:00:00 to 06:00:00: reading, 50%, 1m0s left\none: audit 4 of 2026-03-01 04:00:00 to 06:00:00: recalling, 0%\n" +
+			"one: backfill 3 of 2026-03-01 04:00:00 to 06:00:00: reading, 50%, 1m0s left\none: audit of 2026-03-01 04:00:00 to 06:00:00: recalling, 0%\n" +
 			"one: backfill 2 of 2026-03-01 03:00:00 to 04:00:00: finished 2h0m0s ago, 9 rows, 7 published\n" +
 			"one: 1 partial windows accepted, the last 2026-03-01 08:00:00 to 08:00:01, 1h0m0s ago by anna\n",
 		"two: not ready: standing by, and could not take over\n",

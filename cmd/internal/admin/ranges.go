@@ -34,8 +34,14 @@ type rangeHandler struct {
 	ranges func(account string) (Ranges, error)
 }
 
+// nothing is what a GET asks with.
+type nothing struct{}
+
+// Example implements the request of asked.
+func (nothing) Example() string { return "nothing" }
+
 // asked reads the request of type T if this process is the active one of the account, and answers with what do returns.
-func asked[T any](h rangeHandler, do func(r *http.Request, to Ranges, q T) (any, error)) http.Handler {
+func asked[T interface{ Example() string }](h rangeHandler, do func(r *http.Request, to Ranges, q T) (any, error)) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		to, code, err := h.active(r)
 		if err != nil {
@@ -44,10 +50,8 @@ func asked[T any](h rangeHandler, do func(r *http.Request, to Ranges, q T) (any,
 		}
 		var q T
 		if r.Method == http.MethodPost {
-			d := json.NewDecoder(http.MaxBytesReader(rw, r.Body, largestRequest))
-			d.DisallowUnknownFields()
-			if err := d.Decode(&q); err != nil {
-				http.Error(rw, fmt.Sprintf("the request cannot be read: %v", err), http.StatusBadRequest)
+			if err := client.Strict(http.MaxBytesReader(rw, r.Body, largestRequest), &q); err != nil {
+				http.Error(rw, err.Error(), statusOfBody(err))
 				return
 			}
 		}
@@ -77,6 +81,14 @@ func (h rangeHandler) active(r *http.Request) (to Ranges, code int, err error) {
 	return to, http.StatusOK, nil
 }
 
+// statusOfBody returns the status of a request whose body cannot be read.
+func statusOfBody(err error) int {
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusBadRequest
+}
+
 // statusOf returns the status that an error is answered with.
 func statusOf(err error) int {
 	if refused, ok := errors.AsType[*poller.RefusedError](err); ok {
@@ -102,12 +114,19 @@ func unsure(err error) error {
 	return fmt.Errorf("it is not known whether this took effect: %w; ask again, it is not done twice", err)
 }
 
+func missingRange(example string) error {
+	return &poller.RefusedError{Kind: poller.Invalid, Reason: "from and to are missing; expected " + example}
+}
+
 func (h rangeHandler) backfill(r *http.Request, to Ranges, q client.BackfillRequest) (any, error) {
+	if q.From.IsZero() || q.To.IsZero() {
+		return nil, missingRange(q.Example())
+	}
 	pass, err := to.Backfill(r.Context(), poller.Span(q.From, q.To), q.Republish, who(q.By, r))
 	return pass, unsure(err)
 }
 
-func (h rangeHandler) backfills(_ *http.Request, to Ranges, _ struct{}) (any, error) {
+func (h rangeHandler) backfills(_ *http.Request, to Ranges, _ nothing) (any, error) {
 	out := client.Backfills{Backfills: []poller.PassStatus{}}
 	for _, p := range to.Status().Passes {
 		if p.Reason == poller.Backfill {
@@ -121,15 +140,18 @@ func (h rangeHandler) cancel(r *http.Request, to Ranges, q client.CancelRequest)
 	if err := to.Cancel(r.Context(), q.ID, who(q.By, r)); err != nil {
 		return nil, unsure(err)
 	}
-	return h.backfills(r, to, struct{}{})
+	return h.backfills(r, to, nothing{})
 }
 
-func (h rangeHandler) gaps(_ *http.Request, to Ranges, _ struct{}) (any, error) {
+func (h rangeHandler) gaps(_ *http.Request, to Ranges, _ nothing) (any, error) {
 	s := to.Status()
 	return client.Gaps{Gaps: s.Partial, Failing: s.Failing, Accepted: s.Accepted}, nil
 }
 
 func (h rangeHandler) accept(r *http.Request, to Ranges, q client.AcceptRequest) (any, error) {
+	if q.From.IsZero() || q.To.IsZero() {
+		return nil, missingRange(q.Example())
+	}
 	accepted, err := to.AcceptGap(r.Context(), poller.Span(q.From, q.To), who(q.By, r))
 	return client.Gaps{Accepted: accepted}, unsure(err)
 }

@@ -1,8 +1,6 @@
 package auditor
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -25,11 +23,16 @@ const longestRange = 366 * 24 * time.Hour
 // earliest is before any conversation, and before what a worker's memory can know: a range that begins earlier is a mistake.
 var earliest = time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// Example returns a request as it is written, for errors.
+func (Request) Example() string {
+	return `{"from": "2026-01-02T00:00:00Z", "to": "2026-01-03T00:00:00Z"}`
+}
+
 // Read reads a Request. Its error is meant for the sender. now is the present, settle how long after its end a range can be relied upon.
 func Read(body io.Reader, now time.Time, settle time.Duration) (*Audit, error) {
 	var asked Request
-	if err := json.NewDecoder(body).Decode(&asked); err != nil {
-		return nil, errors.New(`expected {"from": "2026-01-02T00:00:00Z", "to": "2026-01-03T00:00:00Z"}`)
+	if err := client.Strict(body, &asked); err != nil {
+		return nil, err
 	}
 	w, err := asked.window(now, settle)
 	if err != nil {

@@ -124,7 +124,7 @@ func (s *simulation) ask(ctx context.Context, of admin.Ranges, e event) error {
 		return err
 	case operatorCancels:
 		for _, p := range status.Passes {
-			if p.Ended.IsZero() {
+			if p.Reason == poller.Backfill && p.Ended.IsZero() {
 				return of.Cancel(ctx, p.ID, "operator")
 			}
 		}

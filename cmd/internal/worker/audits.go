@@ -23,11 +23,14 @@ import (
 // audits implements admin.Audits. Its methods are not for the poller's goroutine.
 type audits struct {
 	worker  *Worker
-	reading *atomic.Pointer[auditReading] // nil while none is under way
+	reading *atomic.Pointer[auditReading]  // nil while none is under way
+	session *atomic.Pointer[poller.Poller] // in which the last reading began; nil before the first
 }
 
 // Audits returns what audits the account.
-func (w *Worker) Audits() admin.Audits { return audits{w, new(atomic.Pointer[auditReading])} }
+func (w *Worker) Audits() admin.Audits {
+	return audits{w, new(atomic.Pointer[auditReading]), new(atomic.Pointer[poller.Poller])}
+}
 
 // AccountID implements admin.Audits.
 func (a audits) AccountID() string { return a.worker.cfg.AccountID }
@@ -119,6 +122,7 @@ func (a audits) Read(ctx context.Context, window poller.Window) (auditor.Reading
 		r.poller = p
 		if r.id, err = p.StartAudit(ctx, window); err == nil {
 			a.reading.Store(r) // before anything is read
+			a.session.Store(p)
 		}
 		return err
 	})
@@ -130,7 +134,7 @@ func (a audits) Read(ctx context.Context, window poller.Window) (auditor.Reading
 func (a audits) Restore(ctx context.Context, rows []smartassist.Row) (published int, err error) {
 	same := true
 	err = a.do(ctx, func(ctx context.Context, p *poller.Poller) (err error) {
-		if r := a.reading.Load(); r != nil && r.poller != p {
+		if s := a.session.Load(); s != nil && s != p {
 			same = false
 			return nil
 		}
@@ -216,7 +220,7 @@ func (r *auditReading) Stop(ctx context.Context) error {
 		if p != r.poller { // it ended with its session
 			return nil
 		}
-		return p.StopPass(ctx, r.id, "")
+		return p.StopAudit(ctx, r.id)
 	})
 }
 

@@ -33,7 +33,7 @@ func (r ranges) Backfill(ctx context.Context, w poller.Window, republish bool, b
 
 // Cancel implements admin.Ranges.
 func (r ranges) Cancel(ctx context.Context, id int64, by string) error {
-	return r.worker.do(ctx, func(ctx context.Context, p *poller.Poller) error { return p.StopPass(ctx, id, by) })
+	return r.worker.do(ctx, func(ctx context.Context, p *poller.Poller) error { return p.Cancel(ctx, id, by) })
 }
 
 // AcceptGap implements admin.Ranges.

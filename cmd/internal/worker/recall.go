@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -17,6 +18,8 @@ const (
 	// recallSlack is how much longer than its times say a conversation may have been shown: it is not known which of them the service
 	// filters by, and they may have changed since it was published.
 	recallSlack = 8 * 24 * time.Hour
+	// mostRecalled bounds the records that are remembered again for one pass, about 80 bytes each while they are read.
+	mostRecalled = 2_000_000
 	// recallPatience is how long the brokers may be silent while the topics are read back, and recallPause how long it is until another
 	// attempt.
 	recallPatience = time.Minute
@@ -83,6 +86,8 @@ func (s *session) recall(ctx context.Context, pass poller.PassStatus) error {
 	return nil
 }
 
+var errTooMany = fmt.Errorf("the topics hold more than %d records of the range and the days around it, more than are remembered at once: cancel the backfill, and ask for the range in parts", mostRecalled)
+
 // traces returns what the topics hold of conversations that windows within the range may return. It reads on connections of its own, to
 // the end of all that was written before.
 func (w *Worker) traces(ctx context.Context, e *encoder.Encoder, within poller.Window) (traces []poller.Trace, err error) {
@@ -99,6 +104,9 @@ func (w *Worker) traces(ctx context.Context, e *encoder.Encoder, within poller.W
 		}
 	}
 	if err := read(w.cfg.Topics().Conversations(), func(m producer.Message) error {
+		if len(traces) >= mostRecalled {
+			return errTooMany
+		}
 		r, err := e.ReadConversation(ctx, w.codec.decoder, MessageOf(m))
 		switch missing := schemaMissing(m.Topic, err); {
 		case errors.Is(err, encoder.ErrOtherAccount):
