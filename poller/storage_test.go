@@ -88,11 +88,12 @@ func TestLedgersThatAreRefused(t *testing.T) {
 // TestStoredEntriesAreRead: 20 bytes each, of both formats.
 func TestStoredEntriesAreRead(t *testing.T) {
 	for text, want := range map[string]Entry{
-		"02002710" + "00000003" + "0a0b0c0d" + "1111111122222222": {revision: 3, session: 0x0a0b0c0d, shown: 10_000, fingerprint: [2]uint32{0x22222222, 0x11111111}},
-		"02012710" + "00000001" + "00000000" + "0000000000000001": {revision: 1, shown: 10_000, bot: true, fingerprint: [2]uint32{1, 0}},
-		"02022710" + "00000000" + "00000000" + "0000000000000001": {shown: 10_000, aside: isAside, fingerprint: [2]uint32{1, 0}},
-		"02042710" + "00000002" + "00000000" + "0000000000000001": {revision: 2, shown: 10_000, aside: maybeAside, fingerprint: [2]uint32{1, 0}},
-		"02182710" + "00000002" + "00000000" + "0000000000000001": {revision: 2, shown: 10_000, list: 3, fingerprint: [2]uint32{1, 0}},
+		"02002710" + "00000003" + "0a0b0c0d" + "1111111122222222":          {revision: 3, session: 0x0a0b0c0d, shown: 10_000, fingerprint: [2]uint32{0x22222222, 0x11111111}},
+		"02012710" + "00000001" + "00000000" + "0000000000000001":          {revision: 1, shown: 10_000, bot: true, fingerprint: [2]uint32{1, 0}},
+		"02022710" + "00000000" + "00000000" + "0000000000000001":          {shown: 10_000, aside: isAside, fingerprint: [2]uint32{1, 0}},
+		"02042710" + "00000002" + "00000000" + "0000000000000001":          {revision: 2, shown: 10_000, aside: maybeAside, fingerprint: [2]uint32{1, 0}},
+		"02182710" + "00000002" + "00000000" + "0000000000000001":          {revision: 2, shown: 10_000, list: 3, fingerprint: [2]uint32{1, 0}},
+		"02002710" + "00000002" + "00000000" + "0000000000000001" + "0007": {revision: 2, shown: 10_000, republished: 7, fingerprint: [2]uint32{1, 0}},
 	} {
 		b, err := hex.DecodeString(text)
 		if err != nil {
