@@ -72,6 +72,15 @@ func (r *replicas) get(ctx context.Context, path string, out any) error {
 	return none
 }
 
+// find returns the active worker, which alone shows the account's backfills.
+func (r *replicas) find(ctx context.Context) (client.Client, error) {
+	var any json.RawMessage
+	if err := r.get(ctx, client.BackfillsPath, &any); err != nil {
+		return client.Client{}, err
+	}
+	return r.clients[r.active], nil
+}
+
 func look(ctx context.Context, w client.Client, path string, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, longestLook)
 	defer cancel()

@@ -17,7 +17,7 @@ import (
 // auditOptions are the flags of audit.
 type auditOptions struct {
 	auditor.Request
-	askOptions
+	activeOptions
 	asJSON bool
 }
 
@@ -40,7 +40,11 @@ func auditCommand() *command {
 }
 
 func (o auditOptions) run(ctx context.Context, t terminal) error {
-	worker, err := o.worker()
+	workers, err := o.replicas()
+	if err != nil {
+		return err
+	}
+	worker, err := workers.find(ctx)
 	if err != nil {
 		return err
 	}

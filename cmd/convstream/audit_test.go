@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/convstream/convstream/cmd/internal/admin/client"
 	"github.com/convstream/convstream/cmd/internal/auditor"
 )
 
@@ -46,15 +47,19 @@ func TestAuditAnswers(t *testing.T) {
 	} {
 		var asked auditor.Request
 		worker := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet && r.URL.Path == client.BackfillsPath { // by which the active worker is found
+				_, _ = io.WriteString(rw, `{"backfills":[]}`)
+				return
+			}
 			if r.Method+" "+r.URL.String() != "POST /audits?account=st-1" || json.NewDecoder(r.Body).Decode(&asked) != nil {
 				t.Errorf("asked %s %s", r.Method, r.URL)
 			}
 			_, _ = io.WriteString(rw, c.answer)
 		}))
-		args := append([]string{"audit", "--admin", worker.URL, "--account", "st-1", "--from", "24h", "--to", "2026-03-02T00:00:00Z"}, strings.Fields(c.args)...)
+		args := append([]string{"audit", "--admin", "http://127.0.0.1:1," + worker.URL, "--account", "st-1", "--from", "2026-03-01", "--to", "2026-03-02T00:00:00Z"}, strings.Fields(c.args)...)
 		code, stdout, stderr := convstream(t, nil, args...)
 		worker.Close()
-		if code != c.code || asked.From != "24h" || asked.To != "2026-03-02T00:00:00Z" {
+		if code != c.code || asked.From != "2026-03-01" || asked.To != "2026-03-02T00:00:00Z" {
 			t.Errorf("%s: exit %d, asked for %+v\n%s%s", name, code, asked, stdout, stderr)
 		}
 		for text, wants := range map[string][]string{stdout: c.out, stderr: c.err} {
@@ -74,6 +79,7 @@ func TestAuditUsage(t *testing.T) {
 		"--from yesterday":             `--from "yesterday" is not a time like`,
 		"--from 1h --to 2026-01":       `--to "2026-01" is not a time like`,
 		"--from -1h":                   `--from "-1h" is not a time like`,
+		"--from 1h --to 2h":            "--from 1h is not before --to 2h",
 		"--from 1h 2h":                 "and nothing else",
 		"--from 1h --until 2026-01-02": "flag provided but not defined",
 	} {

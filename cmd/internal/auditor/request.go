@@ -44,13 +44,14 @@ func Read(body io.Reader, now time.Time, settle time.Duration) (*Audit, error) {
 // Check returns what is wrong with how the instants are written.
 func (r Request) Check() error {
 	now := time.Now()
-	if _, err := instant("from", r.From, now); err != nil {
+	from, err := instant("from", r.From, now)
+	if err != nil || r.To == "" {
 		return err
 	}
-	if r.To == "" {
-		return nil
+	to, err := instant("to", r.To, now)
+	if err == nil && !from.Before(to) {
+		err = fmt.Errorf("from %s is not before --to %s", r.From, r.To)
 	}
-	_, err := instant("to", r.To, now)
 	return err
 }
 
