@@ -17,6 +17,12 @@ CREATE TABLE progress (
   `requests` BIGINT,
   `byTopic` MAP<STRING, BIGINT>,
   `endOffsets` MAP<STRING, BIGINT>,
+  `event` ROW<
+    `kind` STRING,
+    `windowStart` TIMESTAMP(3),
+    `windowEnd` TIMESTAMP(3),
+    `by` STRING,
+    `detail` STRING>,
   -- end of the columns
   record_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL
 ) WITH (
