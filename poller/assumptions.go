@@ -91,6 +91,7 @@ const (
 	contactsFirst = "contacts first"
 	kindsMixed    = "mixed"
 
+	clockName   = "clock"
 	clockSame   = "same"
 	clockAhead  = "ahead"
 	clockBehind = "behind"
@@ -222,7 +223,7 @@ func (a Assumptions) clock(c Clock) Assumption {
 	if !c.Known {
 		evidence = fmt.Sprintf("it was so in %s answers; the last had no Date", a.Clock.counts())
 	}
-	out := a.Clock.assumption("clock", a.Clock.Value, evidence, "an answer with a Date is needed",
+	out := a.Clock.assumption(clockName, a.Clock.Value, evidence, "an answer with a Date is needed",
 		"what has settled is judged by the earlier clock: completeThrough lags by as much as they differ")
 	if a.Clock.Value != "" && a.Clock.Value != clockSame {
 		out.Hint = hintClock

@@ -110,12 +110,15 @@ func (p *Poller) reassess(known Assumptions) {
 		if before == now.Value || before == NotKnown {
 			continue
 		}
+		p.addEvent(Event{Kind: AssumptionChanged, Detail: fmt.Sprintf("%s: %s, was %s", now.Name, now.Value, before)}, p.now())
+		if now.Name == clockName { // logClock logs it
+			continue
+		}
 		e := p.cfg.Log.Warn().Str("assumption", now.Name).Str("before", before).Str("now", now.Value).Str("evidence", now.Evidence)
 		if now.Hint != "" {
 			e = e.Str("hint", now.Hint)
 		}
 		e.Msg("assumption about the service changed")
-		p.addEvent(Event{Kind: AssumptionChanged, Detail: fmt.Sprintf("%s: %s, was %s", now.Name, now.Value, before)}, p.now())
 	}
 	if found.Cap.Value == cap10 && known.Cap.Value == capNone {
 		p.reader.Paging.BeyondCap, p.reader.Paging.Capped = false, true
