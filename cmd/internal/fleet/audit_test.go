@@ -71,6 +71,7 @@ func differences(lines []auditor.Line) (out []string) {
 // TestAudit: whole worlds, whose topics are changed behind the worker's back while it is down: every difference is found, none is invented,
 // and what was missing or stale is there afterwards. The worker's own notion of them is not asked.
 func TestAudit(t *testing.T) {
+	long(t)
 	for seed := uint64(1); seed <= 2; seed++ {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()

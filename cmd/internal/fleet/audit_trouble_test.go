@@ -19,6 +19,7 @@ import (
 
 // TestAuditOfWhatIsRight: whatever the settings and the service, an audit of topics that nobody has touched finds no difference.
 func TestAuditOfWhatIsRight(t *testing.T) {
+	long(t)
 	bad := bubble.Add(-30 * time.Minute)
 	for name, c := range map[string]struct {
 		env    map[string]string
@@ -176,6 +177,7 @@ func TestAuditTakeover(t *testing.T) {
 
 // TestAuditBesideLivePolling: a conversation that begins while days are audited is as fresh as without; who asks and goes away ends the audit.
 func TestAuditBesideLivePolling(t *testing.T) {
+	long(t)
 	t.Parallel()
 	c := simulator.Config{History: 48 * time.Hour, PerMinute: 2, LateBy: -1, SurveyBy: -1}
 	inWorld(t, c, withToken("START_FROM", "1h", "POLL_INTERVAL", "30s", "LEASE", "off", "SMARTASSIST_PAGE_LIMIT", "10"), func(w *world) {

@@ -16,6 +16,7 @@ var backfillDays = flag.Float64("backfill-days", 1.5, "how many days TestBackfil
 // TestBackfillBesideLivePolling: new rows are as fresh as ever, the backfill costs no more than a tenth beyond what its rows cost in
 // windows of the best width, and nothing is lost or comes twice, with faults, a kill and a takeover of each kind.
 func TestBackfillBesideLivePolling(t *testing.T) {
+	long(t)
 	for name, c := range map[string]struct {
 		pages         bool
 		window, ideal float64 // rows of a window, and requests for 100 rows in such windows: see Paging.requests

@@ -90,6 +90,7 @@ func events(r *verify.Report, kind poller.EventKind) (n int) {
 // TestBackfill covers a past range beside live polling, that is asked for once more when the memory has forgotten it, and then
 // republished, by a worker that is killed at once, and whose successor loses the brokers.
 func TestBackfill(t *testing.T) {
+	long(t)
 	t.Parallel()
 	c := simulator.Config{History: 12 * 24 * time.Hour, PerMinute: 0.3, SurveyBy: -1}
 	env := frugal(map[string]string{"START_FROM": "2h", "POLL_INTERVAL": "20m", "REREAD": "2h:1h", "ADMIN_TOKEN": adminToken1})
