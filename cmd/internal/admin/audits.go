@@ -51,10 +51,12 @@ func (h *audits) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, "another audit of the account is under way: ask again when it has ended", http.StatusConflict)
 		return
 	}
-	defer underWay.Unlock()
 	send := lineByLine[auditor.Line](rw)
 	last := auditor.Line{}
-	summary, err := asked.Run(r.Context(), account, h.log.With().Str("account", account.AccountID()).Logger(), send)
+	summary, err := func() (auditor.Summary, error) {
+		defer underWay.Unlock() // before the last line: who has it may ask again
+		return asked.Run(r.Context(), account, h.log.With().Str("account", account.AccountID()).Logger(), send)
+	}()
 	if last.Done = &summary; err != nil {
 		last = auditor.Line{Error: err.Error()}
 		h.log.Warn().Err(err).Msg("audit ended early; asking again is safe")

@@ -42,10 +42,12 @@ func (h *replays) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, "another replay is under way: ask again when it has ended", http.StatusTooManyRequests)
 		return
 	}
-	defer underWay.Unlock()
 	send := lineByLine[replay.Answer](rw)
 	last := replay.Answer{Done: true}
-	if err := asked.Run(r.Context(), letters, h.log, send); err != nil {
+	if err := func() error {
+		defer underWay.Unlock() // before the last line: who has it may ask again
+		return asked.Run(r.Context(), letters, h.log, send)
+	}(); err != nil {
 		last = replay.Answer{Error: err.Error()}
 		h.log.Warn().Err(err).Msg("replay of dead letters ended early; asking again is safe")
 	}
