@@ -30,6 +30,7 @@ func TestKafkaAudit(t *testing.T) {
 	w := newRealWorldOf(t, "audit", seed, c)
 	w.env["START_FROM"], w.env["REREAD"] = "1h", "1h:10m"                        // an audit need not wait for what live polling needs
 	from, to := time.Now().Add(-50*time.Minute), time.Now().Add(-20*time.Minute) // what lies there has ended
+	first := time.Now()
 	worker := w.Start("", alone).(*realWorker)
 	w.AwaitComplete()
 	worker.Drain()
@@ -38,6 +39,10 @@ func TestKafkaAudit(t *testing.T) {
 	worker = w.Start("", alone).(*realWorker)
 	w.AwaitCommits(1)
 	got, s := w.audited(worker, from, to, exitFailed)
+	got = slices.DeleteFunc(got, func(found string) bool { // a long call may have ended since it was read: it is stale indeed
+		id, stale := strings.CutSuffix(found, " stale")
+		return stale && !slices.Contains(want, found) && w.changed(id, first, from, to)
+	})
 	if !slices.Equal(got, want) || s.Published == 0 || s.Counts[audit.Equal] < 40 {
 		t.Errorf("%+v\n%s\nwant\n%s", s, strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
@@ -46,6 +51,19 @@ func TestKafkaAudit(t *testing.T) {
 	}
 	t.Logf("SUMMARY %+v; two audits in %v", s, time.Since(began).Round(time.Second))
 	worker.Drain()
+}
+
+// changed reports whether the service shows another content of a conversation of the range now than at the instant.
+func (w *realWorld) changed(id string, since, from, to time.Time) bool {
+	contents := map[uint64]bool{}
+	for _, at := range []time.Time{since, time.Now()} {
+		for row := range w.service.RowsAt(at, from, to) {
+			if row.Key.Identity == id {
+				contents[row.Hash()] = true
+			}
+		}
+	}
+	return len(contents) > 1
 }
 
 // audited runs the command, and returns what differs, with the identity, and the end of the answer.
