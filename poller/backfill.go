@@ -39,8 +39,8 @@ func refuse(kind Refusal, format string, args ...any) error {
 }
 
 const (
-	// longestPass bounds what has to be remembered for a pass.
-	longestPass = 366 * 24 * time.Hour
+	// LongestPass bounds what has to be remembered for a pass.
+	LongestPass = 366 * 24 * time.Hour
 	// mostActive is how many backfills may be under way.
 	mostActive = 10
 )
@@ -53,8 +53,8 @@ func (p *Poller) checkRange(w Window, now time.Time) error {
 		return refuse(Conflict, "the worker has not read the service yet: ask again in a minute")
 	case w.Empty():
 		return refuse(Invalid, "the range %v is empty: --to must be later than --from", w)
-	case w.Len() > longestPass:
-		return refuse(Invalid, "the range is longer than %d days: ask for it in parts", int(longestPass/(24*time.Hour)))
+	case w.Len() > LongestPass:
+		return refuse(Invalid, "the range is longer than %d days: ask for it in parts", int(LongestPass/(24*time.Hour)))
 	case w.Start.Before(epoch): // which the memory does not know of, either
 		return refuse(Invalid, "the range begins in the year %d: the service has nothing from before %d", w.Start.Year(), epoch.Year())
 	case w.End.After(settled):

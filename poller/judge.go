@@ -304,5 +304,5 @@ func (j *judge) publish(row smartassist.Row, main Entry, fingerprint uint64, cha
 
 // withhold reports whether the conversation is too young to be published before it is closed.
 func (j *judge) withhold(row smartassist.Row) bool {
-	return j.Mode == ByConversation && row.Open() && row.Start.Add(withheldFor).After(j.now)
+	return j.Mode == ByConversation && row.Open() && row.Start.Add(WithheldFor).After(j.now)
 }

@@ -89,8 +89,8 @@ func TestWithheld(t *testing.T) {
 	}{
 		"open":            {open, time.Hour, 0},
 		"closed":          {closed, time.Hour, 1},
-		"open for a day":  {open, withheldFor, 1},
-		"nearly a day":    {open, withheldFor - time.Second, 0},
+		"open for a day":  {open, WithheldFor, 1},
+		"nearly a day":    {open, WithheldFor - time.Second, 0},
 		"without a start": {row(`{"conversationId":"c-1","finalStatus":"TRANSIENT_OPEN"}`), time.Hour, 1},
 	} {
 		if c.row.FinalStatus == "TRANSIENT_OPEN" && !c.row.Open() {

@@ -3,6 +3,7 @@ package poller
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // Recall makes the memory know what the topics hold of the range of a pass that begins before Reach: what was published of it is
@@ -16,6 +17,13 @@ type Recall struct {
 
 // NewRecall returns a Recall of what was published, dead letters last.
 func NewRecall(pass int64, traces []Trace) *Recall { return &Recall{pass: pass, traces: traces} }
+
+// aroundPass is how far from a range a conversation may begin or end and still be shown with it: it is not known which of its times the
+// service filters by, and they may have changed since it was published.
+const aroundPass = 8 * 24 * time.Hour
+
+// Around returns the window within which conversations that may be shown with w begin or end.
+func (w Window) Around() Window { return Window{w.Start.Add(-aroundPass), w.End.Add(aroundPass)} }
 
 // recalledAtOnce is how many records go into the memory with one transaction.
 const recalledAtOnce = 20_000

@@ -27,8 +27,8 @@ const (
 	Republished = "republished" // the content was published before: somebody asked for it, or the topics had lost it
 )
 
-// withheldFor is how long ByConversation waits for an open conversation to close.
-const withheldFor = 24 * time.Hour
+// WithheldFor is how long ByConversation waits for an open conversation to close.
+const WithheldFor = 24 * time.Hour
 
 // Key is 96 bits of the SHA-256 of what it stands for: an identity, one of several sessions of an identity, or the
 // bytes of a row that has no identity. Among a million keys two are the same with a probability of 10^-17.

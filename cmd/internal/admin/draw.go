@@ -100,14 +100,12 @@ func drawFreshness(steps []Freshness) template.HTML {
 	if len(steps) == 0 {
 		return ""
 	}
-	const hours, each = 6, 5 * time.Minute
 	var b strings.Builder
-	worst, end := time.Duration(0), steps[len(steps)-1].At.Add(each)
+	worst, end := time.Duration(0), steps[len(steps)-1].At.Add(FreshnessStep)
 	for _, s := range steps {
 		worst = max(worst, time.Duration(s.Worst))
 	}
-	n := int(hours * time.Hour / each)
-	fmt.Fprintf(&b, `<svg class="spark" role="img" viewBox="0 0 %d %d" preserveAspectRatio="none"><title>The newest data was at most %s old in the last %d hours</title>`, n, sparkHeight, span(worst), hours)
+	fmt.Fprintf(&b, `<svg class="spark" role="img" viewBox="0 0 %d %d" preserveAspectRatio="none"><title>The newest data was at most %s old in the last %d hours</title>`, FreshnessSteps, sparkHeight, span(worst), int((FreshnessSteps * FreshnessStep).Hours()))
 	for _, s := range steps {
 		age := time.Duration(s.Worst)
 		class, height := "soon", min(sparkHeight, max(1, 1+math.Log2(age.Seconds()/sparkLeast.Seconds())))
@@ -115,7 +113,7 @@ func drawFreshness(steps []Freshness) template.HTML {
 			class = "late"
 		}
 		fmt.Fprintf(&b, `<rect class="%s" x="%d" y="%.1f" width="1" height="%.1f"><title>%s UTC: %s</title></rect>`,
-			class, n-int(end.Sub(s.At)/each), sparkHeight-height, height, s.At.UTC().Format("15:04"), span(age))
+			class, FreshnessSteps-int(end.Sub(s.At)/FreshnessStep), sparkHeight-height, height, s.At.UTC().Format("15:04"), span(age))
 	}
 	b.WriteString("</svg>")
 	return template.HTML(b.String())

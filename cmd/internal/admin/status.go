@@ -70,7 +70,13 @@ type Account struct {
 	Drift *drift.Report `json:"drift"`
 }
 
-// Freshness is how old the newest data was, at the worst, in five minutes.
+// FreshnessStep is the time that one Freshness is about, FreshnessSteps how many of them are remembered: six hours.
+const (
+	FreshnessStep  = 5 * time.Minute
+	FreshnessSteps = 72
+)
+
+// Freshness is how old the newest data was, at the worst, in a FreshnessStep.
 type Freshness struct {
 	At    time.Time      `json:"at"` // their beginning
 	Worst poller.Seconds `json:"worst"`

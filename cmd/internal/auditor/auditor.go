@@ -192,7 +192,7 @@ func (a *Audit) session(ctx context.Context) error {
 // index reads the topics, and then takes in what was committed meanwhile.
 func (a *Audit) index(ctx context.Context, c *comparison) error {
 	records := 0
-	err := a.account.Records(ctx, around(a.window).Start, func(r Record) error {
+	err := a.account.Records(ctx, a.window.Around().Start, func(r Record) error {
 		if records++; records%1000 == 0 {
 			a.moved = time.Now()
 			if err := a.progress(Progress{State: "topics", Records: records}); err != nil {

@@ -15,16 +15,12 @@ import (
 )
 
 const (
-	// reach is how far from the range a conversation may begin or end and still be shown with it, or have a revision that lies in it.
-	reach = 8 * 24 * time.Hour
 	// mostHeld is how many conversations of the topics are held: about 150 MB.
 	mostHeld = 1_000_000
-	// withheldFor is how long DEDUPLICATE=conversation waits for an open conversation to close.
-	withheldFor = 24 * time.Hour
 )
 
 // errTooMuch is the error for a range near which there are too many conversations.
-var errTooMuch = &FinalError{fmt.Errorf("the topics hold more than %d conversations within %d days of the range, more than an audit can compare at once: audit it in parts", mostHeld, int(reach/(24*time.Hour)))}
+var errTooMuch = &FinalError{fmt.Errorf("the topics hold more than %d conversations of the range and the days around it, more than an audit can compare at once: audit it in parts", mostHeld)}
 
 // identity stands for the identity of a conversation: 96 bits of its SHA-256, as the worker's memory does.
 type identity [12]byte
@@ -103,14 +99,9 @@ func newComparison(w poller.Window, rules Rules, before *comparison) *comparison
 
 // near reports whether the conversation may be shown with the range. Where the record does not say when it was, it may.
 func (c *comparison) near(r Record) bool {
-	wide := around(c.window)
+	wide := c.window.Around()
 	start, end := r.Row.Start, r.End
 	return start.IsZero() || wide.Contains(start) || wide.Contains(end) || end.IsZero() && start.Before(wide.End)
-}
-
-// around returns the window within which conversations that may be shown with the range begin or end.
-func around(w poller.Window) poller.Window {
-	return poller.Window{Start: w.Start.Add(-reach), End: w.End.Add(reach)}
 }
 
 // addRecord adds a record of a topic of conversations.
@@ -127,7 +118,7 @@ func (c *comparison) addRecord(r Record) error {
 	in := !r.Start.IsZero() && !r.End.IsZero() && c.window.Contains(r.Start) && c.window.Contains(r.End)
 	c.held.Add(audit.Revision[identity, uint32]{
 		Identity: key.id, Session: key.session, Number: r.Number, Content: c.contentOf(r.Row), At: r.At, Where: r.Where,
-		Republished: r.Republished, Within: in, Partly: r.Row.Start.Before(around(c.window).Start), // what was published before that was not read
+		Republished: r.Republished, Within: in, Partly: r.Row.Start.Before(c.window.Around().Start), // what was published before that was not read
 	})
 	if r.Supersedes != "" {
 		c.supersedes = append(c.supersedes, rowKey{identityOf(r.Supersedes), c.session(r.Supersedes)})

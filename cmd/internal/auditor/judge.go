@@ -69,7 +69,7 @@ func (c *comparison) isTwin(key contentKey) bool {
 }
 
 func (c *comparison) withheld(row smartassist.Row, at time.Time) bool {
-	return c.rules.Deduplicate == poller.ByConversation && row.Open() && row.Start.Add(withheldFor).After(at)
+	return c.rules.Deduplicate == poller.ByConversation && row.Open() && row.Start.Add(poller.WithheldFor).After(at)
 }
 
 // deadRow judges a row that cannot be a conversation.

@@ -18,8 +18,6 @@ type Request struct {
 	To   string `json:"to"`   // the same; "" means SETTLE ago
 }
 
-const longestRange = 366 * 24 * time.Hour
-
 // earliest is before any conversation, and before what a worker's memory can know: a range that begins earlier is a mistake.
 var earliest = time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
 
@@ -75,8 +73,8 @@ func (r Request) window(now time.Time, settle time.Duration) (w poller.Window, e
 		return w, fmt.Errorf("to %s is later than %s: a range can be audited once it has ended SETTLE (%v) ago", w.End.Format(time.RFC3339), latest.UTC().Format(time.RFC3339), settle)
 	case w.Empty():
 		return w, fmt.Errorf("from %s is not before to %s: the range is empty", w.Start.Format(time.RFC3339), w.End.Format(time.RFC3339))
-	case w.Len() > longestRange:
-		return w, fmt.Errorf("the range is longer than %d days: audit it in parts", int(longestRange/(24*time.Hour)))
+	case w.Len() > poller.LongestPass:
+		return w, fmt.Errorf("the range is longer than %d days: audit it in parts", int(poller.LongestPass/(24*time.Hour)))
 	}
 	return w, nil
 }

@@ -46,7 +46,7 @@ func (a *Audit) named(ctx context.Context, rest []finding) ([]finding, error) {
 		return rest, nil
 	}
 	drop := map[int]bool{}
-	err := a.account.Records(ctx, around(a.window).Start, func(r Record) error {
+	err := a.account.Records(ctx, a.window.Around().Start, func(r Record) error {
 		for _, i := range at[r.Where] {
 			rest[i].Identity, rest[i].Session = string(r.Key), r.Row.SessionID
 			drop[i] = rest[i].Result == audit.Extra && a.isUnread(r.Start, r.End)

@@ -77,7 +77,7 @@ func (w *world) backfilled(addr string, most time.Duration) poller.PassStatus {
 	}
 }
 
-// tells counts the events of a kind in the progress topic.
+// events counts the events of a kind in the progress topic.
 func events(r *verify.Report, kind poller.EventKind) (n int) {
 	for _, e := range r.Events {
 		if e.Kind == string(kind) {

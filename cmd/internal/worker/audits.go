@@ -165,7 +165,7 @@ func (a audits) do(ctx context.Context, f poller.Errand) error {
 		return &auditor.FinalError{Err: err}
 	case errors.Is(err, replay.ErrNotActive):
 		return auditor.ErrNotActive
-	case err != nil && errors.Is(letters{a.worker}.ending(err), replay.ErrEnds):
+	case err != nil && errors.Is(a.worker.ending(err), replay.ErrEnds):
 		return auditor.ErrEnds
 	}
 	return err

@@ -9,12 +9,6 @@ import (
 	"github.com/convstream/convstream/poller"
 )
 
-const (
-	// historyStep is the time of which the history has one figure, historySteps how many it has: six hours.
-	historyStep  = 5 * time.Minute
-	historySteps = 72
-)
-
 // history remembers how old the newest data was, at the worst, in each step of the last hours. The zero value knows nothing. It is of one
 // process: a worker that takes over begins anew.
 type history struct {
@@ -42,30 +36,30 @@ func (h *history) grow(now time.Time) {
 		return
 	}
 	last := stepOf(now)
-	for n := max(stepOf(h.read), last-historySteps+1); n <= last; n++ {
-		end := time.Unix(0, 0).Add(time.Duration(n+1) * historyStep)
+	for n := max(stepOf(h.read), last-admin.FreshnessSteps+1); n <= last; n++ {
+		end := time.Unix(0, 0).Add(time.Duration(n+1) * admin.FreshnessStep)
 		if end.After(now) {
 			end = now
 		}
 		h.worst[n] = max(h.worst[n], end.Sub(h.read))
 	}
 	for n := range h.worst {
-		if n <= last-historySteps {
+		if n <= last-admin.FreshnessSteps {
 			delete(h.worst, n)
 		}
 	}
 }
 
-func stepOf(t time.Time) int64 { return t.Unix() / int64(historyStep/time.Second) }
+func stepOf(t time.Time) int64 { return t.Unix() / int64(admin.FreshnessStep/time.Second) }
 
 // shown returns the steps of the last hours, the oldest first; those without a figure are left out.
 func (h *history) shown(now time.Time) (out []admin.Freshness) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.grow(now)
-	for n := stepOf(now) - historySteps + 1; n <= stepOf(now); n++ {
+	for n := stepOf(now) - admin.FreshnessSteps + 1; n <= stepOf(now); n++ {
 		if worst, known := h.worst[n]; known {
-			out = append(out, admin.Freshness{At: time.Unix(n*int64(historyStep/time.Second), 0).UTC(), Worst: poller.Seconds(worst)})
+			out = append(out, admin.Freshness{At: time.Unix(n*int64(admin.FreshnessStep/time.Second), 0).UTC(), Worst: poller.Seconds(worst)})
 		}
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/convstream/convstream/cmd/internal/admin"
 	"github.com/convstream/convstream/poller"
 )
 
@@ -29,7 +30,7 @@ func TestHistory(t *testing.T) {
 		t.Errorf("in an outage: %v", s)
 	}
 	h.note(bundle, at(30))
-	if s = h.shown(at(30 + 7*60)); len(s) != historySteps || time.Duration(s[historySteps-1].Worst) != 7*time.Hour || len(h.worst) != historySteps {
+	if s = h.shown(at(30 + 7*60)); len(s) != admin.FreshnessSteps || time.Duration(s[admin.FreshnessSteps-1].Worst) != 7*time.Hour || len(h.worst) != admin.FreshnessSteps {
 		t.Errorf("%d steps, the last %v", len(s), s[len(s)-1])
 	}
 	h.note(bundle, at(-600)) // our clock was set back

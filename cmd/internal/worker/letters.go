@@ -69,13 +69,13 @@ func (l letters) Replay(ctx context.Context, list []poller.Letter, prepared *rep
 	if err := l.worker.send(ctx, errand, done); err != nil {
 		return nil, err
 	}
-	return out, l.ending(err)
+	return out, l.worker.ending(err)
 }
 
 // ending returns err, as an endingError if this worker ends with it. One that is fenced and has a lease stands by, or becomes active
 // again.
-func (l letters) ending(err error) error {
-	if !final(err) || !l.worker.election.off() && errors.Is(err, producer.ErrFenced) {
+func (w *Worker) ending(err error) error {
+	if !final(err) || !w.election.off() && errors.Is(err, producer.ErrFenced) {
 		return err
 	}
 	return endingError{err}

@@ -15,9 +15,6 @@ import (
 )
 
 const (
-	// recallSlack is how much longer than its times say a conversation may have been shown: it is not known which of them the service
-	// filters by, and they may have changed since it was published.
-	recallSlack = 8 * 24 * time.Hour
 	// mostRecalled bounds the records that are remembered again for one pass, about 80 bytes each while they are read.
 	mostRecalled = 2_000_000
 	// recallPatience is how long the brokers may be silent while the topics are read back, and recallPause how long it is until another
@@ -91,7 +88,7 @@ var errTooMany = fmt.Errorf("the topics hold more than %d records of the range a
 // traces returns what the topics hold of conversations that windows within the range may return. It reads on connections of its own, to
 // the end of all that was written before.
 func (w *Worker) traces(ctx context.Context, e *encoder.Encoder, within poller.Window) (traces []poller.Trace, err error) {
-	around := poller.Window{Start: within.Start.Add(-recallSlack), End: within.End.Add(recallSlack)}
+	around := within.Around()
 	unreadable := 0
 	from := w.cfg.Kafka.Cluster(clientID, w.network.Dial, zerolog.Nop())
 	read := func(topics []string, visit func(producer.Message) error) error {

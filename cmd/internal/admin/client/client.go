@@ -74,6 +74,7 @@ type AnswerError struct {
 	Reason string // as the other side says
 }
 
+// Error returns who answered, with which status, and the reason.
 func (e *AnswerError) Error() string {
 	return fmt.Sprintf("the worker at %s answers %d: %s", e.URL, e.Code, e.Reason)
 }
