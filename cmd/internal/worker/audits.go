@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/convstream/convstream/cmd/internal/admin"
 	"github.com/convstream/convstream/cmd/internal/audit"
 	"github.com/convstream/convstream/cmd/internal/auditor"
@@ -67,7 +65,9 @@ func (a audits) Observe(observe func(auditor.Batch)) (stop func()) {
 // Records implements auditor.Account, on connections of its own.
 func (a audits) Records(ctx context.Context, since time.Time, visit func(auditor.Record) error) error {
 	w := a.worker
-	return a.tail(ctx, w.cfg.Topics().Conversations(), since, func(m producer.Message) error {
+	o := wholly(since)
+	o.Topics = w.cfg.Topics().Conversations()
+	return w.tail(ctx, o, func(m producer.Message) error {
 		r := auditor.Record{Key: m.Key, Where: audit.Place{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset}}
 		c, revision, err := w.codec.plain.ReadRecord(ctx, w.codec.decoder, MessageOf(m))
 		switch missing := schemaMissing(m.Topic, err); {
@@ -98,21 +98,12 @@ func timeOf(t *time.Time) time.Time {
 
 // Letters implements auditor.Account.
 func (a audits) Letters(ctx context.Context, visit func(encoder.Letter, error) error) error {
-	w := a.worker
-	var reader encoder.LetterReader
-	return a.tail(ctx, []string{w.cfg.Topics().DeadLetters()}, time.Time{}, func(m producer.Message) error {
-		letter, whole, err := reader.Read(MessageOf(m))
-		if !whole || letter.Account != w.cfg.AccountID {
-			return nil
-		}
-		return visit(letter, err)
-	})
+	return a.worker.readLetters(ctx, wholly(time.Time{}), visit)
 }
 
-// tail reads topics to the end of all that was written before the call: what is committed later is observed.
-func (a audits) tail(ctx context.Context, topics []string, since time.Time, visit func(producer.Message) error) error {
-	from := a.worker.cfg.Kafka.Cluster(clientID, a.worker.network.Dial, zerolog.Nop())
-	return producer.Tail(ctx, from, producer.TailOptions{Topics: topics, Since: since, Whole: true, Patience: tailPatience}, visit)
+// wholly returns how topics are read to the end of all that was written before: what is committed later is observed.
+func wholly(since time.Time) producer.TailOptions {
+	return producer.TailOptions{Since: since, Whole: true, Patience: tailPatience}
 }
 
 // Read implements auditor.Account.

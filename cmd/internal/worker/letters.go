@@ -33,16 +33,25 @@ const tailPatience = 30 * time.Second
 
 // Letters implements replay.Account, on connections of its own.
 func (l letters) Letters(ctx context.Context, visit func(encoder.Letter, error) error) error {
-	w := l.worker
+	return l.worker.readLetters(ctx, producer.TailOptions{Patience: tailPatience}, visit)
+}
+
+// readLetters calls visit with each dead letter of the account; with an error if it is not whole.
+func (w *Worker) readLetters(ctx context.Context, o producer.TailOptions, visit func(encoder.Letter, error) error) error {
 	var reader encoder.LetterReader
-	from := w.cfg.Kafka.Cluster(clientID, w.network.Dial, zerolog.Nop())
-	return producer.Tail(ctx, from, producer.TailOptions{Topics: []string{w.cfg.Topics().DeadLetters()}, Patience: tailPatience}, func(m producer.Message) error {
+	o.Topics = []string{w.cfg.Topics().DeadLetters()}
+	return w.tail(ctx, o, func(m producer.Message) error {
 		letter, whole, err := reader.Read(MessageOf(m))
 		if !whole || letter.Account != w.cfg.AccountID {
 			return nil
 		}
 		return visit(letter, err)
 	})
+}
+
+// tail reads topics on connections of its own, beside the session.
+func (w *Worker) tail(ctx context.Context, o producer.TailOptions, visit func(producer.Message) error) error {
+	return producer.Tail(ctx, w.cfg.Kafka.Cluster(clientID, w.network.Dial, zerolog.Nop()), o, visit)
 }
 
 // Replay implements replay.Account.

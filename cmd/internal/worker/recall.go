@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/convstream/convstream/encoder"
 	"github.com/convstream/convstream/poller"
 	"github.com/convstream/convstream/poller/smartassist"
@@ -90,17 +88,14 @@ var errTooMany = fmt.Errorf("the topics hold more than %d records of the range a
 func (w *Worker) traces(ctx context.Context, e *encoder.Encoder, within poller.Window) (traces []poller.Trace, err error) {
 	around := within.Around()
 	unreadable := 0
-	from := w.cfg.Kafka.Cluster(clientID, w.network.Dial, zerolog.Nop())
-	read := func(topics []string, visit func(producer.Message) error) error {
-		return producer.Tail(ctx, from, producer.TailOptions{Topics: topics, Since: around.Start, Whole: true, Patience: recallPatience}, visit)
-	}
+	o := producer.TailOptions{Topics: w.cfg.Topics().Conversations(), Since: around.Start, Whole: true, Patience: recallPatience}
 	add := func(p poller.Published) {
 		if start := p.Row.Start; start.IsZero() || around.Contains(start) {
 			p.Fingerprint = p.Row.Fingerprint(w.polling.Ignore)
 			traces = append(traces, p.Trace())
 		}
 	}
-	if err := read(w.cfg.Topics().Conversations(), func(m producer.Message) error {
+	if err := w.tail(ctx, o, func(m producer.Message) error {
 		if len(traces) >= mostRecalled {
 			return errTooMany
 		}
@@ -118,16 +113,12 @@ func (w *Worker) traces(ctx context.Context, e *encoder.Encoder, within poller.W
 	}); err != nil {
 		return nil, err
 	}
-	var letters encoder.LetterReader
-	err = read([]string{w.cfg.Topics().DeadLetters()}, func(m producer.Message) error {
-		l, whole, err := letters.Read(MessageOf(m))
-		switch {
-		case !whole || l.Account != w.cfg.AccountID:
-		case err != nil:
+	err = w.readLetters(ctx, o, func(l encoder.Letter, err error) error {
+		if err != nil {
 			unreadable++
-		default:
-			add(poller.Published{Row: smartassist.ParseRow(l.Row), At: l.At})
+			return nil
 		}
+		add(poller.Published{Row: smartassist.ParseRow(l.Row), At: l.At})
 		return nil
 	})
 	if unreadable > 0 {
