@@ -2,7 +2,6 @@ package admin
 
 import (
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -26,7 +25,7 @@ type Audits interface {
 type audits struct {
 	log      zerolog.Logger
 	accounts func(account string) (Audits, error)
-	underWay sync.Map // account -> *sync.Mutex
+	underWay onePerAccount
 }
 
 // ServeHTTP implements http.Handler.
@@ -45,16 +44,15 @@ func (h *audits) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, reason, code)
 		return
 	}
-	lock, _ := h.underWay.LoadOrStore(account.AccountID(), &sync.Mutex{})
-	underWay := lock.(*sync.Mutex)
-	if !underWay.TryLock() {
+	ended, free := h.underWay.begin(account.AccountID())
+	if !free {
 		http.Error(rw, "another audit of the account is under way: ask again when it has ended", http.StatusConflict)
 		return
 	}
 	send := lineByLine[auditor.Line](rw)
 	last := auditor.Line{}
 	summary, err := func() (auditor.Summary, error) {
-		defer underWay.Unlock() // before the last line: who has it may ask again
+		defer ended() // before the last line: who has it may ask again
 		return asked.Run(r.Context(), account, h.log.With().Str("account", account.AccountID()).Logger(), send)
 	}()
 	if last.Done = &summary; err != nil {

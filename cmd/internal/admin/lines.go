@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -25,4 +26,14 @@ func lineByLine[T any](rw http.ResponseWriter) func(T) error {
 		}
 		return control.Flush()
 	}
+}
+
+// onePerAccount lets one command of its kind be under way for each account. The zero value has none.
+type onePerAccount struct{ locks sync.Map } // account -> *sync.Mutex
+
+// begin reports whether none is under way for the account; then one is until ended is called.
+func (o *onePerAccount) begin(account string) (ended func(), ok bool) {
+	lock, _ := o.locks.LoadOrStore(account, &sync.Mutex{})
+	m := lock.(*sync.Mutex)
+	return m.Unlock, m.TryLock()
 }

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"net/http"
-	"sync"
 
 	"github.com/rs/zerolog"
 
@@ -14,7 +13,7 @@ import (
 type replays struct {
 	log      zerolog.Logger
 	letters  func(account string) (Letters, error)
-	underWay sync.Map // account -> *sync.Mutex
+	underWay onePerAccount
 }
 
 // largestRequest is in bytes; about 50,000 ids.
@@ -36,16 +35,15 @@ func (h *replays) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, reason, code)
 		return
 	}
-	lock, _ := h.underWay.LoadOrStore(letters.AccountID(), &sync.Mutex{})
-	underWay := lock.(*sync.Mutex)
-	if !underWay.TryLock() {
+	ended, free := h.underWay.begin(letters.AccountID())
+	if !free {
 		http.Error(rw, "another replay is under way: ask again when it has ended", http.StatusTooManyRequests)
 		return
 	}
 	send := lineByLine[replay.Answer](rw)
 	last := replay.Answer{Done: true}
 	if err := func() error {
-		defer underWay.Unlock() // before the last line: who has it may ask again
+		defer ended() // before the last line: who has it may ask again
 		return asked.Run(r.Context(), letters, h.log, send)
 	}(); err != nil {
 		last = replay.Answer{Error: err.Error()}
